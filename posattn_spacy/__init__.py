@@ -1,0 +1,1 @@
+"""Named entity recognition with positional attention on a frozen transformer, for spaCy."""

@@ -1,0 +1,254 @@
+"""The trained head in torch: layer mix, gate, `[PAD]` mask and positional attention (DESIGN.md 2).
+
+Token vectors of a batch travel *flat*: one row per token, the texts of the batch one after another, so
+that no matrix product is spent on padding. Only the attention itself lays them out as (batch, time).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Tuple, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MaskMode = Literal["soft", "pad", "hard", "none"]
+MASK_MODES: Tuple[str, ...] = get_args(MaskMode)
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """The shape of a `PositionalTagger`; everything needed to build it anew.
+
+    input_width (int): Width of a token's features, all kept encoder layers side by side.
+    n_tags (int): Number of tag scores per token.
+    hidden_width (int): Width inside the head.
+    n_heads (int): Attention heads; divides the hidden width.
+    depth (int): Number of attention blocks.
+    max_distance (int): Relative positions are clipped at this distance, in tokens.
+    mask (str): What keeps tokens from being attended to: one of `MASK_MODES`.
+    pad_ratio (float): Share of a text's tokens that `pad` and `hard` turn into `[PAD]`.
+    """
+
+    input_width: int
+    n_tags: int
+    hidden_width: int
+    n_heads: int
+    depth: int
+    max_distance: int
+    mask: MaskMode
+    pad_ratio: float
+
+
+class Layout(NamedTuple):
+    """Where the rows of a flat batch stand in a padded (batch, time) grid.
+
+    batch (int): Number of texts.
+    time (int): Length of the longest text, in rows.
+    slots (Tensor): (rows,) index of each row in the flattened grid.
+    positions (Tensor): (1, time) or (batch, time) token positions, from which distances are taken.
+    """
+
+    batch: int
+    time: int
+    slots: Tensor
+    positions: Tensor
+
+    @classmethod
+    def from_lengths(cls, lengths: Tensor) -> "Layout":
+        """Lay out texts whose tokens are all there.
+
+        lengths (Tensor): (batch,) tokens per text, each at least 1.
+        RETURNS (Layout): Positions are shared by all texts: 0, 1, 2, …
+        """
+        batch, time = len(lengths), int(lengths.max())
+        slots = _offsets(lengths, time) + _ranks(lengths)
+        return cls(batch, time, slots, torch.arange(time, device=lengths.device)[None])
+
+    def pack(self, keep: Tensor) -> "Layout":
+        """Lay out the kept rows alone, each with the position it had before.
+
+        keep (Tensor): (rows,) bool, at least one True per text.
+        RETURNS (Layout): A layout of `keep.sum()` rows.
+        """
+        kept = self.slots[keep]
+        lengths = torch.bincount(kept // self.time, minlength=self.batch)
+        time = int(lengths.max())
+        slots = _offsets(lengths, time) + _ranks(lengths)
+        positions = kept.new_zeros(self.batch * time).index_copy(0, slots, kept % self.time)
+        return Layout(self.batch, time, slots, positions.view(self.batch, time))
+
+    def pad(self, rows: Tensor, filler: float = 0.0) -> Tensor:
+        """Spread flat rows over the grid: (rows, …) → (batch, time, …)."""
+        grid = rows.new_full((self.batch * self.time, *rows.shape[1:]), filler)
+        return grid.index_copy(0, self.slots, rows).view(self.batch, self.time, *rows.shape[1:])
+
+    def unpad(self, grid: Tensor) -> Tensor:
+        """Collect flat rows from the grid: (batch, time, …) → (rows, …)."""
+        return grid.flatten(0, 1).index_select(0, self.slots)
+
+
+def _offsets(lengths: Tensor, time: int) -> Tensor:
+    """(rows,) index of the first grid slot of each row's text."""
+    return torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device) * time, lengths)
+
+
+def _ranks(lengths: Tensor) -> Tensor:
+    """(rows,) place of each row within its own text."""
+    starts = torch.repeat_interleave(lengths.cumsum(0) - lengths, lengths)
+    return torch.arange(len(starts), device=lengths.device) - starts
+
+
+def keep_mask(gate: Tensor, layout: Layout, pad_ratio: float) -> Tensor:
+    """Choose the tokens that do *not* become `[PAD]`: those with the highest gate (DESIGN.md 2.5).
+
+    gate (Tensor): (rows,) gate logits.
+    layout (Layout): The texts the rows belong to.
+    pad_ratio (float): Share of each text's tokens that becomes `[PAD]`, rounded down, never all.
+    RETURNS (Tensor): (rows,) bool.
+    """
+    lengths = torch.bincount(layout.slots // layout.time, minlength=layout.batch)
+    n_pad = (lengths * pad_ratio).long()  # < length, because pad_ratio < 1
+    order = layout.pad(gate.detach(), filler=math.inf).argsort(dim=1, stable=True)
+    ranks = torch.empty_like(order).scatter_(
+        1, order, torch.arange(layout.time, device=gate.device).expand_as(order)
+    )
+    return layout.unpad(ranks >= n_pad[:, None])
+
+
+class LayerMix(nn.Module):
+    """A learned mix of encoder layers with one matrix per layer, `Σ W_l · x_l` (DESIGN.md 2.1).
+
+    The layers come side by side, so the sum is one matrix product; normalising first evens out their scales.
+    """
+
+    def __init__(self, input_width: int, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(input_width)
+        self.dropout = nn.Dropout()
+        self.matrices = nn.Linear(input_width, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(rows, layers · encoder width) → (rows, width)."""
+        return self.matrices(self.dropout(self.norm(features)))
+
+
+class AttentionBlock(nn.Module):
+    """Multi-head attention with relative positions and a per-key bias, then a feed-forward layer.
+
+    DESIGN.md 2.6: each part is followed by a residual connection and layer normalisation.
+    """
+
+    def __init__(self, width: int, n_heads: int, max_distance: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.max_distance = max_distance
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+        self.distance_bias = nn.Parameter(torch.zeros(n_heads, 2 * max_distance + 1))
+        self.attention_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout()
+
+    def forward(self, x: Tensor, key_bias: Tensor, layout: Layout) -> Tensor:
+        """Let every row attend to the rows of its own text.
+
+        x (Tensor): (rows, width).
+        key_bias (Tensor): (rows,) added to the logits of every query for this key; -inf takes the
+            key out. At least one key of a text must stay.
+        layout (Layout): The texts the rows belong to.
+        RETURNS (Tensor): (rows, width).
+        """
+        heads = layout.pad(self.query_key_value(x)).unflatten(2, (3, self.n_heads, -1))
+        query, key, value = heads.permute(2, 0, 3, 1, 4)  # each (batch, heads, time, width / heads)
+        bias = self._position_bias(layout) + layout.pad(key_bias, -math.inf)[:, None, None]
+        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        mixed = layout.unpad(mixed.transpose(1, 2).flatten(2))  # (rows, width)
+        x = self.attention_norm(x + self.dropout(self.output(mixed)))
+        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
+
+    def _position_bias(self, layout: Layout) -> Tensor:
+        """(1 or batch, heads, time, time) learned bias of each clipped distance."""
+        positions = layout.positions
+        distance = positions[:, None, :] - positions[:, :, None]  # (1 or batch, query, key)
+        index = distance.clamp(-self.max_distance, self.max_distance) + self.max_distance
+        return self.distance_bias[:, index].transpose(0, 1)
+
+
+class PositionalTagger(nn.Module):
+    """Scores tags for every token of a batch of texts (DESIGN.md 2, from layer mix to head)."""
+
+    pad_embedding: Tensor
+
+    def __init__(self, config: HeadConfig) -> None:
+        super().__init__()
+        width = config.hidden_width
+        self.config = config
+        self.mix = LayerMix(config.input_width, width)
+        self.token_norm = nn.LayerNorm(width)
+        self.gate = nn.Linear(width, 1)
+        self.blocks = nn.ModuleList(
+            AttentionBlock(width, config.n_heads, config.max_distance) for _ in range(config.depth)
+        )
+        self.tags = nn.Linear(width, config.n_tags)
+        self.edges = nn.Linear(width, 2)
+        self.dropout = nn.Dropout()
+        self.register_buffer("pad_embedding", torch.zeros(config.input_width))
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tuple[Tensor, Tensor]:
+        """Score a batch.
+
+        features (Tensor): (rows, input width), the texts one after another.
+        lengths (Tensor): (batch,) tokens per text, each at least 1.
+        RETURNS (Tuple[Tensor, Tensor]): Tag scores (rows, tags), and logits (rows, 3) of "inside an
+            entity" (the gate), "an entity starts here" and "an entity ends here".
+        """
+        z = self.project(features)
+        gate = self.gate(z).squeeze(1)
+        h = self.attend(z, gate, Layout.from_lengths(lengths))
+        h = self.dropout(h)
+        return self.tags(h), torch.cat([gate[:, None], self.edges(h)], dim=1)
+
+    def set_dropout(self, rate: float) -> None:
+        """Set the rate of every dropout layer, from 0 to 1."""
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = rate
+
+    def project(self, features: Tensor) -> Tensor:
+        """Turn encoder features into the head's token vectors: (rows, input) → (rows, hidden)."""
+        return self.token_norm(F.gelu(self.mix(features)))
+
+    def attend(self, z: Tensor, gate: Tensor, layout: Layout) -> Tensor:
+        """Apply the mask and the attention blocks (DESIGN.md 2.5 and 2.6).
+
+        z (Tensor): (rows, hidden) token vectors.
+        gate (Tensor): (rows,) gate logits.
+        layout (Layout): The texts the rows belong to.
+        RETURNS (Tensor): (rows, hidden).
+        """
+        mode = self.config.mask
+        if mode == "none":
+            return self._blocks(z, torch.zeros_like(gate), layout)
+        if mode == "soft":
+            return self._blocks(z, F.logsigmoid(gate), layout)
+        keep = keep_mask(gate, layout, self.config.pad_ratio)
+        key_bias = _straight_through(gate)
+        if mode == "hard":
+            packed = self._blocks(z[keep], key_bias[keep], layout.pack(keep))
+            return z.index_copy(0, keep.nonzero().squeeze(1), packed)
+        pad = self.project(self.pad_embedding[None])
+        z = torch.where(keep[:, None], z, pad)
+        return self._blocks(z, key_bias.masked_fill(~keep, -math.inf), layout)
+
+    def _blocks(self, x: Tensor, key_bias: Tensor, layout: Layout) -> Tensor:
+        for block in self.blocks:
+            x = block(x, key_bias, layout)
+        return x
+
+
+def _straight_through(gate: Tensor) -> Tensor:
+    """A key bias that reads log 1 = 0 forward while its gradient is that of the gate's probability."""
+    probability = gate.sigmoid()
+    return torch.log1p(probability - probability.detach())

@@ -1,0 +1,1 @@
+"""The frozen encoder: run without a graph, and listened to without a backward pass."""

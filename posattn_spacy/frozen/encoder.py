@@ -1,0 +1,195 @@
+"""`posattn-spacy.FrozenTransformer.v1`: a transformer that is run once and never trained (DESIGN.md 3).
+
+The architecture goes under the stock `transformer` factory of spacy-transformers, in whose data classes it
+answers, so that listeners, packaging and `doc._.trf_data` work as they do there.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import (
+    FullTransformerBatch,
+    HFObjects,
+    TransformerData,
+    WordpieceBatch,
+)
+from spacy_transformers.layers.hf_shim import HFShim
+from thinc.api import Model, get_torch_default_device, torch2xp
+from thinc.types import Floats2d, Ragged
+from transformers import AutoModel, AutoTokenizer
+from transformers.file_utils import ModelOutput
+
+from .encode import encode_words
+from .listener import replace_listener, replace_listener_config
+
+FrozenModel = Model[List[Doc], FullTransformerBatch]
+
+
+class FrozenBatch(FullTransformerBatch):
+    """The output of a frozen transformer: one row per spaCy token, nothing to send back."""
+
+    def unsplit_by_doc(self, arrays: List[List[Any]]) -> "FrozenBatch":
+        """Take the gradients of a stock listener, which end here: the encoder is frozen."""
+        return self
+
+
+def build_frozen_transformer_v1(
+    name: str,
+    layers: Optional[List[int]] = None,
+    batch_pieces: int = 4096,
+    tokenizer_config: Optional[Dict[str, Any]] = None,
+) -> FrozenModel:
+    """Build a transformer that is run without a graph, has no gradient and is never updated.
+
+    It needs neither `frozen_components` nor `annotating_components`. Texts go in as spaCy's tokens; long
+    ones through overlapping windows.
+
+    name (str): Folder of a Hugging Face encoder, or its name on the hub.
+    layers (Optional[List[int]]): Hidden states to keep, side by side: 0 is the embeddings, 1 the first
+        layer's output, -1 the last one's; all of them by default.
+    batch_pieces (int): Word pieces per forward pass, padding included.
+    tokenizer_config (Optional[Dict[str, Any]]): Settings for the Hugging Face tokenizer.
+    RETURNS (Model[List[Doc], FullTransformerBatch]): The model; its width `nO` is known once it is
+        initialized or loaded.
+    """
+    objects = HFObjects(None, None, None, {"use_fast": True, **(tokenizer_config or {})}, {})
+    return Model(
+        "frozen-transformer",
+        forward,
+        init=init,
+        dims={"nO": None},
+        shims=[HFShim(objects)],
+        attrs={
+            "name": name,
+            "layers": layers,
+            "n_layers": None,
+            "batch_pieces": batch_pieces,
+            "frozen": True,
+            "replace_listener": replace_listener,
+            "replace_listener_cfg": replace_listener_config,
+        },
+    )
+
+
+def huggingface(model: FrozenModel) -> Tuple[Any, Any]:
+    """Get the encoder and its tokenizer out of a frozen transformer or a stock `TransformerModel`.
+
+    model (Model[List[Doc], FullTransformerBatch]): The initialized model.
+    RETURNS (Tuple[PreTrainedModel, PreTrainedTokenizerFast]): The Hugging Face objects.
+    RAISES (ValueError): If the model has not been initialized.
+    """
+    for node in model.walk():
+        for shim in node.shims:
+            if isinstance(shim, HFShim) and shim._hfmodel.transformer is not None:
+                return shim._hfmodel.transformer, shim._hfmodel.tokenizer
+    raise ValueError(
+        "The transformer has no encoder yet: initialize the pipeline (nlp.initialize() or `spacy train`), "
+        "load a trained one with spacy.load, or source the transformer from one. "
+        "A transformer that is listed in frozen_components is never initialized."
+    )
+
+
+def pad_embedding(model: FrozenModel) -> np.ndarray:
+    """The encoder's own embedding of its `[PAD]` token, in the shape of a token's features.
+
+    model (Model[List[Doc], FullTransformerBatch]): An initialized frozen or stock transformer.
+    RETURNS (np.ndarray): (nO,) float32, repeated for every kept layer.
+    """
+    transformer, tokenizer = huggingface(model)
+    embedding = transformer.get_input_embeddings().weight[tokenizer.pad_token_id]
+    return np.tile(embedding.detach().cpu().float().numpy(), model.attrs.get("n_layers") or 1)
+
+
+def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
+    """Load the encoder and set the model's width; done once."""
+    if model.has_dim("nO"):
+        return
+    shim = cast(HFShim, model.shims[0])
+    objects = _load(model.attrs["name"], shim._hfmodel._init_tokenizer_config)
+    objects.transformer.requires_grad_(False)
+    shim._hfmodel = objects
+    shim._model = objects.transformer
+    layers = _resolve_layers(model.attrs["layers"], objects.transformer.config.num_hidden_layers)
+    model.attrs["n_layers"] = len(layers)
+    model.set_dim("nO", len(layers) * objects.transformer.config.hidden_size)
+
+
+def forward(
+    model: FrozenModel, docs: List[Doc], is_train: bool
+) -> Tuple[FullTransformerBatch, Callable[[Any], List[Doc]]]:
+    """Encode a batch of documents; the same in training and in prediction."""
+    transformer, tokenizer = huggingface(model)
+    transformer.eval()
+    features = encode_words(
+        transformer,
+        tokenizer,
+        [[token.text for token in doc] for doc in docs],
+        _resolve_layers(model.attrs["layers"], transformer.config.num_hidden_layers),
+        model.attrs["batch_pieces"],
+    )
+    return _as_batch([cast(Floats2d, torch2xp(rows)) for rows in features]), _no_backprop
+
+
+def _no_backprop(d_output: Any) -> List[Doc]:
+    return []
+
+
+def _as_batch(features: Sequence[Floats2d]) -> FrozenBatch:
+    """Wrap one array per document in spacy-transformers' data classes."""
+    batch = FullTransformerBatch.empty(len(features))
+    data = [_as_transformer_data(rows) for rows in features]
+    return FrozenBatch(batch.spans, batch.wordpieces, batch.model_output, batch.align, data)
+
+
+def _as_transformer_data(rows: Floats2d) -> TransformerData:
+    """One row per token: the alignment is the identity, and there are no pieces to speak of."""
+    n = len(rows)
+    align = Ragged(np.arange(n, dtype="i"), np.ones(n, dtype="i"))  # type: ignore[arg-type]
+    return TransformerData(
+        WordpieceBatch.empty(), ModelOutput(last_hidden_state=rows.reshape((1, *rows.shape))), align
+    )
+
+
+def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:
+    """Load encoder and tokenizer, and see to it that the tokenizer takes pre-split words."""
+    if name.startswith((".", os.sep, "assets")) and not os.path.isdir(name):
+        raise ValueError(
+            f"The encoder folder '{name}' (components.transformer.model.name) does not exist, seen "
+            f"from {os.getcwd()}. In a project, `spacy project run encoder` makes it; elsewhere, name "
+            "a folder that holds a Hugging Face encoder, or a model on the Hugging Face hub."
+        )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **tokenizer_config)
+        if getattr(tokenizer, "add_prefix_space", True) is False:
+            # Byte-pair encoders tell words from word parts by the space before them.
+            tokenizer = AutoTokenizer.from_pretrained(name, **tokenizer_config, add_prefix_space=True)
+        transformer = AutoModel.from_pretrained(name)
+    except OSError as error:
+        raise ValueError(
+            f"The encoder '{name}' (components.transformer.model.name) can't be loaded: it is neither "
+            f"a folder with a Hugging Face encoder nor a model that can be fetched. {error}"
+        ) from error
+    if not tokenizer.is_fast:
+        raise ValueError(
+            f"The encoder '{name}' has no fast tokenizer, which is needed to tell which word a piece "
+            "comes from. Choose an encoder that has a tokenizer.json."
+        )
+    # The shim writes this file back when it saves; a tokenizer.json alone has none.
+    vocab_file = getattr(tokenizer, "vocab_file", None)
+    vocab = Path(vocab_file).read_bytes() if vocab_file else b""
+    return HFObjects(tokenizer, transformer.to(get_torch_default_device()), vocab, tokenizer_config, {})
+
+
+def _resolve_layers(layers: Optional[Sequence[int]], n_hidden: int) -> List[int]:
+    """Turn a choice of layers, counted from either end, into indices of hidden states."""
+    chosen = list(range(n_hidden + 1)) if layers is None else list(layers)
+    wrong = [layer for layer in chosen if not -n_hidden - 1 <= layer <= n_hidden]
+    if wrong or not chosen:
+        raise ValueError(
+            f"components.transformer.model.layers = {layers}: this encoder has the layers 0 (embeddings) "
+            f"to {n_hidden}, or -1 (last) to {-n_hidden - 1}; choose at least one of them."
+        )
+    return [layer % (n_hidden + 1) for layer in chosen]

@@ -1,0 +1,131 @@
+"""Listening to a frozen transformer: features come in as they are, and nothing goes back.
+
+The stock listener pools, concatenates and sends a gradient back; on frozen features of one row per token
+that costs more than the head itself (DESIGN.md 3).
+"""
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.layers import TransformerListener
+from thinc.api import Model
+from thinc.types import Floats2d
+
+from .upstream import require_features
+
+Features = Model[List[Doc], List[Floats2d]]
+
+
+class FrozenListener(TransformerListener):
+    """A listener that takes one row per token from a frozen transformer.
+
+    It is found by the `transformer` component like any other listener, and `spacy debug model` knows it by
+    the name it inherits.
+
+    upstream_name (str): Name of the transformer component, or "*" for any.
+    """
+
+    def __init__(self, upstream_name: str) -> None:
+        super().__init__(upstream_name)
+        self._func = listener_forward
+        self.attrs["frozen"] = True
+
+
+def build_frozen_listener_v1(upstream: str = "*") -> Features:
+    """Build a layer that receives its features from a frozen transformer earlier in the pipeline.
+
+    upstream (str): Name of the transformer component, or "*" for any.
+    RETURNS (Model[List[Doc], List[Floats2d]]): One (tokens, width) array per document.
+    """
+    return FrozenListener(upstream)
+
+
+def build_frozen_tok2vec_v1(transformer: Model[List[Doc], FullTransformerBatch]) -> Features:
+    """Build a layer that owns its frozen transformer; what a replaced listener becomes.
+
+    transformer (Model[List[Doc], FullTransformerBatch]): A `posattn-spacy.FrozenTransformer.v1`.
+    RETURNS (Model[List[Doc], List[Floats2d]]): One (tokens, width) array per document.
+    """
+    dims = {"nO": transformer.get_dim("nO") if transformer.has_dim("nO") else None}
+    return Model("frozen-tok2vec", tok2vec_forward, init=init_tok2vec, layers=[transformer], dims=dims)
+
+
+def listener_forward(
+    model: FrozenListener, docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
+    """Hand over what the transformer sent for this batch, or what hangs on the documents."""
+    if is_train and model._batch_id is not None:
+        model.verify_inputs(docs)
+        data = model._outputs or []
+    else:
+        require_features(docs, model)
+        data = [doc._.trf_data for doc in docs]
+    rows = _rows(model, docs, data)
+
+    def backprop(d_rows: Any) -> List[Doc]:
+        model.receive(None, None, None)  # lets go of the batch
+        return []
+
+    return rows, backprop
+
+
+def tok2vec_forward(
+    model: Features, docs: List[Doc], is_train: bool
+) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
+    """Run the owned transformer on the documents."""
+    data = model.layers[0].predict(docs).doc_data
+    return _rows(model, docs, data), lambda d_rows: []
+
+
+def _rows(model: Features, docs: Sequence[Doc], data: Sequence[TransformerData]) -> List[Floats2d]:
+    """One (tokens, width) array per document, also for those without a token."""
+    empty = model.ops.alloc2f(0, model.get_dim("nO"))
+    return [token_rows(doc, item) if len(doc) else empty for doc, item in zip(docs, data, strict=True)]
+
+
+def init_tok2vec(model: Features, X: Any = None, Y: Any = None) -> None:
+    """Initialize the owned transformer and take over its width."""
+    model.layers[0].initialize()
+    model.set_dim("nO", model.layers[0].get_dim("nO"))
+
+
+def token_rows(doc: Doc, data: TransformerData) -> Floats2d:
+    """Read one row per token out of a frozen transformer's output, without copying.
+
+    doc (Doc): The document.
+    data (TransformerData): What the transformer made of it.
+    RETURNS (Floats2d): (tokens, width).
+    RAISES (ValueError): If the rows are word pieces, as a stock transformer gives them.
+    """
+    hidden = data.model_output["last_hidden_state"]
+    if hidden.shape[:2] != (1, len(doc)):
+        raise ValueError(
+            f"'posattn-spacy.FrozenListener.v1' expects one row for each of the {len(doc)} tokens of "
+            f"{doc.text[:60]!r}, but the transformer gave an array of shape {tuple(hidden.shape)}. "
+            "It reads 'posattn-spacy.FrozenTransformer.v1'; on a stock transformer use "
+            "'spacy-transformers.TransformerListener.v1'."
+        )
+    return hidden[0]
+
+
+def replace_listener(
+    transformer: Model[List[Doc], FullTransformerBatch], listener: Model, tok2vec: Any
+) -> Features:
+    """Make the layer that takes a listener's place; called by `nlp.replace_listeners`."""
+    if not isinstance(listener, FrozenListener):
+        raise ValueError(
+            "A listener of spacy-transformers can't be replaced by a frozen transformer. Let the component "
+            "listen through 'posattn-spacy.FrozenListener.v1'."
+        )
+    return build_frozen_tok2vec_v1(transformer)
+
+
+def replace_listener_config(
+    transformer_config: Dict[str, Any], listener_config: Dict[str, Any]
+) -> Dict[str, Any]:
+    """Make the config of the layer that takes a listener's place."""
+    return {
+        "@architectures": "posattn-spacy.FrozenTok2Vec.v1",
+        "transformer": dict(transformer_config),
+    }

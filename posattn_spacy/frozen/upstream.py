@@ -1,0 +1,57 @@
+"""Finding the transformer that a model listens to, and making sure that it has run."""
+
+from typing import Any, List, Optional, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy_transformers.layers import TransformerListener
+from thinc.api import Model
+
+
+def find_listeners(model: Model) -> List[TransformerListener]:
+    """RETURNS (List[TransformerListener]): The transformer listeners within a model, ours or stock ones."""
+    return [node for node in model.walk() if isinstance(node, TransformerListener)]
+
+
+def find_encoder(tok2vec: Model, nlp: Optional[Language]) -> Optional[Model]:
+    """Find the transformer whose output reaches a model, within it or upstream.
+
+    tok2vec (Model): The model.
+    nlp (Optional[Language]): The pipeline it is part of.
+    RETURNS (Optional[Model]): A frozen or stock transformer; None if the features come from elsewhere.
+    RAISES (ValueError): If there is a listener, but no initialized transformer that it listens to.
+    """
+    for node in tok2vec.walk():
+        if node.name in ("frozen-transformer", "transformer"):
+            return node
+    listeners = find_listeners(tok2vec)
+    if not listeners:
+        return None
+    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline] if nlp is not None else []
+    for pipe in pipes:
+        if listeners[0] in getattr(pipe, "listeners", []) and pipe.model.has_dim("nO"):
+            return pipe.model
+    raise ValueError(
+        "The model listens to a transformer, but none is initialized before it in the pipeline. Put a "
+        "'transformer' component before it. A transformer that is listed in training.frozen_components is "
+        "not initialized: take it off that list ('posattn-spacy.FrozenTransformer.v1' is frozen by itself), "
+        "or `source` it from a trained pipeline."
+    )
+
+
+def require_features(docs: Sequence[Doc], listener: TransformerListener) -> None:
+    """Insist that the transformer has run over documents before its listener reads them.
+
+    docs (Sequence[Doc]): The documents about to be processed.
+    listener (TransformerListener): The listener; a stock one would take zeros in silence.
+    RAISES (ValueError): If a document with tokens carries no features.
+    """
+    for doc in docs:
+        if len(doc) and doc._.trf_data is None:
+            name = "transformer" if listener.upstream_name == "*" else listener.upstream_name
+            raise ValueError(
+                f"No transformer output for the document {doc.text[:60]!r}: the component '{name}' has "
+                "not run over it. Put it before this component in the pipeline and leave it enabled "
+                "(nlp.select_pipes and nlp.pipe(disable=…) switch it off); when training on a frozen "
+                f"stock transformer, list '{name}' under training.annotating_components."
+            )

@@ -1,0 +1,152 @@
+"""Gold annotation of a batch of examples as arrays, one row per predicted token."""
+
+from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
+
+import numpy as np
+from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from .losses import MISSING
+
+# The values of spaCy's Token.ent_iob.
+UNKNOWN, INSIDE, OUTSIDE, BEGIN = 0, 1, 2, 3
+_BILUO = {"B": BEGIN, "I": INSIDE, "L": INSIDE, "U": BEGIN, "O": OUTSIDE}
+
+
+class Annotation(NamedTuple):
+    """Entity annotation of consecutive tokens.
+
+    iob (np.ndarray): (tokens,) UNKNOWN, INSIDE, OUTSIDE or BEGIN.
+    types (np.ndarray): (tokens,) uint64 hash of the entity type; 0 outside entities.
+    """
+
+    iob: np.ndarray
+    types: np.ndarray
+
+
+def doc_annotation(doc: Doc) -> Annotation:
+    """Read the entities of a document.
+
+    doc (Doc): The document; its blocked tokens count as outside.
+    RETURNS (Annotation): One row per token.
+    """
+    iob, types = doc.to_array([ENT_IOB, ENT_TYPE]).astype(np.uint64).reshape(-1, 2).T
+    blocked = (iob == BEGIN) & (types == 0)
+    return Annotation(np.where(blocked, OUTSIDE, iob).astype(np.int64), types)
+
+
+def same_tokens(example: Example) -> bool:
+    """RETURNS (bool): Whether predicted and reference document have the same tokens."""
+    predicted, reference = example.predicted, example.reference
+    return len(predicted) == len(reference) and bool(
+        (predicted.to_array(ORTH) == reference.to_array(ORTH)).all()
+    )
+
+
+def gold_annotation(example: Example) -> Annotation:
+    """Read the gold entities of an example, projected onto its predicted tokens.
+
+    example (Example): The example. Entities whose edges fall inside a predicted token have no place to
+        go: their tokens are UNKNOWN.
+    RETURNS (Annotation): One row per predicted token.
+    """
+    if same_tokens(example):  # spaCy's alignment costs more than the rest of the update
+        return doc_annotation(example.reference)
+    strings = example.reference.vocab.strings
+    tags = [tag if tag and tag != "-" else "" for tag in example.get_aligned_ner()]
+    iob = np.array([_BILUO[tag[0]] if tag else UNKNOWN for tag in tags], dtype=np.int64)
+    types = np.array([strings[tag[2:]] if tag[2:] else 0 for tag in tags], dtype=np.uint64)
+    return Annotation(iob, types)
+
+
+class GoldBatch(NamedTuple):
+    """What a batch is trained on, the examples one after another.
+
+    tags (np.ndarray): (tokens,) int64 tags of a `TagScheme`, `MISSING` where there is no gold tag.
+    positions (np.ndarray): (tokens, 3) float32, 1 where a token is inside an entity, starts one, ends one.
+    unseen (np.ndarray): (n,) uint64 hashes of entity types that are not among the labels.
+    """
+
+    tags: np.ndarray
+    positions: np.ndarray
+    unseen: np.ndarray
+
+
+def gold_batch(examples: Sequence[Example], label_index: Dict[int, int]) -> GoldBatch:
+    """Make the training targets of a batch.
+
+    examples (Sequence[Example]): The examples, at least one of them with tokens.
+    label_index (Dict[int, int]): Index of each label by the hash of its name.
+    RETURNS (GoldBatch): The targets; tokens of unseen types are missing, not outside.
+    """
+    annotations: List[Annotation] = [gold_annotation(example) for example in examples]
+    iob = np.concatenate([annotation.iob for annotation in annotations])
+    types = np.concatenate([annotation.types for annotation in annotations])
+    inside = (iob == INSIDE) | (iob == BEGIN)
+    found, inverse = np.unique(types, return_inverse=True)
+    index = np.array([label_index.get(int(key), MISSING) for key in found], dtype=np.int64)
+    labels = index[inverse.ravel()]
+    tags = np.where(inside, 2 * labels + 1 + (iob == INSIDE), 0)
+    tags[(iob == UNKNOWN) | (inside & (labels == MISSING))] = MISSING
+    unseen = np.unique(types[inside & (labels == MISSING)])
+    return GoldBatch(tags, _positions(annotations, iob, inside), unseen)
+
+
+def _positions(annotations: Sequence[Annotation], iob: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(tokens, 3) inside, start and end; an entity ends where no INSIDE follows in the same text."""
+    following = np.append(iob[1:], OUTSIDE)
+    lengths = np.array([len(annotation.iob) for annotation in annotations])
+    last = np.cumsum(lengths)[lengths > 0] - 1
+    following[last] = OUTSIDE
+    return np.stack([inside, iob == BEGIN, inside & (following != INSIDE)], axis=1).astype(np.float32)
+
+
+class Survey(NamedTuple):
+    """What a pass over the training examples finds.
+
+    labels (List[str]): Entity types, sorted.
+    sample (List[Doc]): The first predicted documents that have tokens.
+    entities (int): Number of gold entities.
+    misaligned (int): How many of them have an edge inside a predicted token.
+    where (List[str]): Beginnings of the first documents that lose an entity so.
+    """
+
+    labels: List[str]
+    sample: List[Doc]
+    entities: int
+    misaligned: int
+    where: List[str]
+
+    def describe_misaligned(self, name: str) -> str:
+        """RETURNS (str): What is lost and what to do, for a warning of the component `name`."""
+        return (
+            f"{self.misaligned} of {self.entities} gold entities do not fit the tokens that '{name}' is "
+            f"trained on, and are left out; for instance in {self.where}. Set gold_preproc = true in the "
+            "corpus reader to train on the annotated tokens."
+        )
+
+
+def survey_examples(examples: Iterable[Example], sample_size: int) -> Survey:
+    """Go over the training examples once, for their labels and for entities that training would lose.
+
+    examples (Iterable[Example]): The examples.
+    sample_size (int): How many documents to keep.
+    RETURNS (Survey): The findings.
+    """
+    labels: Set[str] = set()
+    sample: List[Doc] = []
+    where: List[str] = []
+    entities = misaligned = 0
+    for example in examples:
+        gold = example.reference.ents
+        labels.update(ent.label_ for ent in gold)
+        entities += len(gold)
+        if len(sample) < sample_size and len(example.predicted):
+            sample.append(example.predicted)
+        if gold and not same_tokens(example):
+            lost = len(gold) - int((gold_annotation(example).iob == BEGIN).sum())
+            misaligned += lost
+            if lost and len(where) < 3:
+                where.append(example.reference.text[:60])
+    return Survey(sorted(labels), sample, entities, misaligned, where)
