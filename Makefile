@@ -1,0 +1,37 @@
+# make all   installs everything into .venv and runs the whole project: corpus, training, benchmark, package
+# make test  installs everything into .venv and runs the tests
+# make lint  runs the linters and the type checker
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# A folder with a copy of the corpus, for machines that can't download it.
+MIRROR := $(wildcard ../shared/data)
+ifneq ($(MIRROR),)
+export POSATTN_DATA ?= $(abspath $(MIRROR))
+endif
+
+.PHONY: all install test lint clean
+
+all: install
+	$(BIN)/python -m spacy project run all
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) corpus training metrics packages project.lock

@@ -1,0 +1,1 @@
+"""Measuring trained pipelines, and the tables made of the measurements."""

@@ -1,0 +1,186 @@
+"""The metrics of the benchmark for a trained pipeline (BENCHMARK.md), on gold tokens.
+
+Spans are scored by seqeval and tokens by scikit-learn, so that the figures can be compared with those that
+others report from the same tools.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, cast
+
+import torch
+from seqeval.metrics import precision_recall_fscore_support as span_scores
+from sklearn.metrics import f1_score
+from spacy.language import Language
+from spacy.pipeline.pipe import Pipe
+from spacy.tokens import Doc
+from spacy.training import Corpus, Example
+from thinc.api import xp2torch
+from tqdm import tqdm
+
+from ..component import PositionalNER
+from ..corpora.duplicates import duplicate_mask
+from ..gold import gold_batch
+from ..losses import categorical_loss
+
+BATCH_DOCS = 256
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of one pipeline on one set of documents; all from 0 to 1.
+
+    docs (int): Number of documents.
+    tokens (int): Number of tokens.
+    entities (int): Number of gold entities.
+    span_p (float): Strict span precision, micro average.
+    span_r (float): Strict span recall, micro average.
+    span_f (float): Strict span F1, micro average: the primary figure.
+    span_macro_f (float): Mean of the types' span F1.
+    span_f_per_type (Dict[str, float]): Span F1 of each type.
+    flat_f (float): F1 of `B-` and `I-` tags token by token, weighted by support, O left out.
+    token_f (float): F1 of the types token by token, micro average, without position and O.
+    """
+
+    docs: int
+    tokens: int
+    entities: int
+    span_p: float
+    span_r: float
+    span_f: float
+    span_macro_f: float
+    span_f_per_type: Dict[str, float]
+    flat_f: float
+    token_f: float
+
+
+def benchmark(nlp: Language, folder: Path) -> Dict[str, Any]:
+    """Measure a pipeline on the dev and test parts of a split; the test part is read once.
+
+    nlp (Language): The trained pipeline.
+    folder (Path): Holds train.spacy, dev.spacy and test.spacy.
+    RETURNS (Dict[str, Any]): `test` and `test_without_duplicates` (Scores as a dict), `dev_loss` (mean
+        negative log-likelihood in nats per token; None if no component scores tags per token), and
+        `trained_parameters`.
+    """
+    test = predict(nlp, read_examples(nlp, folder / "test.spacy"), "test")
+    train = [example.reference for example in read_examples(nlp, folder / "train.spacy")]
+    duplicates = duplicate_mask(train, [example.reference for example in test])
+    unique = [example for example, known in zip(test, duplicates, strict=True) if not known]
+    return {
+        "test": asdict(score_examples(test)),
+        "test_without_duplicates": asdict(score_examples(unique)),
+        "dev_loss": tag_loss(nlp, read_examples(nlp, folder / "dev.spacy")),
+        "trained_parameters": count_trained_parameters(nlp),
+    }
+
+
+def read_examples(nlp: Language, path: Path) -> List[Example]:
+    """Read a corpus with its gold tokens.
+
+    nlp (Language): Gives the vocabulary.
+    path (Path): A .spacy file.
+    RETURNS (List[Example]): Examples whose predicted documents carry no annotation.
+    """
+    return list(Corpus(path, gold_preproc=True)(nlp))
+
+
+def predict(nlp: Language, examples: Sequence[Example], name: str) -> List[Example]:
+    """Run the pipeline over the predicted documents, with a progress bar called `name`.
+
+    RETURNS (List[Example]): The examples, with predictions.
+    """
+    docs = nlp.pipe(example.predicted for example in examples)
+    bar = tqdm(docs, desc=name, total=len(examples), unit="doc")
+    return [Example(predicted, example.reference) for predicted, example in zip(bar, examples, strict=True)]
+
+
+def score_examples(examples: Sequence[Example]) -> Scores:
+    """Score predictions on gold tokens.
+
+    examples (Sequence[Example]): The predictions, at least one.
+    RETURNS (Scores): The scores.
+    """
+    gold = [_iob_tags(example.reference) for example in examples]
+    predicted = [_iob_tags(example.predicted) for example in examples]
+    types = sorted({tag[2:] for tags in gold for tag in tags if tag != "O"})
+    p, r, f, _ = span_scores(gold, predicted, average="micro", zero_division=0)
+    *_, macro_f, _ = span_scores(gold, predicted, average="macro", zero_division=0)
+    _, _, f_per_type, support = span_scores(gold, predicted, average=None, zero_division=0)
+    found_types = sorted({tag[2:] for tags in (*gold, *predicted) for tag in tags if tag != "O"})
+    flat_gold = [tag for tags in gold for tag in tags]
+    flat_predicted = [tag for tags in predicted for tag in tags]
+    tags = sorted(set(flat_gold) - {"O"})
+    return Scores(
+        docs=len(examples),
+        tokens=len(flat_gold),
+        entities=int(sum(support)),
+        span_p=float(p),
+        span_r=float(r),
+        span_f=float(f),
+        span_macro_f=float(macro_f),
+        span_f_per_type={
+            label: float(value)
+            for label, value in zip(found_types, f_per_type, strict=True)
+            if label in types
+        },
+        flat_f=float(f1_score(flat_gold, flat_predicted, labels=tags, average="weighted", zero_division=0)),
+        token_f=float(
+            f1_score(
+                [tag[2:] or "O" for tag in flat_gold],
+                [tag[2:] or "O" for tag in flat_predicted],
+                labels=types,
+                average="micro",
+                zero_division=0,
+            )
+        ),
+    )
+
+
+def _iob_tags(doc: Doc) -> List[str]:
+    return [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O" for token in doc]
+
+
+def tag_loss(nlp: Language, examples: Sequence[Example]) -> float | None:
+    """Mean negative log-likelihood of the gold tags, in nats per token.
+
+    nlp (Language): The trained pipeline.
+    examples (Sequence[Example]): The examples.
+    RETURNS (float | None): The loss; None if the pipeline has no component that scores tags per token.
+    """
+    taggers = [i for i, (_, pipe) in enumerate(nlp.pipeline) if isinstance(pipe, PositionalNER)]
+    if not taggers:
+        return None
+    upstream = nlp.pipeline[: taggers[0]]
+    pipe = cast(PositionalNER, nlp.pipeline[taggers[0]][1])
+    label_index = {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)}
+    filled = [example for example in examples if len(example.predicted)]
+    total = n_tokens = 0.0
+    for start in tqdm(range(0, len(filled), BATCH_DOCS), desc="dev loss", unit="batch"):
+        batch = filled[start : start + BATCH_DOCS]
+        docs = [example.predicted.copy() for example in batch]
+        for _, component in upstream:
+            docs = (
+                [component(doc) for doc in docs]
+                if not isinstance(component, Pipe)
+                else list(component.pipe(docs))
+            )
+        scores = xp2torch(pipe.model.predict(docs).tags)
+        tags = torch.from_numpy(gold_batch(batch, label_index).tags).to(scores.device)
+        known = int((tags >= 0).sum())
+        total += float(categorical_loss(scores, tags)) * known
+        n_tokens += known
+    return total / n_tokens
+
+
+def count_trained_parameters(nlp: Language) -> int:
+    """RETURNS (int): Number of weights that training changes; those of frozen layers are not counted."""
+    total = 0
+    for name, pipe in nlp.pipeline:
+        if name in nlp.config["training"]["frozen_components"] or not hasattr(pipe, "model"):
+            continue
+        for node in pipe.model.walk():
+            total += sum(node.get_param(key).size for key in node.param_names if node.has_param(key))
+            for shim in node.shims:
+                total += sum(p.numel() for p in shim._model.parameters() if p.requires_grad)
+    return total

@@ -1,0 +1,109 @@
+"""Tables of measured figures, for the terminal and for the README."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+from ..corpora.locate import SAMPLE_MARK
+
+Rows = List[Tuple[str, ...]]
+SETS = {"test": "test", "test_without_duplicates": "test, without sentences of train"}
+_COUNTS = ("docs", "tokens", "entities")
+_FIGURES = {
+    "span P": "span_p",
+    "span R": "span_r",
+    "span F1": "span_f",
+    "macro F1": "span_macro_f",
+    "flat F1": "flat_f",
+    "token F1": "token_f",
+}
+SUMMARY_HEADER = ("test set", *_COUNTS, *_FIGURES)
+MARKERS = ("<!-- RESULTS: written by `spacy project run benchmark` -->", "<!-- END OF RESULTS -->")
+
+
+def summary_rows(measured: Dict[str, Any]) -> Rows:
+    """One row for each set of documents that was scored.
+
+    measured (Dict[str, Any]): What `benchmark` returned.
+    RETURNS (Rows): Cells in the order of `SUMMARY_HEADER`.
+    """
+    rows: Rows = []
+    for part, name in SETS.items():
+        scores = measured[part]
+        counts = (f"{scores[column]:,}" for column in _COUNTS)
+        rows.append((name, *counts, *(f"{scores[key]:.4f}" for key in _FIGURES.values())))
+    return rows
+
+
+def type_rows(measured: Dict[str, Any]) -> Rows:
+    """RETURNS (Rows): Type and span F1 on the test set, best first."""
+    per_type = measured["test"]["span_f_per_type"]
+    return [(label, f"{f:.4f}") for label, f in sorted(per_type.items(), key=lambda item: -item[1])]
+
+
+def markdown_table(header: Sequence[str], rows: Rows) -> str:
+    """RETURNS (str): A Markdown table whose columns, but for the first, are aligned to the right."""
+    lines = [header, ("---", *("---:" for _ in header[1:])), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def results_markdown(measured: Dict[str, Any], published: List[Dict[str, Any]]) -> str:
+    """Write the README's results: our figures among the published ones, then ours by type.
+
+    measured (Dict[str, Any]): What the benchmark command wrote, with `config`, `split` and `seed`.
+    published (List[Dict[str, Any]]): Other systems, with `system`, `split`, `span_f` and `flat_f`.
+    RETURNS (str): Markdown.
+    """
+    scores = measured["test"]
+    ours = {
+        "system": f"**posattn-spacy**, `configs/{measured['config']}.cfg`, seed {measured['seed']}",
+        "split": measured["split"],
+        "span_f": scores["span_f"],
+        "flat_f": scores["flat_f"],
+    }
+    systems: Rows = [
+        (str(row["system"]), str(row["split"]), _figure(row["span_f"]), _figure(row["flat_f"]))
+        for row in [ours, *published]
+    ]
+    parts = [
+        markdown_table(("system", "split", "span F1", "flat F1"), systems),
+        f"{measured['trained_parameters'] / 1e6:.2f} M trained parameters; dev loss "
+        f"{measured['dev_loss']:.4f} nats per token. In full, and by type (span F1 on test):",
+        markdown_table(SUMMARY_HEADER, summary_rows(measured)),
+        markdown_table(("type", "span F1"), type_rows(measured)),
+    ]
+    return "\n\n".join(parts)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+def write_readme(readme: Path, metrics: Path, published: Path) -> bool:
+    """Put measured results between the README's markers; never those of the sample corpus or of one's own.
+
+    readme (Path): The README.
+    metrics (Path): What the benchmark command wrote.
+    published (Path): JSON list of other systems' figures.
+    RETURNS (bool): Whether the README was written.
+    RAISES (ValueError): If the README has not exactly one pair of markers.
+    """
+    measured = json.loads(metrics.read_text(encoding="utf-8"))
+    if measured["source"] != "gmb":
+        return False
+    others = json.loads(published.read_text(encoding="utf-8"))
+    text = readme.read_text(encoding="utf-8")
+    start, end = MARKERS
+    pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"{readme} needs one line {start!r} and, after it, one line {end!r}.")
+    block = f"{start}\n\n{results_markdown(measured, others)}\n\n{end}"
+    written = pattern.sub(lambda _: block, text)
+    readme.write_text(written, encoding="utf-8")
+    return True
+
+
+def mark(source_kind: str) -> str:
+    """RETURNS (str): What stands in front of every table made from the sample corpus; else nothing."""
+    return SAMPLE_MARK if source_kind == "sample" else ""

@@ -1,0 +1,45 @@
+"""Package a trained pipeline together with the library it needs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from wasabi import msg
+
+from posattn_spacy.packaging import package_meta
+
+
+def main(
+    model: Annotated[Path, typer.Argument(help="Trained pipeline")],
+    metrics: Annotated[Path, typer.Argument(help="What the benchmark command wrote")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder for packages and wheels")],
+    name: Annotated[str, typer.Option(help="Name of the package, without the language")],
+    version: Annotated[str, typer.Option(help="Version of the package")],
+    encoder: Annotated[str, typer.Option(help="Name of the encoder, for the licence notes")],
+) -> None:
+    """Write the wheels of the pipeline and of posattn-spacy."""
+    meta = package_meta(srsly.read_json(model / "meta.json"), json.loads(metrics.read_text("utf-8")), encoder)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    meta_path = out_dir / "meta.json"
+    srsly.write_json(meta_path, meta)
+    python = [sys.executable, "-m"]
+    options = ["--name", name, "--version", version, "--meta-path", str(meta_path)]
+    _run([*python, "spacy", "package", str(model), str(out_dir), *options, "--build", "wheel", "--force"])
+    wheels = out_dir / "wheels"
+    _run([*python, "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), "."])
+    for wheel in sorted(out_dir.glob("*/dist/*.whl")):
+        wheel.replace(wheels / wheel.name)
+    msg.good(f"Wheels in {wheels}: {', '.join(sorted(path.name for path in wheels.glob('*.whl')))}")
+
+
+def _run(command: list[str]) -> None:
+    if subprocess.run(command, check=False).returncode:
+        msg.fail(f"Failed: {' '.join(command)}", exits=1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,76 @@
+"""Install the built wheels into a new environment, and use them there as a stranger would."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Dict, List, Sequence
+
+import typer
+from wasabi import msg
+
+# Runs in the new environment. Any file that is opened under one of the closed folders ends it.
+USE = """
+import sys
+
+closed = sys.argv[2:]
+
+def watch(event, args):
+    if event == "open" and isinstance(args[0], (str, bytes)):
+        import os
+        path = os.path.realpath(os.fsdecode(args[0]))
+        for folder in closed:
+            if path == folder or path.startswith(folder + os.sep):
+                raise PermissionError(f"opened {path}, which the installed packages must not need")
+
+sys.addaudithook(watch)
+import spacy
+
+nlp = spacy.load(sys.argv[1])
+doc = nlp("President Barack Obama flew from London to Iraq on Monday to meet British troops of NATO.")
+print("\\n".join(f"{ent.text:30} {ent.label_}" for ent in doc.ents))
+if not doc.ents:
+    raise SystemExit("The packaged pipeline found no entity.")
+"""
+
+
+def main(
+    wheels: Annotated[Path, typer.Argument(help="Folder with the wheels")],
+    name: Annotated[str, typer.Option(help="Name of the pipeline to load")],
+    constraints: Annotated[Path, typer.Option(help="Versions to install")] = Path("constraints.txt"),
+    encoders: Annotated[Path, typer.Option(help="Folder the packages must not need")] = Path(
+        "assets/encoder"
+    ),
+) -> None:
+    """Load the packaged pipeline in a new environment, away from the project, and print entities."""
+    project = Path.cwd()
+    with tempfile.TemporaryDirectory() as temporary:
+        python = Path(temporary, "venv", "bin", "python")
+        _run([sys.executable, "-m", "venv", python.parent.parent], temporary)
+        install: List[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--constraint",
+            constraints.resolve(),
+        ]
+        files = [path.resolve() for path in sorted(wheels.glob("*.whl"))]
+        msg.info("Installing the wheels into a new environment")
+        _run([*install, "--find-links", wheels.resolve(), *files], temporary)
+        closed = [os.path.realpath(folder) for folder in (project, encoders)]
+        offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        _run([python, "-I", "-c", USE, name, *closed], temporary, offline)
+    msg.good(f"'{name}' loads and finds entities from its wheels alone")
+
+
+def _run(command: Sequence[str | Path], folder: str, more: Dict[str, str] | None = None) -> None:
+    environment = {**os.environ, **(more or {})}
+    if subprocess.run(command, cwd=folder, env=environment, check=False).returncode:
+        msg.fail(f"Failed: {' '.join(map(str, command[:4]))} ...", exits=1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
