@@ -1,0 +1,164 @@
+"""The Kaggle csv made from the Groningen Meaning Bank, and own csv files in the same format."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from .files import decode, md5, read_bytes
+from .known import GMB
+from .repairs import EMPTY_WORDS, MISSING_IDS, REPEATED_IDS, SHORT_ROWS, Repairs
+from .schemes import Scheme, normalise
+from .sentences import Corpus, CorpusError, Counts, RawRows, Sentence, count_sentences
+
+# What a spreadsheet keeps of a longer table: 2 ** 20 rows less the header.
+ROW_LIMIT = 1_048_575
+_ID, _WORD, _TAG, _POS = "Sentence #", "Word", "Tag", "POS"
+_UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
+_NUMBERING = (
+    f'Write a number of its own, such as "Sentence: 1", into the column "{_ID}" where a sentence '
+    "begins, and the same or none into its other rows"
+)
+_QUOTING = 'A quotation mark is written as """" in a csv file'
+
+
+class _Columns(NamedTuple):
+    id: int
+    word: int
+    tag: int
+    pos: Optional[int]
+
+
+def read_csv(path: Path, *, encoding: Optional[str] = None, repair: bool = False) -> Corpus:
+    """Read a csv file with the columns "Sentence #", Word, Tag and, optionally, POS, in any order.
+
+    path (Path): The file, or a zip archive with one csv file in it.
+    encoding (Optional[str]): Its encoding; by default UTF-8 if it is, else cp1252 as on Kaggle.
+    repair (bool): Repair what can be repaired instead of raising.
+    RETURNS (Corpus): The sentences, tags in IOB2, with an account of what was repaired.
+    RAISES (CorpusError): If the file breaks the format, or is the known one with other counts.
+    """
+    data = read_bytes(path)
+    is_known = md5(data) == GMB.md5
+    notes: List[str] = []
+    if encoding is None:
+        encoding = GMB.encoding if is_known else _guess_encoding(data)
+        if not is_known and encoding == GMB.encoding:
+            notes.append(f"The file is not UTF-8, so it was read as {encoding}.")
+    repairs = Repairs(path, repair)
+    n_rows, groups = _group_rows(decode(data, encoding, repairs), repairs)
+    sentences = [
+        Sentence(rows.id, rows.words, normalise(rows, Scheme.IOB2, repairs), rows.pos or None)
+        for rows in groups
+    ]
+    if is_known:
+        check_counts(count_sentences(sentences), GMB.counts, path)
+    cut_off = None
+    if sentences and n_rows == ROW_LIMIT:
+        cut_off = len(sentences) - 1
+        notes.append(
+            f'The file ends at the row limit of a spreadsheet: its last sentence ("'
+            f'{sentences[-1].id}", {len(sentences[-1].words)} tokens) is cut off and left out.'
+        )
+    return Corpus(sentences, cut_off, repairs.counts, notes)
+
+
+def check_counts(found: Counts, expected: Counts, path: Path) -> None:
+    """Check the counts of a known corpus.
+
+    found (Counts): What was read.
+    expected (Counts): What is known.
+    path (Path): The file, for the error.
+    RAISES (CorpusError): If they differ.
+    """
+    if found != expected:
+        raise CorpusError(
+            f"{path} has the known checksum, but was read as {found} instead of {expected}. "
+            "The reader is broken: please report it, and use a released version."
+        )
+
+
+def _guess_encoding(data: bytes) -> str:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        # A file with both valid and invalid UTF-8 is damaged: cp1252 would hide that.
+        return "utf-8" if _UTF8_SEQUENCE.search(data) else GMB.encoding
+    return "utf-8"
+
+
+def _group_rows(text: str, repairs: Repairs) -> Tuple[int, List[RawRows]]:
+    """Group the rows by sentence; return how many rows there are, and the groups."""
+    rows = _numbered_rows(text, repairs)
+    header_line, header = next(rows, (1, []))
+    columns = _find_columns(header, header_line, repairs)
+    groups: List[RawRows] = []
+    first_lines: Dict[str, int] = {}
+    n_rows = 0
+    for line, row in rows:
+        n_rows += 1
+        # A row that is dropped may still begin a sentence.
+        id = row[columns.id].strip() if columns.id < len(row) else ""
+        if not groups and not id:
+            repairs.add(line, f'the first row has no "{_ID}"', _NUMBERING, MISSING_IDS)
+            id = "Sentence: 0"
+        if id and (not groups or id != groups[-1].id):
+            if id in first_lines:
+                problem = f'"{id}" stands for another sentence since line {first_lines[id]}'
+                repairs.add(line, problem, _NUMBERING, REPEATED_IDS)
+            first_lines[id] = line
+            groups.append(RawRows(id))
+        if len(row) != len(header):
+            _add_misshapen(line, row, header, repairs)
+            continue
+        word = row[columns.word]
+        if not word.strip():
+            repairs.add(line, "the word is empty", "Fill it in", EMPTY_WORDS)
+            continue
+        if "\n" in word:
+            raise repairs.error(line, "the word runs over several lines", _QUOTING)
+        groups[-1].add(word, row[columns.tag].strip(), line)
+        if columns.pos is not None:
+            groups[-1].pos.append(row[columns.pos])
+    return n_rows, [group for group in groups if group.words]
+
+
+def _add_misshapen(line: int, row: List[str], header: List[str], repairs: Repairs) -> None:
+    problem = f"the row has {len(row)} columns, the header {len(header)}"
+    if len(row) > len(header):
+        raise repairs.error(line, problem, 'Put a cell with a comma in it into "quotes"')
+    repairs.add(line, f"missing columns: {problem}", "Complete the row", SHORT_ROWS)
+
+
+def _find_columns(header: List[str], line: int, repairs: Repairs) -> _Columns:
+    """Find the columns by name, in any order."""
+    positions = {name.strip().lower(): i for i, name in enumerate(header)}
+    missing = [name for name in (_ID, _WORD, _TAG) if name.lower() not in positions]
+    if missing:
+        raise repairs.error(
+            line,
+            f"missing columns: {', '.join(missing)} (found: {', '.join(header) or 'none'})",
+            f"The first row must name {_ID}, {_WORD}, {_TAG} and, if there is one, {_POS}, "
+            "with commas between them",
+        )
+    return _Columns(
+        id=positions[_ID.lower()],
+        word=positions[_WORD.lower()],
+        tag=positions[_TAG.lower()],
+        pos=positions.get(_POS.lower()),
+    )
+
+
+def _numbered_rows(text: str, repairs: Repairs) -> Iterator[Tuple[int, List[str]]]:
+    """Yield the rows that are not blank, each with the line it begins on."""
+    # Strict, because a stray quotation mark would otherwise swallow the rest of the file.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for row in reader:
+            if row:
+                yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise repairs.error(line, f"the row cannot be read ({error})", _QUOTING) from error

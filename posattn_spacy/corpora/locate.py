@@ -1,0 +1,170 @@
+"""Finding the corpus: the user's own, the published one on disk or online, or the sample."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import List, Optional, Tuple
+from urllib.request import urlopen
+
+from .files import content_md5, md5, replacing
+from .known import GMB, KnownCorpus
+from .sentences import CorpusError
+
+DATA_VARIABLE = "POSATTN_DATA"
+# Stands before everything that is said about the sample corpus or measured on it.
+SAMPLE_MARK = "[sample corpus] "
+_TIMEOUT = 10.0  # seconds without an answer
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a corpus lies and what it is.
+
+    kind (str): "gmb" for the published corpus, "sample" for the project's own, else "own".
+    path (Path): The file or folder, relative to the project's folder if it lies inside it.
+    md5 (str): The checksum of its content.
+    """
+
+    kind: str
+    path: Path
+    md5: str
+
+    @property
+    def mark(self) -> str:
+        """What every message about the sample corpus begins with, and no other message."""
+        return SAMPLE_MARK if self.kind == "sample" else ""
+
+
+def locate_corpus(
+    corpus: Optional[Path], assets: Path, sample: Path, *, known: KnownCorpus = GMB
+) -> Tuple[Source, List[str]]:
+    """Find the corpus to use.
+
+    corpus (Optional[Path]): The user's choice, which excludes all others.
+    assets (Path): The folder to look in first, and to download into.
+    sample (Path): The sample corpus, used if nothing else can be had.
+    known (KnownCorpus): The published corpus. It is also looked for in the folder named by the
+        environment variable POSATTN_DATA.
+    RETURNS (Tuple[Source, List[str]]): The corpus, and what was tried without success.
+    RAISES (CorpusError): If there is no corpus, or a wrong one under the published name.
+    """
+    if corpus is not None:
+        return identify(corpus, sample, known=known), []
+    notes: List[str] = []
+    data = os.environ.get(DATA_VARIABLE)
+    for folder in [assets, *([Path(data)] if data else [])]:
+        for name in known.file_names:
+            if (folder / name).is_file():
+                return identify(folder / name, sample, known=known), notes
+        if folder != assets:
+            notes.append(f"{DATA_VARIABLE}={folder} holds no {' or '.join(known.file_names)}.")
+    archive = assets / known.file_names[0]
+    try:
+        download(archive, known=known)
+    except (OSError, HTTPException, ValueError) as error:
+        notes.append(f"{known.url} could not be downloaded: {error}")
+    else:
+        return identify(archive, sample, known=known), notes
+    if not sample.is_file():
+        raise CorpusError(
+            f"No corpus: neither {assets} nor {DATA_VARIABLE} has {known.file_name}, the download "
+            f"failed, and there is no sample corpus {sample}. {' '.join(notes)} "
+            f"Put {known.file_names[0]} into {assets}, or pass a corpus with --corpus."
+        )
+    return identify(sample, sample, known=known), notes
+
+
+def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = GMB) -> Source:
+    """Say what a corpus is by its checksum.
+
+    path (Path): The file or folder.
+    sample (Optional[Path]): The sample corpus.
+    known (KnownCorpus): The published corpus.
+    RETURNS (Source): The corpus.
+    RAISES (CorpusError): If it is not there, or not what its name promises.
+    """
+    if not path.exists():
+        raise CorpusError(f"There is no corpus {path}. Check the path.")
+    found = content_md5(path)
+    if path.name in known.file_names and found != known.md5:
+        raise CorpusError(
+            f"{path}: wrong checksum, expected {known.md5} for {known.file_name}, got {found}. "
+            "Delete the file and get it anew, or give it another name and pass that with "
+            "--corpus if it is a corpus of your own."
+        )
+    if found == known.md5:
+        kind = "gmb"
+    elif sample is not None and path.resolve() == sample.resolve():
+        kind = "sample"
+    else:
+        kind = "own"
+    return Source(kind, _relative(path), found)
+
+
+def download(archive: Path, *, known: KnownCorpus = GMB) -> None:
+    """Download the published corpus, checksum verified.
+
+    archive (Path): The file to write; it appears only once it is complete and right.
+    known (KnownCorpus): The published corpus.
+    RAISES (OSError): If there is no connection.
+    RAISES (CorpusError): If the checksum is wrong.
+    """
+    with replacing(archive) as temporary:
+        with urlopen(known.url, timeout=_TIMEOUT) as response, temporary.open("wb") as file:
+            shutil.copyfileobj(response, file)
+        found = md5(temporary.read_bytes())
+        if found != known.zip_md5:
+            raise CorpusError(f"wrong checksum, expected {known.zip_md5}, got {found}")
+
+
+def write_source(source: Source, path: Path) -> bool:
+    """Write down where the corpus lies, touching the file only if that has changed.
+
+    source (Source): The corpus.
+    path (Path): The JSON file.
+    RETURNS (bool): Whether it was written.
+    """
+    values = {"kind": source.kind, "path": source.path.as_posix(), "md5": source.md5}
+    text = json.dumps(values, indent=2) + "\n"
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True
+
+
+def read_source(path: Path) -> Source:
+    """Read where the corpus lies, and check that it is still the same.
+
+    path (Path): The JSON file that write_source wrote.
+    RETURNS (Source): The corpus.
+    RAISES (CorpusError): If the file is broken, or the corpus has changed since it was written.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        source = Source(values["kind"], Path(values["path"]), values["md5"])
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}. Locate first.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{path} does not name a corpus with kind, path and md5 ({error!r}). "
+            "Delete it and locate the corpus again."
+        ) from error
+    if not source.path.exists():
+        raise CorpusError(f"{path} names {source.path}, which is not there. Locate again.")
+    found = content_md5(source.path)
+    if found != source.md5:
+        raise CorpusError(
+            f"{source.path}: wrong checksum, expected {source.md5} as in {path}, got {found}. "
+            "The corpus has changed since it was located: locate it again."
+        )
+    return source
+
+
+def _relative(path: Path) -> Path:
+    absolute = path.resolve()
+    project = Path.cwd()
+    return absolute.relative_to(project) if absolute.is_relative_to(project) else absolute

@@ -1,0 +1,108 @@
+"""Tag schemes: recognise IOB1, IOB2 and BILUO (or BIOES) tags, and turn them all into IOB2."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Iterable, List, Optional, Sequence, Tuple
+
+from .repairs import ORPHANS, UNCLOSED, Repairs
+from .sentences import RawRows
+
+
+class Scheme(Enum):
+    """How tags mark where an entity begins and ends."""
+
+    IOB1 = "IOB1"
+    IOB2 = "IOB2"
+    BILUO = "BILUO"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One tag that breaks its scheme: where, why, and what its repair is called, if it has one."""
+
+    index: int
+    problem: str
+    repair: Optional[str]
+
+
+# IOBES writes E(nd) and S(ingle) for what BILUO calls L(ast) and U(nit).
+_SAME_AS = {"E": "L", "S": "U"}
+_PREFIXES = {Scheme.IOB1: "BI", Scheme.IOB2: "BI", Scheme.BILUO: "BILU"}
+
+
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
+    """Recognise the scheme of a corpus by its tags.
+
+    sentences (Iterable[Sequence[str]]): The tags of every sentence.
+    RETURNS (Scheme): BILUO if a tag says where an entity ends; IOB1 if entities start with I- and
+        B- is used only where IOB1 allows it; else IOB2.
+    """
+    starts_with_i = needless_b = False
+    for tags in sentences:
+        previous = None
+        for tag in tags:
+            prefix, label = _split(tag)
+            if prefix in ("L", "U"):
+                return Scheme.BILUO
+            starts_with_i |= prefix == "I" and previous != label
+            needless_b |= prefix == "B" and previous != label
+            previous = label
+    return Scheme.IOB1 if starts_with_i and not needless_b else Scheme.IOB2
+
+
+def to_iob2(tags: Sequence[str], scheme: Scheme) -> Tuple[List[str], List[Fault]]:
+    """Turn the tags of one sentence into IOB2, finding all that break their scheme.
+
+    tags (Sequence[str]): One tag per word.
+    scheme (Scheme): The scheme the tags are written in.
+    RETURNS (Tuple[List[str], List[Fault]]): Valid IOB2 tags, and the faults met on the way; a tag
+        that cannot be read at all counts as "O" there.
+    """
+    output: List[str] = []
+    faults: List[Fault] = []
+    current: Optional[str] = None  # the type of the entity that may go on
+    unclosed = False  # whether BILUO still owes it a last tag
+    for i, tag in enumerate(tags):
+        prefix, label = _split(tag)
+        if tag != "O" and (not label or prefix not in _PREFIXES[scheme]):
+            faults.append(Fault(i, f'"{tag}" is no {scheme.value} tag', repair=None))
+            prefix, label = "O", None
+        goes_on = label is not None and label == current and prefix in ("I", "L")
+        if unclosed and not goes_on:
+            faults.append(Fault(i - 1, f'"{tags[i - 1]}" is not followed by its end', UNCLOSED))
+        if prefix in ("I", "L") and not goes_on and scheme is not Scheme.IOB1:
+            faults.append(Fault(i, f'"{tag}" continues no entity of its type', ORPHANS))
+        output.append("O" if label is None else f"{'I' if goes_on else 'B'}-{label}")
+        unclosed = scheme is Scheme.BILUO and prefix in ("B", "I")
+        current = label if unclosed or scheme is not Scheme.BILUO else None
+    if unclosed:
+        faults.append(Fault(len(tags) - 1, f'"{tags[-1]}" is not followed by its end', UNCLOSED))
+    return output, faults
+
+
+def normalise(rows: RawRows, scheme: Scheme, repairs: Repairs) -> List[str]:
+    """Turn the tags of one sentence of a file into IOB2.
+
+    rows (RawRows): The sentence.
+    scheme (Scheme): The scheme of the file's tags.
+    repairs (Repairs): The account of the file's faults.
+    RETURNS (List[str]): IOB2 tags.
+    RAISES (CorpusError): If a tag breaks the scheme and is not to be, or cannot be, repaired.
+    """
+    tags, faults = to_iob2(rows.tags, scheme)
+    for fault in faults:
+        line = rows.lines[fault.index]
+        if fault.repair is None:
+            raise repairs.error(
+                line,
+                fault.problem,
+                "Write O, or a prefix, a hyphen and the entity type, such as B-geo. If this is not "
+                "the tag at all, choose its column (in columned text with --tag-column)",
+            )
+        repairs.add(line, fault.problem, "Correct the tag", fault.repair)
+    return tags
+
+
+def _split(tag: str) -> Tuple[str, Optional[str]]:
+    prefix, _, label = tag.partition("-")
+    return _SAME_AS.get(prefix, prefix), label or None

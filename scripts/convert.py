@@ -1,0 +1,65 @@
+"""Convert a corpus to .spacy files."""
+
+from pathlib import Path
+from typing import Annotated, List
+
+import typer
+from wasabi import msg
+
+from posattn_spacy.corpora.convert import REPORT_NAME, Report, convert
+from posattn_spacy.corpora.known import GMB
+from posattn_spacy.corpora.locate import identify, read_source
+from posattn_spacy.corpora.read import Format
+from posattn_spacy.corpora.sentences import CorpusError, Counts
+
+
+def main(
+    source_path: Annotated[Path, typer.Argument(metavar="SOURCE", help="source.json, file or folder")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write to")],
+    n_sents: Annotated[int, typer.Option(min=1, help="Sentences joined into one document")] = 1,
+    tag_column: Annotated[int, typer.Option(help="Tag column of columned text, from 0 (-1: last)")] = -1,
+    word_column: Annotated[int, typer.Option(help="Word column of columned text, from 0")] = 0,
+    encoding: Annotated[str, typer.Option(help="Encoding; empty: the default of the kind of file")] = "",
+    repair: Annotated[bool, typer.Option("--repair", help="Repair and count what can be repaired")] = False,
+    lang: Annotated[str, typer.Option(help="Language code")] = "en",
+) -> None:
+    """Write OUT_DIR/SPLIT/{train,dev,test}.spacy for every split, and OUT_DIR/corpus.json."""
+    options = Format(encoding or None, word_column, tag_column, repair)
+    try:
+        is_json = source_path.suffix == ".json"
+        source = read_source(source_path) if is_json else identify(source_path)
+        report = convert(source, out_dir, options, n_sents=n_sents, lang=lang)
+    except CorpusError as error:
+        msg.fail(str(error), exits=1)
+    mark = report.source.mark
+    for note in report.notes:
+        msg.warn(f"{mark}{note}")
+    for name, n in report.repairs.items():
+        msg.warn(f"{mark}Repaired: {n} {name}")
+    if mark:
+        msg.warn(f"{mark}These are not the figures of the real corpus.")
+    _print_counts(report)
+    msg.good(f"{mark}Converted to {out_dir}, counts in {out_dir / REPORT_NAME}")
+
+
+def _print_counts(report: Report) -> None:
+    """Print a row per part, after one for the whole file and, if known, what it should be."""
+    types = list(report.read.types)
+    rows = [["whole", "read", "", *_cells(report.read, types)]]
+    if report.source.kind == "gmb":
+        rows.append(["whole", "known", "", *_cells(GMB.counts, types)])
+    for split, parts in report.splits.items():
+        for part, of in parts.items():
+            rows.append([split, part, f"{of.documents:,}", *_cells(of.counts, types)])
+    header = ["Split", "Part", "Docs", "Sents", "Tokens", "Ents", *types]
+    msg.divider(f"{report.source.mark}Counts")
+    msg.table(rows, header=header, divider=True, aligns=["l", "l", *"r" * (len(header) - 2)])
+
+
+def _cells(counts: Counts, types: List[str]) -> List[str]:
+    numbers = [counts.sentences, counts.tokens, counts.entities]
+    return [f"{n:,}" for n in [*numbers, *(counts.types.get(label, 0) for label in types)]]
+
+
+if __name__ == "__main__":
+    typer.run(main)

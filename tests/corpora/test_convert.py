@@ -1,0 +1,255 @@
+import json
+from pathlib import Path
+from typing import Callable, Dict, List
+
+import pytest
+import spacy
+from small_corpora import SENTENCE, conll_text, kaggle_rows, run_script
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from posattn_spacy.corpora.convert import convert
+from posattn_spacy.corpora.docs import make_doc, read_docs
+from posattn_spacy.corpora.locate import SAMPLE_MARK, Source, identify, write_source
+from posattn_spacy.corpora.read import Format
+from posattn_spacy.corpora.sentences import CorpusError, Sentence
+from posattn_spacy.corpora.splits import PARTS
+
+WriteCsv = Callable[..., Path]
+WORDS = [word for word, _ in SENTENCE]
+
+
+def parts_of(folder: Path, vocab: Vocab) -> Dict[str, List[Doc]]:
+    return {part: read_docs(folder / f"{part}.spacy", vocab).docs for part in PARTS}
+
+
+def write_docbin(path: Path, vocab: Vocab, n: int) -> None:
+    words, tags = (list(column) for column in zip(*SENTENCE, strict=True))
+    docs = [make_doc(Sentence(str(i), [f"{i}", *words], ["O", *tags]), vocab) for i in range(n)]
+    docs[0][3].is_sent_start = True
+    DocBin(docs=docs).to_disk(path)
+
+
+def test_convert_writes_both_splits_of_a_table(write_csv: WriteCsv, vocab: Vocab, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    report = convert(identify(write_csv(kaggle_rows(20))), out, Format())
+    docs = parts_of(out / "file-order", vocab)
+    assert [len(docs[part]) for part in PARTS] == [14, 3, 3]
+    firsts = [doc[0].text for part in PARTS for doc in docs[part]]
+    assert firsts == [f"Ann{i}" for i in range(20)]
+    assert docs["train"][0].text == "Ann0 Lee left Oslo."
+    assert [(ent.text, ent.label_) for ent in docs["train"][0].ents] == [
+        ("Ann0 Lee", "per"),
+        ("Oslo", "geo"),
+    ]
+    assert docs["train"][0][0].tag_ == "NNP"
+    shuffled = parts_of(out / "random42", vocab)
+    assert [len(shuffled[part]) for part in PARTS] == [14, 2, 4]
+    assert sorted(doc[0].text for part in PARTS for doc in shuffled[part]) == sorted(firsts)
+    written = json.loads((out / "corpus.json").read_text())
+    assert written == report.to_json()
+    assert written["splits"]["random42"]["test"] == {
+        "documents": 4,
+        "sentences": 4,
+        "tokens": 20,
+        "entities": 8,
+        "types": {"per": 4, "geo": 4},
+    }
+    assert written["read"]["sentences"] == 20
+    assert (written["kind"], written["n_sents"], written["cut_off"]) == ("own", 1, None)
+
+
+def test_convert_gives_the_same_bytes_twice(write_csv: WriteCsv, tmp_path: Path) -> None:
+    source = identify(write_csv(kaggle_rows(10)))
+    for out in ("a", "b"):
+        convert(source, tmp_path / out, Format())
+    for file in sorted((tmp_path / "a").rglob("*.*")):
+        other = tmp_path / "b" / file.relative_to(tmp_path / "a")
+        assert file.read_bytes() == other.read_bytes()
+
+
+def test_convert_joins_sentences_within_a_part(write_csv: WriteCsv, vocab: Vocab, tmp_path: Path) -> None:
+    source = identify(write_csv(kaggle_rows(20)))
+    single = convert(source, tmp_path / "single", Format())
+    joined = convert(source, tmp_path / "joined", Format(), n_sents=4)
+    docs = parts_of(tmp_path / "joined" / "file-order", vocab)
+    assert [len(docs[part]) for part in PARTS] == [4, 1, 1]
+    assert docs["dev"][0].text == "Ann14 Lee left Oslo. Ann15 Lee left Oslo. Ann16 Lee left Oslo."
+    assert not docs["dev"][0].has_annotation("SENT_START")
+    for split, parts in single.splits.items():
+        for part, of in parts.items():
+            assert joined.splits[split][part].counts == of.counts
+
+
+def test_convert_leaves_the_cut_off_sentence_out(
+    write_csv: WriteCsv, vocab: Vocab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posattn_spacy.corpora.gmb.ROW_LIMIT", 102)
+    rows = kaggle_rows(21)[:103]
+    report = convert(identify(write_csv(rows)), tmp_path / "out", Format())
+    written = json.loads((tmp_path / "out" / "corpus.json").read_text())
+    assert written["cut_off"] == {"sentence": "Sentence: 21", "tokens": 2, "entities": 1}
+    assert "row limit" in report.notes[0]
+    for parts in report.splits.values():
+        assert sum(of.counts.sentences for of in parts.values()) == 20
+    for split in report.splits:
+        docs = parts_of(tmp_path / "out" / split, vocab)
+        assert "Ann20" not in [doc[0].text for part in PARTS for doc in docs[part]]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train.conll", "dev.conll", "test.conll"],
+        ["train.txt", "valid.txt", "test.txt"],
+        ["train.iob", "testa.bio", "testb.tsv"],
+    ],
+)
+def test_convert_takes_a_given_split(vocab: Vocab, tmp_path: Path, names: List[str]) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "README.md").write_text("about")
+    for i, name in enumerate(names):
+        (folder / name).write_text(conll_text(i + 1))
+    report = convert(identify(folder), tmp_path / "out", Format())
+    assert list(report.splits) == ["given"]
+    docs = parts_of(tmp_path / "out" / "given", vocab)
+    assert [len(docs[part]) for part in PARTS] == [1, 2, 3]
+    assert [token.text for token in docs["test"][2]] == WORDS
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["corpus.json", "given"]
+
+
+def test_convert_leaves_the_cut_off_sentence_out_of_a_given_part(
+    write_csv: WriteCsv, vocab: Vocab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posattn_spacy.corpora.gmb.ROW_LIMIT", 12)
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_csv(kaggle_rows(3)[:13]).rename(folder / "train.csv")
+    for part in ("dev", "test"):
+        (folder / f"{part}.conll").write_text(conll_text(1))
+    report = convert(identify(folder), tmp_path / "out", Format())
+    assert report.cut_off is not None
+    assert report.cut_off.sentence == "Sentence: 3"
+    docs = parts_of(tmp_path / "out" / "given", vocab)
+    assert [doc[0].text for doc in docs["train"]] == ["Ann0", "Ann1"]
+
+
+def test_convert_takes_mixed_formats(write_csv: WriteCsv, vocab: Vocab, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    write_csv(kaggle_rows(3)).rename(folder / "train.csv")
+    (folder / "dev.conll").write_text(conll_text(1))
+    write_docbin(folder / "test.spacy", vocab, 2)
+    convert(identify(folder), tmp_path / "out", Format())
+    docs = parts_of(tmp_path / "out" / "given", vocab)
+    assert [len(docs[part]) for part in PARTS] == [3, 1, 2]
+    assert all(doc.ents for part in PARTS for doc in docs[part])
+
+
+def test_convert_splits_a_docbin_and_leaves_its_docs_alone(vocab: Vocab, tmp_path: Path) -> None:
+    path = tmp_path / "own.spacy"
+    write_docbin(path, vocab, 20)
+    before = read_docs(path, vocab).docs
+    convert(identify(path), tmp_path / "out", Format())
+    docs = parts_of(tmp_path / "out" / "file-order", vocab)
+    after = [doc for part in PARTS for doc in docs[part]]
+    assert [doc.to_json() for doc in after] == [doc.to_json() for doc in before]
+    assert after[0][3].is_sent_start
+
+
+def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    convert(identify(write_csv(kaggle_rows(10))), out, Format())
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for part in PARTS:
+        (folder / f"{part}.conll").write_text(conll_text(1))
+    report = convert(identify(folder), out, Format())
+    assert sorted(path.parent.name for path in out.rglob("*.spacy")) == ["given"] * 3
+    removed = [note for note in report.notes if note.startswith("Removed")]
+    assert len(removed) == 6
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"train": "", "test": ""}, r"exactly one file for dev, but holds: none\. Name it dev"),
+        (
+            {"train": "", "dev": "", "valid": "", "test": ""},
+            r"one file for dev, but holds: dev\.conll, valid\.conll",
+        ),
+        ({"train": "a B-x\n", "dev": "\n", "test": "a O\n"}, "empty corpus, the dev part"),
+        ({"train": "a O\n", "dev": "a O\n", "test": "a O\n"}, "train part .* has no entity"),
+        ({"train": "a B-x\n", "dev": "a I-x\nb X\n", "test": ""}, r"dev\.conll, line 2"),
+    ],
+)
+def test_convert_error_on_an_unfit_folder(tmp_path: Path, files: Dict[str, str], message: str) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.conll").write_text(text)
+    with pytest.raises(CorpusError, match=message):
+        convert(identify(folder), tmp_path / "out", Format())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "message"),
+    [
+        ("own.csv", "Sentence #,Word,Tag\n", Format(), r"own\.csv: empty corpus, the train part"),
+        ("own.txt", "", Format(), "empty corpus"),
+        ("own.txt", "a B-x\n\nb O\n\nc O\n", Format(), "empty corpus, the dev part"),
+        ("own.xml", "a B-x\n", Format(), r'ending in "\.xml" is no known corpus format'),
+        ("own.csv", "", Format(tag_column=3), r"--tag-column are for columned text"),
+        ("own.spacy", "hello", Format(), r"own\.spacy is no \.spacy file"),
+    ],
+)
+def test_convert_error_on_an_unfit_file(
+    tmp_path: Path, name: str, text: str, options: Format, message: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CorpusError, match=message):
+        convert(identify(tmp_path / name), tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_convert_error_on_an_unknown_language(write_csv: WriteCsv, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match=r'no language "xyz".*--lang'):
+        convert(identify(write_csv(kaggle_rows(4))), tmp_path / "out", Format(), lang="xyz")
+
+
+def test_convert_error_on_no_sentences_per_document(write_csv: WriteCsv, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="--n-sents is 0"):
+        convert(identify(write_csv(kaggle_rows(4))), tmp_path / "out", Format(), n_sents=0)
+
+
+def test_convert_script_converts_a_located_sample(write_csv: WriteCsv, tmp_path: Path) -> None:
+    located = identify(write_csv(kaggle_rows(20)))
+    write_source(Source("sample", located.path, located.md5), tmp_path / "source.json")
+    result = run_script("convert.py", "source.json", "out", "--n-sents", 2, cwd=tmp_path)
+    assert result.code == 0, result.output
+    for text in ("Counts", "Converted to out", "These are not the figures of the real corpus"):
+        assert f"{SAMPLE_MARK}{text}" in result.output
+    assert "file-order train 7 14 70 28 14 14" in result.output
+    assert json.loads((tmp_path / "out" / "corpus.json").read_text())["kind"] == "sample"
+    nlp = spacy.blank("en")
+    assert len(read_docs(tmp_path / "out" / "file-order" / "test.spacy", nlp.vocab).docs) == 2
+
+
+def test_convert_script_reports_every_repair(tmp_path: Path) -> None:
+    text = "1 a I-x\n2 b B-x\n\n3 c O\n\n4 d I-x\n5\n\n" + "6 e B-x\n\n" * 4
+    (tmp_path / "own.txt").write_text(text, encoding="latin-1")
+    args = ["own.txt", "out", "--word-column", 1, "--tag-column", 2, "--lang", "xx"]
+    failed = run_script("convert.py", *args, cwd=tmp_path)
+    assert failed.code == 1
+    assert "own.txt, line 7: missing columns, found only 1." in failed.output
+    assert "Traceback" not in failed.output
+    assert not (tmp_path / "out").exists()
+    repaired = run_script("convert.py", *args, "--repair", cwd=tmp_path)
+    assert repaired.code == 0, repaired.output
+    assert "Repaired: 2 tags that continue no entity" in repaired.output
+    assert "Repaired: 1 rows with missing columns, dropped" in repaired.output
+    assert SAMPLE_MARK not in repaired.output
+    repairs = json.loads((tmp_path / "out" / "corpus.json").read_text())["repairs"]
+    assert sorted(repairs.values()) == [1, 2]
