@@ -1,6 +1,6 @@
 """Package a trained pipeline together with the library it needs."""
 
-import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ def main(
     encoder: Annotated[str, typer.Option(help="Name of the encoder, for the licence notes")],
 ) -> None:
     """Write the wheels of the pipeline and of posattn-spacy."""
-    meta = package_meta(srsly.read_json(model / "meta.json"), json.loads(metrics.read_text("utf-8")), encoder)
+    meta = package_meta(srsly.read_json(model / "meta.json"), srsly.read_json(metrics), encoder)
     out_dir.mkdir(parents=True, exist_ok=True)
     meta_path = out_dir / "meta.json"
     srsly.write_json(meta_path, meta)
@@ -30,6 +30,7 @@ def main(
     options = ["--name", name, "--version", version, "--meta-path", str(meta_path)]
     _run([*python, "spacy", "package", str(model), str(out_dir), *options, "--build", "wheel", "--force"])
     wheels = out_dir / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)  # wheels of earlier versions
     _run([*python, "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), "."])
     for wheel in sorted(out_dir.glob("*/dist/*.whl")):
         wheel.replace(wheels / wheel.name)

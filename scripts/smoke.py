@@ -37,6 +37,7 @@ if not doc.ents:
 
 def main(
     wheels: Annotated[Path, typer.Argument(help="Folder with the wheels")],
+    printed: Annotated[Path, typer.Argument(help="File for the entities that were found")],
     name: Annotated[str, typer.Option(help="Name of the pipeline to load")],
     constraints: Annotated[Path, typer.Option(help="Versions to install")] = Path("constraints.txt"),
     encoders: Annotated[Path, typer.Option(help="Folder the packages must not need")] = Path(
@@ -62,14 +63,21 @@ def main(
         _run([*install, "--find-links", wheels.resolve(), *files], temporary)
         closed = [os.path.realpath(folder) for folder in (project, encoders)]
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        _run([python, "-I", "-c", USE, name, *closed], temporary, offline)
+        entities = _run([python, "-I", "-c", USE, name, *closed], temporary, offline)
+    printed.write_text(entities, encoding="utf-8")
+    msg.text(entities)
     msg.good(f"'{name}' loads and finds entities from its wheels alone")
 
 
-def _run(command: Sequence[str | Path], folder: str, more: Dict[str, str] | None = None) -> None:
+def _run(command: Sequence[str | Path], folder: str, more: Dict[str, str] | None = None) -> str:
+    """Run a command away from the project and return what it printed; its errors are shown as they come."""
     environment = {**os.environ, **(more or {})}
-    if subprocess.run(command, cwd=folder, env=environment, check=False).returncode:
-        msg.fail(f"Failed: {' '.join(map(str, command[:4]))} ...", exits=1)
+    result = subprocess.run(
+        command, cwd=folder, env=environment, check=False, stdout=subprocess.PIPE, text=True
+    )
+    if result.returncode:
+        msg.fail(f"Failed: {' '.join(map(str, command[:4]))} ...", result.stdout, exits=1)
+    return result.stdout
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, cast
 
 import torch
-from seqeval.metrics import precision_recall_fscore_support as span_scores
+from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as span_scores
 from sklearn.metrics import f1_score
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe

@@ -1,0 +1,50 @@
+"""Fitting a config's training schedule to the size of a corpus."""
+
+from math import ceil
+from typing import Any, Dict
+
+from spacy.lang.xx import MultiLanguage
+from spacy.util import registry
+from thinc.api import Config
+
+MIN_STEPS = 120  # fewer updates than this teach the head nothing, however small the corpus
+
+
+def count_batches(config: Config) -> int:
+    """Count the updates in one pass over the training corpus.
+
+    config (Config): A training config, with the path of its corpus.
+    RETURNS (int): Number of batches that its batcher makes, in the order of the corpus.
+    RAISES (ValueError): If the corpus is empty.
+    """
+    interpolated = config.interpolate()
+    settings = registry.resolve(
+        {"batcher": interpolated["training"]["batcher"], "reader": interpolated["corpora"]["train"]}
+    )
+    examples = list(settings["reader"](MultiLanguage()))
+    if not examples:
+        path = interpolated["corpora"]["train"].get("path")
+        raise ValueError(f"The training corpus {path} is empty. Check paths.train.")
+    return sum(1 for _ in settings["batcher"](examples))
+
+
+def scaled_schedule(config: Config, batches: int) -> Dict[str, Any]:
+    """Make training take as many passes over a corpus as the config takes over the one it was written for.
+
+    The config evaluates once per pass, so it makes `max_steps / eval_frequency` passes.
+
+    config (Config): A training config with the schedule `warmup_linear.v1`.
+    batches (int): Updates in one pass over the corpus.
+    RETURNS (Dict[str, Any]): Overrides for `spacy train`.
+    """
+    training = config["training"]
+    passes = training["max_steps"] // training["eval_frequency"]
+    eval_frequency = max(batches, ceil(MIN_STEPS / passes))
+    max_steps = passes * eval_frequency
+    warmup = training["optimizer"]["learn_rate"]["warmup_steps"] / training["max_steps"]
+    return {
+        "training.eval_frequency": eval_frequency,
+        "training.max_steps": max_steps,
+        "training.optimizer.learn_rate.warmup_steps": max(1, round(warmup * max_steps)),
+        "training.optimizer.learn_rate.total_steps": max_steps + 1,
+    }

@@ -1,0 +1,40 @@
+"""Run `spacy train` with a schedule that fits the corpus."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, List
+
+import typer
+from spacy.cli._util import parse_config_overrides
+from spacy.util import load_config
+from wasabi import msg
+
+from posattn_spacy.schedule import count_batches, scaled_schedule
+
+
+def main(
+    context: typer.Context,
+    config_path: Annotated[Path, typer.Argument(help="Config")],
+    output: Annotated[Path, typer.Option(help="Folder for model-best and model-last")],
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
+) -> None:
+    """Train; further options override settings of the config, as with `spacy train`."""
+    overrides = parse_config_overrides(list(context.args))
+    try:
+        config = load_config(config_path, overrides=overrides)
+        schedule = scaled_schedule(config, count_batches(config))
+    except ValueError as error:
+        msg.fail(str(error), exits=1)
+    options = [item for key, value in schedule.items() for item in (f"--{key}", str(value))]
+    command: List[str] = [sys.executable, "-m", "spacy", "train", str(config_path)]
+    command += ["--output", str(output), "--gpu-id", str(gpu_id), *context.args, *options]
+    msg.info("Running: python " + " ".join(command[1:]))
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+app = typer.Typer()
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(main)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,33 @@
+"""Running commands as a user does: in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(
+    *arguments: object, folder: Path = ROOT, fails: bool = False, **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run Python with arguments; its output is captured, and its success asserted.
+
+    arguments (object): What comes after `python`.
+    folder (Path): Where to run it.
+    fails (bool): Whether the command is expected to fail instead.
+    environment (str): Variables to set.
+    RETURNS (subprocess.CompletedProcess[str]): With stdout and stderr.
+    """
+    plain = {"NO_COLOR": "1", "ANSI_COLORS_DISABLED": "1", "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    result = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, **plain, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert (result.returncode != 0) == fails, f"{result.stdout}\n{result.stderr}"
+    return result

@@ -1,0 +1,41 @@
+"""The shipped configs are complete, valid, and what the README says they are."""
+
+from pathlib import Path
+
+import pytest
+from processes import ROOT, run
+from spacy.util import load_config
+
+CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_is_valid_and_filled(path: Path, tmp_path: Path) -> None:
+    filled = tmp_path / path.name
+    run("-m", "spacy", "init", "fill-config", path, filled)
+    assert filled.read_text() == path.read_text()
+    assert "Config is valid" in run("-m", "spacy", "debug", "config", path).stdout
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_schedule_ends_with_the_training(path: Path) -> None:
+    training = load_config(path)["training"]
+    assert training["max_steps"] % training["eval_frequency"] == 0  # the last step is evaluated
+    schedule = training["optimizer"]["learn_rate"]
+    assert schedule["total_steps"] == training["max_steps"] + 1  # and the last step still learns
+    assert schedule["warmup_steps"] < training["max_steps"]
+
+
+def test_paper_config_has_the_reported_hyperparameters() -> None:
+    training = load_config(ROOT / "configs" / "paper.cfg")["training"]
+    assert training["max_steps"] == 12 * training["eval_frequency"]
+    assert training["optimizer"]["learn_rate"]["@schedules"] == "warmup_linear.v1"
+    assert training["optimizer"]["learn_rate"]["initial_rate"] == 3e-5
+    assert training["optimizer"]["L2_is_weight_decay"]
+
+
+def test_no_config_freezes_what_is_frozen_by_itself() -> None:
+    for path in CONFIGS:
+        training = load_config(path)["training"]
+        assert training["frozen_components"] == []
+        assert training["annotating_components"] == []

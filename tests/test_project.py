@@ -1,0 +1,188 @@
+"""The project from the corpus to the wheels, as a user runs it, on the sample corpus and a tiny encoder."""
+
+import json
+import shutil
+import zipfile
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import List
+
+import pytest
+import srsly
+from encoders import write_bert
+from processes import ROOT, run
+
+# What git would check out, less the tests.
+FILES = (
+    "assets/published.json",
+    "assets/sample",
+    "configs",
+    "constraints.txt",
+    "LICENSE",
+    "posattn_spacy",
+    "project.yml",
+    "pyproject.toml",
+    "README.md",
+    "scripts",
+    "setup.cfg",
+)
+SHORT = "--training.max_steps=60 --training.eval_frequency=30 --components.posattn_ner.model.hidden_width=32"
+TRAINED = "posattn/file-order/0"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project after it has run up to the wheels."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in FILES:
+        source, target = ROOT / name, folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    write_bert(folder / "tiny-encoder")
+    for command in ("locate", "encoder", "corpus", "train", "evaluate", "benchmark", "package"):
+        output = run_command(folder, command)
+        (folder / f"{command}.log").write_text(output)
+    return folder
+
+
+def run_command(folder: Path, name: str) -> str:
+    """Run one command of the project on the sample corpus."""
+    variables: List[object] = ["--vars.corpus", "assets/sample/sample.csv"]
+    variables += ["--vars.encoder", folder / "tiny-encoder"]
+    result = run(
+        *("-m", "spacy", "project", "run", name, ".", *variables),
+        folder=folder,
+        SPACY_CONFIG_OVERRIDES=SHORT,
+    )
+    return result.stdout + result.stderr
+
+
+def test_workflow_all_consists_of_the_documented_steps() -> None:
+    project = srsly.read_yaml(ROOT / "project.yml")
+    steps = ["locate", "encoder", "corpus", "train", "evaluate", "benchmark", "package", "smoke"]
+    assert project["workflows"]["all"] == steps
+
+
+def test_code_that_commands_depend_on_exists() -> None:
+    commands = srsly.read_yaml(ROOT / "project.yml")["commands"]
+    named = {dep for command in commands for dep in command.get("deps", []) if dep.endswith(".py")}
+    assert len(named) > 20
+    assert not [path for path in named if not (ROOT / path).is_file()]
+
+
+def test_sample_run_marks_its_tables_and_leaves_the_readme_alone(project: Path) -> None:
+    assert (project / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
+    for command in ("locate", "corpus", "train", "evaluate", "benchmark"):
+        assert "[sample corpus]" in (project / f"{command}.log").read_text(), command
+    assert json.loads((project / "corpus/source.json").read_text())["kind"] == "sample"
+
+
+def test_train_shows_a_flat_column_and_evaluate_writes_it(project: Path) -> None:
+    log = (project / "train.log").read_text()
+    assert "FLAT_F" in log
+    scores = json.loads((project / f"metrics/{TRAINED}/dev.json").read_text())
+    component = scores["posattn_ner"]
+    assert 0 <= component["flat_f"] <= 1
+    assert component["ents_f"] == scores["posattn_ner"]["ents_f"]
+    assert "B-geo" in component["flat_per_type"]
+
+
+def test_benchmark_writes_every_metric(project: Path) -> None:
+    measured = json.loads((project / f"metrics/{TRAINED}/test.json").read_text())
+    counts = json.loads((project / "corpus/corpus.json").read_text())
+    assert measured["source"] == "sample"
+    assert measured["test"]["tokens"] == counts["splits"]["file-order"]["test"]["tokens"]
+    assert measured["test"]["entities"] == counts["splits"]["file-order"]["test"]["entities"]
+    for key in ("span_f", "span_macro_f", "flat_f", "token_f"):
+        assert 0 <= measured["test"][key] <= 1
+    assert set(measured["test"]["span_f_per_type"]) == {
+        *("art", "eve", "geo", "gpe", "nat", "org", "per", "tim")
+    }
+    assert measured["dev_loss"] > 0
+    encoder = json.loads((project / "tiny-encoder/config.json").read_text())
+    assert measured["trained_parameters"] < 100_000
+    assert encoder["hidden_size"] == 16
+
+
+def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
+    for command in ("encoder", "corpus", "train", "evaluate", "benchmark"):
+        assert "Skipping" in run_command(project, command), command
+
+
+def test_changed_config_trains_again(project: Path) -> None:
+    config = project / "configs/posattn.cfg"
+    before = config.read_bytes()
+    config.write_text(config.read_text().replace("eps = 1e-08", "eps = 1e-07"))
+    assert (
+        "Skipping" not in run("-m", "spacy", "project", "run", "train", ".", "--dry", folder=project).stdout
+    )
+    config.write_bytes(before)
+
+
+def test_wheels_name_licence_sources_figures_and_limits(project: Path) -> None:
+    wheels = {path.name.split("-")[0]: path for path in (project / "packages/wheels").glob("*.whl")}
+    assert set(wheels) == {"en_posattn_ner", "posattn_spacy"}
+    with zipfile.ZipFile(wheels["en_posattn_ner"]) as wheel:
+        names = wheel.namelist()
+        meta = json.loads(wheel.read("en_posattn_ner/meta.json"))
+    assert not [name for name in names if "encoder" in name]
+    assert meta["license"] == "MIT"
+    assert "CC0" in meta["sources"][0]["license"]
+    assert "silver" in meta["description"]
+    assert meta["performance"]["test"]["corpus"] == "sample"
+    assert any(requirement.startswith("posattn-spacy") for requirement in meta["requirements"])
+    with zipfile.ZipFile(wheels["posattn_spacy"]) as wheel:
+        tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert tops == {"posattn_spacy", next(top for top in tops if top.endswith(".dist-info"))}
+
+
+def test_smoke_check_fails_on_a_file_from_a_closed_folder(project: Path) -> None:
+    spec = spec_from_file_location("smoke", ROOT / "scripts" / "smoke.py")
+    assert spec is not None
+    assert spec.loader is not None
+    smoke = module_from_spec(spec)
+    spec.loader.exec_module(smoke)
+    model = project / f"training/{TRAINED}/model-best"
+    closed = run("-I", "-c", smoke.USE, model, model.resolve(), fails=True)
+    assert "must not need" in closed.stderr
+    encoder = (project / "tiny-encoder").resolve()
+    opened = run("-I", "-c", smoke.USE, model, encoder)
+    assert opened.stdout.strip(), "no entity printed"
+
+
+def test_spacy_commands_run_on_the_trained_pipeline(project: Path) -> None:
+    model = project / f"training/{TRAINED}/model-best"
+    dev = project / "corpus/file-order/dev.spacy"
+    run(
+        "-m",
+        "spacy",
+        "benchmark",
+        "speed",
+        model,
+        dev,
+        "--batches",
+        "30",
+        "--batch-size",
+        "2",
+        "--warmup",
+        "0",
+    )
+    labels = project / "labels"
+    overrides = ("--paths.encoder", project / "tiny-encoder")
+    run("-m", "spacy", "init", "labels", "configs/posattn.cfg", labels, *overrides, folder=project)
+    written = json.loads((labels / "posattn_ner.json").read_text())
+    assert written == ["art", "eve", "geo", "gpe", "nat", "org", "per", "tim"]
+    refused = run(
+        *("-m", "spacy", "find-threshold", model, dev, "posattn_ner", "threshold", "ents_f"), fails=True
+    )
+    assert "threshold" in refused.stdout + refused.stderr
+
+
+def test_readme_documents_the_project_as_it_is(project: Path, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    shutil.copy(ROOT / "README.md", readme)
+    run("-m", "spacy", "project", "document", "--output", readme)
+    assert readme.read_text() == (ROOT / "README.md").read_text()
