@@ -1,0 +1,59 @@
+"""The training schedule follows the size of the corpus."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from spacy.util import load_config
+
+from posattn_spacy.schedule import MIN_STEPS, count_batches, scaled_schedule
+from processes import ROOT, run
+
+CONFIG = ROOT / "configs" / "posattn.cfg"
+
+
+def write_corpus(path: Path, n_docs: int) -> Path:
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("one two three four") for _ in range(n_docs)]
+    DocBin(docs=docs).to_disk(path)
+    return path
+
+
+def test_batches_are_counted_with_the_batcher_of_the_config(tmp_path: Path) -> None:
+    path = write_corpus(tmp_path / "train.spacy", 10)
+    overrides = {"paths.train": str(path), "training.batcher.size": 8}  # two documents of four tokens
+    assert count_batches(load_config(CONFIG, overrides=overrides)) == 5
+
+
+def test_schedule_keeps_the_passes_and_the_share_of_warmup() -> None:
+    config = load_config(CONFIG)
+    passes = config["training"]["max_steps"] // config["training"]["eval_frequency"]
+    scaled = scaled_schedule(config, 1000)
+    assert scaled["training.eval_frequency"] == 1000
+    assert scaled["training.max_steps"] == passes * 1000
+    assert scaled["training.optimizer.learn_rate.total_steps"] == passes * 1000 + 1
+    share = scaled["training.optimizer.learn_rate.warmup_steps"] / scaled["training.max_steps"]
+    assert share == pytest.approx(0.1, abs=0.01)
+
+
+def test_schedule_of_the_published_corpus_is_the_one_in_the_config() -> None:
+    config = load_config(CONFIG)
+    scaled = scaled_schedule(config, config["training"]["eval_frequency"])
+    assert scaled["training.max_steps"] == config["training"]["max_steps"]
+    learn_rate = config["training"]["optimizer"]["learn_rate"]
+    assert scaled["training.optimizer.learn_rate.warmup_steps"] == learn_rate["warmup_steps"]
+    assert scaled["training.optimizer.learn_rate.total_steps"] == learn_rate["total_steps"]
+
+
+def test_schedule_of_a_small_corpus_still_has_enough_updates() -> None:
+    scaled = scaled_schedule(load_config(CONFIG), 1)
+    assert scaled["training.max_steps"] >= MIN_STEPS
+    assert scaled["training.max_steps"] % scaled["training.eval_frequency"] == 0
+
+
+def test_empty_corpus_ends_training_with_its_path(tmp_path: Path) -> None:
+    path = write_corpus(tmp_path / "train.spacy", 0)
+    arguments = ("--output", tmp_path / "out", "--paths.train", path)
+    result = run("scripts/train.py", CONFIG, *arguments, fails=True)
+    assert f"{path} is empty" in " ".join(result.stdout.split()).replace("- ", "-")

@@ -1,0 +1,37 @@
+"""Fetching encoders into the project."""
+
+from pathlib import Path
+
+import pytest
+
+from encoders import write_bert
+from posattn_spacy.frozen.weights import fetch_encoder
+from processes import run
+
+
+def test_folder_is_copied_with_its_tokenizer(tmp_path: Path) -> None:
+    source = write_bert(tmp_path / "source")
+    n_weights = fetch_encoder(str(source), tmp_path / "deep" / "copy")
+    copied = {path.name for path in (tmp_path / "deep" / "copy").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= copied
+    assert n_weights > 0
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["copy"]  # no temporary folder
+
+
+def test_fetching_again_replaces_what_is_there(tmp_path: Path) -> None:
+    source = write_bert(tmp_path / "source")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "stale.txt").write_text("stale")
+    fetch_encoder(str(source), tmp_path / "copy")
+    assert not (tmp_path / "copy" / "stale.txt").exists()
+
+
+def test_unknown_encoder_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    result = run("scripts/encoder.py", "no/such-encoder", tmp_path / "copy", fails=True)
+    assert "'no/such-encoder' can't be had" in " ".join(result.stdout.split())
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.minilm
+def test_default_encoder_comes_with_its_package(tmp_path: Path) -> None:
+    assert fetch_encoder("all-MiniLM-L6-v2", tmp_path / "minilm") == pytest.approx(22.7e6, rel=0.01)
