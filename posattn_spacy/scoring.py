@@ -50,7 +50,8 @@ def flat_scores(examples: Iterable[Example]) -> Dict[str, Any]:
     support = np.bincount(gold_tags, minlength=size)
     predicted_counts = np.bincount(predicted_tags, minlength=size)
     correct = np.bincount(gold_tags[gold_tags == predicted_tags], minlength=size)
-    strings = examples[0].reference.vocab.strings
+    docs = [doc for example in examples for doc in (example.reference, example.predicted)]
+    names = {ent.label: ent.label_ for doc in docs for ent in doc.ents}
     entity = codes[:, 1] != OUTSIDE
     if not support[entity].sum():
         return _no_flat_scores()
@@ -58,7 +59,7 @@ def flat_scores(examples: Iterable[Example]) -> Dict[str, Any]:
     f = _ratio(2 * correct, predicted_counts + support)
     weights = support[entity] / support[entity].sum()
     per_tag = {
-        f"{'B' if iob == BEGIN else 'I'}-{strings[int(label)]}": i
+        f"{'B' if iob == BEGIN else 'I'}-{names[int(label)]}": i
         for i, (label, iob) in enumerate(codes.tolist())
         if entity[i]
     }

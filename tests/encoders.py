@@ -97,6 +97,8 @@ WRITERS: Dict[str, Callable[[Path], Path]] = {
 def _write(folder: Path, model_class: type, config: object, tokenizer: PreTrainedTokenizerFast) -> Path:
     torch.manual_seed(0)
     model: PreTrainedModel = model_class(config)
+    with torch.no_grad():  # a fresh model's [PAD] is all zeros, a trained one's is not
+        model.get_input_embeddings().weight[tokenizer.pad_token_id].normal_()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

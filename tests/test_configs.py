@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
-from processes import ROOT, run
 from spacy.util import load_config
+
+from processes import ROOT, run
 
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
 

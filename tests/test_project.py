@@ -9,6 +9,7 @@ from typing import List
 
 import pytest
 import srsly
+
 from encoders import write_bert
 from processes import ROOT, run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
+import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import (
     FullTransformerBatch,
@@ -65,7 +66,6 @@ def build_frozen_transformer_v1(
         attrs={
             "name": name,
             "layers": layers,
-            "n_layers": None,
             "batch_pieces": batch_pieces,
             "frozen": True,
             "replace_listener": replace_listener,
@@ -93,14 +93,21 @@ def huggingface(model: FrozenModel) -> Tuple[Any, Any]:
 
 
 def pad_embedding(model: FrozenModel) -> np.ndarray:
-    """The encoder's own embedding of its `[PAD]` token, in the shape of a token's features.
+    """What the encoder makes of its own `[PAD]` token, in the shape of a token's features.
 
     model (Model[List[Doc], FullTransformerBatch]): An initialized frozen or stock transformer.
-    RETURNS (np.ndarray): (nO,) float32, repeated for every kept layer.
+    RETURNS (np.ndarray): (nO,) float32, the kept layers side by side.
     """
     transformer, tokenizer = huggingface(model)
-    embedding = transformer.get_input_embeddings().weight[tokenizer.pad_token_id]
-    return np.tile(embedding.detach().cpu().float().numpy(), model.attrs.get("n_layers") or 1)
+    frozen = model.attrs.get("frozen", False)
+    n_hidden = transformer.config.num_hidden_layers
+    layers = _resolve_layers(model.attrs["layers"], n_hidden) if frozen else [n_hidden]
+    transformer.eval()
+    with torch.inference_mode():
+        ids = torch.tensor([[tokenizer.pad_token_id]], device=transformer.device)
+        hidden = transformer(ids, output_hidden_states=True).hidden_states
+        states = torch.cat([hidden[layer][0, 0] for layer in layers])
+    return states.float().cpu().numpy()
 
 
 def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
@@ -113,7 +120,6 @@ def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
     shim._hfmodel = objects
     shim._model = objects.transformer
     layers = _resolve_layers(model.attrs["layers"], objects.transformer.config.num_hidden_layers)
-    model.attrs["n_layers"] = len(layers)
     model.set_dim("nO", len(layers) * objects.transformer.config.hidden_size)
 
 
@@ -147,6 +153,8 @@ def _as_batch(features: Sequence[Floats2d]) -> FrozenBatch:
 def _as_transformer_data(rows: Floats2d) -> TransformerData:
     """One row per token: the alignment is the identity, and there are no pieces to speak of."""
     n = len(rows)
+    if not n:
+        return TransformerData.empty()  # what stock listeners expect
     align = Ragged(np.arange(n, dtype="i"), np.ones(n, dtype="i"))  # type: ignore[arg-type]
     return TransformerData(
         WordpieceBatch.empty(), ModelOutput(last_hidden_state=rows.reshape((1, *rows.shape))), align
@@ -167,7 +175,7 @@ def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:
             # Byte-pair encoders tell words from word parts by the space before them.
             tokenizer = AutoTokenizer.from_pretrained(name, **tokenizer_config, add_prefix_space=True)
         transformer = AutoModel.from_pretrained(name)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"The encoder '{name}' (components.transformer.model.name) can't be loaded: it is neither "
             f"a folder with a Hugging Face encoder nor a model that can be fetched. {error}"
@@ -176,6 +184,11 @@ def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:
         raise ValueError(
             f"The encoder '{name}' has no fast tokenizer, which is needed to tell which word a piece "
             "comes from. Choose an encoder that has a tokenizer.json."
+        )
+    if tokenizer.pad_token_id is None:
+        raise ValueError(
+            f"The tokenizer of the encoder '{name}' has no padding token. Name one of its tokens in "
+            'components.transformer.model.tokenizer_config, for instance {"pad_token": "<pad>"}.'
         )
     # The shim writes this file back when it saves; a tokenizer.json alone has none.
     vocab_file = getattr(tokenizer, "vocab_file", None)

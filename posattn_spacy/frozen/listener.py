@@ -4,7 +4,7 @@ The stock listener pools, concatenates and sends a gradient back; on frozen feat
 that costs more than the head itself (DESIGN.md 3).
 """
 
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
@@ -59,8 +59,9 @@ def listener_forward(
         model.verify_inputs(docs)
         data = model._outputs or []
     else:
-        require_features(docs, model)
         data = [doc._.trf_data for doc in docs]
+        if is_train and any(item is None for item in data):
+            require_features(docs, model)
     rows = _rows(model, docs, data)
 
     def backprop(d_rows: Any) -> List[Doc]:
@@ -78,10 +79,17 @@ def tok2vec_forward(
     return _rows(model, docs, data), lambda d_rows: []
 
 
-def _rows(model: Features, docs: Sequence[Doc], data: Sequence[TransformerData]) -> List[Floats2d]:
-    """One (tokens, width) array per document, also for those without a token."""
-    empty = model.ops.alloc2f(0, model.get_dim("nO"))
-    return [token_rows(doc, item) if len(doc) else empty for doc, item in zip(docs, data, strict=True)]
+def _rows(model: Features, docs: Sequence[Doc], data: Sequence[Optional[TransformerData]]) -> List[Floats2d]:
+    """One (tokens, width) array per document.
+
+    Zeros stand for documents that no transformer has seen: layers above are initialized with such.
+    """
+    return [
+        token_rows(doc, item)
+        if len(doc) and item is not None
+        else model.ops.alloc2f(len(doc), model.get_dim("nO"))
+        for doc, item in zip(docs, data, strict=True)
+    ]
 
 
 def init_tok2vec(model: Features, X: Any = None, Y: Any = None) -> None:

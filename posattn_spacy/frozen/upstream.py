@@ -27,7 +27,8 @@ def find_encoder(tok2vec: Model, nlp: Optional[Language]) -> Optional[Model]:
     listeners = find_listeners(tok2vec)
     if not listeners:
         return None
-    pipes: List[Any] = [pipe for _, pipe in nlp.pipeline] if nlp is not None else []
+    # Components that are sourced and kept as they are stand disabled while the others are initialized.
+    pipes: List[Any] = [pipe for _, pipe in nlp.components] if nlp is not None else []
     for pipe in pipes:
         if listeners[0] in getattr(pipe, "listeners", []) and pipe.model.has_dim("nO"):
             return pipe.model
@@ -47,7 +48,7 @@ def require_features(docs: Sequence[Doc], listener: TransformerListener) -> None
     RAISES (ValueError): If a document with tokens carries no features.
     """
     for doc in docs:
-        if len(doc) and doc._.trf_data is None:
+        if len(doc) and not (doc.has_extension("trf_data") and doc._.trf_data is not None):
             name = "transformer" if listener.upstream_name == "*" else listener.upstream_name
             raise ValueError(
                 f"No transformer output for the document {doc.text[:60]!r}: the component '{name}' has "

@@ -1,0 +1,33 @@
+"""Fixtures and settings of the whole suite: fixed seeds, one thread, tiny encoders."""
+
+import os
+from pathlib import Path
+from typing import Callable
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is first imported
+
+import pytest
+import torch
+from hypothesis import settings
+from spacy.util import fix_random_seed
+
+from encoders import WRITERS
+
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("repeatable")
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> None:
+    """Let every test draw the same random numbers, whatever ran before it."""
+    fix_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the folder of a tiny random encoder, by its family in `encoders.WRITERS`."""
+    root = tmp_path_factory.mktemp("encoders")
+    # Written beforehand: a test that wrote its own would draw other random numbers than one that finds it.
+    folders = {family: write(root / family) for family, write in WRITERS.items()}
+    return folders.__getitem__

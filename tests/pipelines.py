@@ -1,0 +1,105 @@
+"""Small pipelines and a toy corpus that the tests of the component share."""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import spacy
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Optimizer
+
+Corpus = Sequence[Tuple[str, Dict[str, Any]]]
+
+TRAIN_DATA: Corpus = [
+    ("Alice Smith visited Berlin .", {"entities": [(0, 11, "per"), (20, 26, "geo")]}),
+    ("Families of soldiers joined in London .", {"entities": [(31, 37, "geo")]}),
+    ("Bob Jones of Peru spoke", {"entities": [(0, 9, "per"), (13, 17, "geo")]}),
+    ("The Games cost $ 5 million", {"entities": []}),
+]
+TEXTS = [text for text, _ in TRAIN_DATA]
+MASKS = ["soft", "pad", "hard", "none"]
+
+TAGGER = {"@architectures": "posattn-spacy.PosAttnTagger.v1", "hidden_width": 32, "n_heads": 4}
+HASH_EMBED = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "pretrained_vectors": None,
+    "width": 32,
+    "depth": 2,
+    "embed_size": 200,
+    "window_size": 1,
+    "maxout_pieces": 3,
+    "subword_features": True,
+}
+FROZEN_LISTENER = {"@architectures": "posattn-spacy.FrozenListener.v1"}
+STOCK_LISTENER = {
+    "@architectures": "spacy-transformers.TransformerListener.v1",
+    "grad_factor": 1.0,
+    "pooling": {"@layers": "reduce_mean.v1"},
+}
+
+
+def make_examples(nlp: Language, data: Corpus = TRAIN_DATA) -> List[Example]:
+    return [Example.from_dict(nlp.make_doc(text), annotation) for text, annotation in data]
+
+
+def add_head(
+    nlp: Language, tok2vec: Dict[str, Any], *, settings: Optional[Dict[str, Any]] = None, **model: Any
+):
+    """Add a small `posattn_ner` whose model takes `model`, and the component `settings`."""
+    config = {"model": {**TAGGER, "tok2vec": tok2vec, **model}, **(settings or {})}
+    return nlp.add_pipe("posattn_ner", config=config)
+
+
+def plain_pipeline(*, settings: Optional[Dict[str, Any]] = None, **model: Any) -> Language:
+    """A pipeline without a transformer."""
+    nlp = spacy.blank("en")
+    add_head(nlp, HASH_EMBED, settings=settings, **model)
+    return nlp
+
+
+def add_frozen_transformer(nlp: Language, encoder: Path, **model: Any):
+    architecture = {"@architectures": "posattn-spacy.FrozenTransformer.v1", "name": str(encoder)}
+    return nlp.add_pipe("transformer", config={"model": {**architecture, **model}})
+
+
+def add_stock_transformer(nlp: Language, encoder: Path):
+    model = {
+        "@architectures": "spacy-transformers.TransformerModel.v3",
+        "name": str(encoder),
+        "get_spans": {"@span_getters": "spacy-transformers.doc_spans.v1"},
+        "tokenizer_config": {"use_fast": True},
+    }
+    return nlp.add_pipe("transformer", config={"model": model})
+
+
+def frozen_pipeline(
+    encoder: Path,
+    *,
+    listener: Dict[str, Any] = FROZEN_LISTENER,
+    layers: Optional[List[int]] = None,
+    **model: Any,
+) -> Language:
+    """A pipeline of a frozen transformer and a head that listens to it."""
+    nlp = spacy.blank("en")
+    add_frozen_transformer(nlp, encoder, layers=layers)
+    add_head(nlp, listener, **model)
+    return nlp
+
+
+def train(nlp: Language, steps: int, data: Corpus = TRAIN_DATA, **update: Any) -> Dict[str, float]:
+    """Initialize a pipeline and update it `steps` times on all of `data`; return the last losses."""
+    examples = make_examples(nlp, data)
+    optimizer: Optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    losses: Dict[str, float] = {}
+    for _ in range(steps):
+        losses = nlp.update(examples, sgd=optimizer, losses={}, **update)
+    return losses
+
+
+def entities(nlp: Language, texts: Sequence[str] = TEXTS) -> List[List[Tuple[int, int, str]]]:
+    """What a pipeline finds in texts: start and end in characters, and label."""
+    return [[(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in nlp.pipe(texts)]
+
+
+GOLD = [annotation["entities"] for _, annotation in TRAIN_DATA]

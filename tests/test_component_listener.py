@@ -1,0 +1,487 @@
+"""`posattn_ner` on a transformer: ours, which needs no settings, and a stock one that is kept frozen."""
+
+from pathlib import Path
+from typing import Any, Dict, List
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_loop
+from spacy.util import load_model_from_config
+from thinc.api import Config
+
+from pipelines import (
+    FROZEN_LISTENER,
+    GOLD,
+    MASKS,
+    STOCK_LISTENER,
+    TAGGER,
+    TEXTS,
+    add_frozen_transformer,
+    add_head,
+    add_stock_transformer,
+    entities,
+    frozen_pipeline,
+    make_examples,
+    train,
+)
+from posattn_spacy.frozen.encoder import huggingface
+from processes import run
+
+LISTENERS = {"ours": FROZEN_LISTENER, "stock": STOCK_LISTENER}
+each_listener = pytest.mark.parametrize("listener", LISTENERS.values(), ids=LISTENERS.keys())
+
+
+def stock_pipeline(encoder: Path) -> Language:
+    """A stock transformer, and a head on a stock listener."""
+    nlp = spacy.blank("en")
+    add_stock_transformer(nlp, encoder)
+    add_head(nlp, STOCK_LISTENER)
+    return nlp
+
+
+def train_on_stock(nlp: Language, steps: int) -> List[Example]:
+    """Train the head as `spacy train` does with the transformer under frozen and annotating components."""
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer, exclude=["transformer"], annotates=["transformer"])
+    return examples
+
+
+def encoder_weights(nlp: Language) -> Dict[str, bytes]:
+    encoder, _ = huggingface(nlp.get_pipe("transformer").model)
+    return {name: weight.numpy().tobytes() for name, weight in encoder.state_dict().items()}
+
+
+def head_of(nlp: Language) -> Any:
+    return nlp.get_pipe("posattn_ner").model.get_ref("output_layer").shims[0]._model
+
+
+# Our transformer
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_head_overfits_on_our_transformer(tiny_encoder, tmp_path, mask):
+    nlp = frozen_pipeline(tiny_encoder("bert"), mask=mask, pad_ratio=0.4)
+    losses = train(nlp, 80)
+    assert losses["posattn_ner"] < 0.05
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert entities(loaded) == GOLD
+    assert loaded.evaluate(make_examples(loaded))["ents_f"] == 1.0
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta"])
+def test_a_head_overfits_on_other_encoders(tiny_encoder, tmp_path, family):
+    nlp = frozen_pipeline(tiny_encoder(family))
+    train(nlp, 80)
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path)
+    assert entities(spacy.load(tmp_path)) == GOLD
+
+
+@pytest.mark.parametrize("layers", [[-1], [0, 2]])
+def test_a_head_overfits_on_a_choice_of_layers(tiny_encoder, layers):
+    nlp = frozen_pipeline(tiny_encoder("bert"), layers=layers)
+    train(nlp, 80)
+    assert head_of(nlp).config.input_width == 16 * len(layers)
+    assert entities(nlp) == GOLD
+
+
+def test_a_stock_listener_overfits_on_our_transformer(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=STOCK_LISTENER)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    before = nlp.get_pipe("transformer").to_bytes()
+    train(nlp, 80)
+    assert nlp.get_pipe("transformer").to_bytes() == before
+    assert entities(nlp) == GOLD
+
+
+def test_both_listeners_read_the_same_features(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    other = frozen_pipeline(tiny_encoder("bert"), listener=STOCK_LISTENER)
+    for pipeline in (nlp, other):
+        train(pipeline, 0)
+    head_of(other).load_state_dict(head_of(nlp).state_dict())
+    for text in TEXTS:
+        scores = [
+            pipeline.get_pipe("posattn_ner").model.predict([pipeline(text)]) for pipeline in (nlp, other)
+        ]
+        np.testing.assert_allclose(scores[0].tags, scores[1].tags, atol=1e-5)
+
+
+@each_listener
+@pytest.mark.parametrize("position", [0, 1, 4])
+def test_documents_without_tokens_may_stand_anywhere(tiny_encoder, listener, position):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=listener)
+    examples = make_examples(nlp)
+    examples.insert(position, make_examples(nlp, [("", {"entities": []})])[0])
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(80):
+        nlp.update(examples, sgd=optimizer)
+    texts = [example.text for example in examples]
+    expected = [*GOLD[:position], [], *GOLD[position:]]
+    assert entities(nlp, texts) == expected
+    assert entities(nlp, ["", ""]) == [[], []]
+    losses = nlp.update(make_examples(nlp, [("", {})]), losses={})
+    assert losses["posattn_ner"] == 0.0
+
+
+def test_two_heads_share_a_transformer(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    nlp.add_pipe(
+        "posattn_ner",
+        name="second",
+        config={"model": {**TAGGER, "tok2vec": STOCK_LISTENER}, "overwrite": True},
+    )
+    losses = train(nlp, 80)
+    assert losses["posattn_ner"] < 0.05
+    assert losses["second"] < 0.05
+    assert entities(nlp) == GOLD
+
+
+def test_the_head_takes_the_encoders_pad_embedding(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"), mask="pad")
+    train(nlp, 0)
+    encoder, tokenizer = huggingface(nlp.get_pipe("transformer").model)
+    pad = encoder.get_input_embeddings().weight[tokenizer.pad_token_id]
+    assert head_of(nlp).pad_embedding.tolist() == [*pad.tolist()] * 3
+
+
+def test_an_update_with_dropout_leaves_the_features_alone(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 0)
+    examples = make_examples(nlp)
+    before = nlp(TEXTS[0])._.trf_data.model_output["last_hidden_state"].copy()
+    nlp.update(examples, drop=0.5, sgd=nlp.create_optimizer())
+    assert np.array_equal(nlp(TEXTS[0])._.trf_data.model_output["last_hidden_state"], before)
+
+
+@each_listener
+def test_other_components_listen_to_our_transformer(tiny_encoder, listener):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=listener)
+    nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}})
+    words = TEXTS[0].split()
+    tags = ["NOUN", "NOUN", "VERB", "NOUN", "PUNCT"]
+    data = {"words": words, "tags": tags, "entities": ["B-per", "L-per", "O", "U-geo", "O"]}
+    examples = [Example.from_dict(Doc(nlp.vocab, words=words), data)]
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    doc = nlp(Doc(nlp.vocab, words=words))
+    assert [token.tag_ for token in doc] == tags
+    assert [ent.label_ for ent in doc.ents] == ["per", "geo"]
+
+
+def test_transformer_and_head_are_sourced_together(tiny_encoder):
+    source = frozen_pipeline(tiny_encoder("bert"))
+    train(source, 80)
+    nlp = spacy.blank("en")
+    for name in source.pipe_names:
+        nlp.add_pipe(name, source=source)
+    assert entities(nlp) == GOLD
+
+
+# A stock transformer, kept frozen
+
+
+def test_a_head_overfits_on_a_stock_frozen_transformer(tiny_encoder, tmp_path):
+    nlp = stock_pipeline(tiny_encoder("bert"))
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    before = nlp.get_pipe("transformer").to_bytes()
+    train_on_stock(nlp, 80)
+    assert nlp.get_pipe("transformer").to_bytes() == before
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path)
+    assert entities(spacy.load(tmp_path)) == GOLD
+
+
+def test_a_stock_transformer_that_does_not_annotate_is_refused(tiny_encoder):
+    nlp = stock_pipeline(tiny_encoder("bert"))
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match="annotating"):
+        nlp.update(examples, sgd=optimizer, exclude=["transformer"])
+
+
+# Training as `spacy train` sets it up
+
+TRAINING = """
+[nlp]
+lang = "en"
+pipeline = ["transformer","posattn_ner"]
+
+[components]
+
+[components.posattn_ner]
+factory = "posattn_ner"
+
+[components.posattn_ner.model]
+@architectures = "posattn-spacy.PosAttnTagger.v1"
+hidden_width = 32
+
+[components.posattn_ner.model.tok2vec]
+
+[components.transformer]
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy.Corpus.v1"
+path = ${paths.corpus}
+
+[corpora.dev]
+@readers = "spacy.Corpus.v1"
+path = ${paths.corpus}
+
+[paths]
+corpus = null
+
+[training]
+max_steps = 3
+eval_frequency = 3
+seed = 0
+gpu_allocator = null
+"""
+
+
+def train_from_config(
+    folder: Path, transformer: Dict[str, Any], listener: Dict[str, Any], **training: Any
+) -> Language:
+    """Initialize and train a pipeline from a config, as `spacy train` does."""
+    examples = make_examples(spacy.blank("en"))
+    DocBin(docs=[example.reference for example in examples]).to_disk(folder / "train.spacy")
+    config = Config().from_str(TRAINING, interpolate=False)
+    config["components"]["transformer"] = transformer
+    config["components"]["posattn_ner"]["model"]["tok2vec"] = listener
+    config["paths"]["corpus"] = str(folder / "train.spacy")
+    config["training"].update(training)
+    nlp = init_nlp(config)
+    train_loop(nlp, use_gpu=-1)
+    return nlp
+
+
+def frozen_component(encoder: Path) -> Dict[str, Any]:
+    return {
+        "factory": "transformer",
+        "model": {"@architectures": "posattn-spacy.FrozenTransformer.v1", "name": str(encoder)},
+    }
+
+
+@each_listener
+def test_our_transformer_needs_no_training_setting(tiny_encoder, tmp_path, listener):
+    nlp = train_from_config(tmp_path, frozen_component(tiny_encoder("bert")), listener)
+    assert len(list(nlp.pipe(TEXTS))) == len(TEXTS)
+
+
+def test_our_transformer_among_the_frozen_components_is_refused(tiny_encoder, tmp_path):
+    with pytest.raises(ValueError, match=r"frozen_components.*take it off that list"):
+        train_from_config(
+            tmp_path,
+            frozen_component(tiny_encoder("bert")),
+            FROZEN_LISTENER,
+            frozen_components=["transformer"],
+            annotating_components=["transformer"],
+        )
+
+
+def test_our_transformer_may_be_sourced(tiny_encoder, tmp_path):
+    source = frozen_pipeline(tiny_encoder("bert"))
+    train(source, 1)
+    source.to_disk(tmp_path / "source")
+    nlp = train_from_config(tmp_path, {"source": str(tmp_path / "source")}, FROZEN_LISTENER)
+    assert encoder_weights(nlp) == encoder_weights(source)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "listener"),
+    [(frozen_pipeline, FROZEN_LISTENER), (frozen_pipeline, STOCK_LISTENER), (stock_pipeline, STOCK_LISTENER)],
+    ids=["ours", "ours, stock listener", "stock"],
+)
+def test_a_sourced_transformer_may_be_frozen(tiny_encoder, tmp_path, pipeline, listener):
+    source = pipeline(tiny_encoder("bert"))
+    examples = make_examples(source)
+    source.initialize(lambda: examples)
+    source.to_disk(tmp_path / "source")
+    nlp = train_from_config(
+        tmp_path,
+        {"source": str(tmp_path / "source")},
+        listener,
+        frozen_components=["transformer"],
+        annotating_components=["transformer"],
+    )
+    assert encoder_weights(nlp) == encoder_weights(source)
+
+
+# The head without its transformer
+
+
+@each_listener
+def test_a_listener_without_a_transformer_is_refused(listener):
+    nlp = spacy.blank("en")
+    add_head(nlp, listener)
+    with pytest.raises(ValueError, match="Put a 'transformer' component before it"):
+        train(nlp, 0)
+
+
+@each_listener
+def test_a_listener_before_its_transformer_is_refused(tiny_encoder, listener):
+    nlp = spacy.blank("en")
+    add_head(nlp, listener)
+    add_frozen_transformer(nlp, tiny_encoder("bert"))
+    with pytest.raises(ValueError, match="Put a 'transformer' component before it"):
+        train(nlp, 0)
+
+
+def test_a_listener_to_another_component_is_refused(tiny_encoder):
+    with pytest.raises(ValueError, match="Put a 'transformer' component before it"):
+        train(frozen_pipeline(tiny_encoder("bert"), listener={**FROZEN_LISTENER, "upstream": "encoder"}), 0)
+
+
+@each_listener
+def test_initialize_without_the_pipeline_says_what_is_missing(tiny_encoder, listener):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=listener)
+    examples = make_examples(nlp)
+    with pytest.raises(ValueError, match="none is initialized before it in the pipeline"):
+        nlp.get_pipe("posattn_ner").initialize(lambda: examples)
+
+
+@each_listener
+def test_predicting_without_the_transformer_is_refused(tiny_encoder, listener):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=listener)
+    train(nlp, 1)
+    message = r"'transformer' has not run over it\. Put it before this component .* leave it enabled"
+    with nlp.select_pipes(enable=["posattn_ner"]), pytest.raises(ValueError, match=message):
+        nlp(TEXTS[0])
+    with pytest.raises(ValueError, match=message):
+        list(nlp.pipe(TEXTS, disable=["transformer"]))
+    with nlp.select_pipes(enable=["transformer", "posattn_ner"]):
+        assert len(list(nlp.pipe(TEXTS))) == len(TEXTS)
+
+
+def test_predicting_without_a_stock_transformer_is_refused(tiny_encoder):
+    nlp = stock_pipeline(tiny_encoder("bert"))
+    train_on_stock(nlp, 1)
+    with nlp.select_pipes(enable=["posattn_ner"]), pytest.raises(ValueError, match="has not run over it"):
+        nlp(TEXTS[0])
+
+
+def test_training_without_the_transformer_is_refused(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match="'transformer' has not run over it"):
+        nlp.update(examples, sgd=optimizer, exclude=["transformer"])
+
+
+def test_our_listener_may_read_what_hangs_on_the_documents(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(80):
+        nlp.update(examples, sgd=optimizer, exclude=["transformer"], annotates=["transformer"])
+    assert entities(nlp) == GOLD
+
+
+def test_loading_without_the_transformer_is_refused_at_prediction(tiny_encoder, tmp_path):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 1)
+    nlp.to_disk(tmp_path)
+    script = f"import spacy; spacy.load({str(tmp_path)!r}, exclude=['transformer'])({TEXTS[0]!r})"
+    assert "'transformer' has not run over it" in run("-c", script, fails=True).stderr
+
+
+def test_our_listener_on_a_stock_transformer_is_refused(tiny_encoder):
+    nlp = spacy.blank("en")
+    add_stock_transformer(nlp, tiny_encoder("bert"))
+    add_head(nlp, FROZEN_LISTENER)
+    examples = make_examples(nlp)
+    message = r"FrozenListener\.v1' expects one row .* use 'spacy-transformers\.TransformerListener\.v1'"
+    with pytest.raises(ValueError, match=message):
+        nlp.update(examples, sgd=nlp.initialize(lambda: examples))
+    with pytest.raises(ValueError, match=message):
+        nlp(TEXTS[0])
+
+
+# Replacing the listener
+
+
+def test_a_replaced_listener_predicts_the_same(tiny_encoder, tmp_path):
+    nlp = frozen_pipeline(tiny_encoder("bert"), layers=[0, 2])
+    train(nlp, 80)
+    nlp.replace_listeners("transformer", "posattn_ner", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded.pipe_names == ["posattn_ner"]
+    assert entities(loaded) == GOLD
+    tok2vec = loaded.config["components"]["posattn_ner"]["model"]["tok2vec"]
+    assert tok2vec["@architectures"] == "posattn-spacy.FrozenTok2Vec.v1"
+    assert tok2vec["transformer"]["layers"] == [0, 2]
+
+
+def test_a_replaced_listener_trains_on_and_leaves_the_encoder(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 1)
+    nlp.replace_listeners("transformer", "posattn_ner", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    tok2vec = nlp.get_pipe("posattn_ner").model.get_ref("tok2vec")
+    before = tok2vec.to_bytes()
+    train(nlp, 80)
+    assert tok2vec.to_bytes() == before
+    assert entities(nlp, [*TEXTS, ""]) == [*GOLD, []]
+
+
+def test_a_head_with_its_own_transformer_is_built_from_a_config(tiny_encoder):
+    nlp = spacy.blank("en")
+    transformer = frozen_component(tiny_encoder("bert"))["model"]
+    add_head(nlp, {"@architectures": "posattn-spacy.FrozenTok2Vec.v1", "transformer": transformer})
+    train(nlp, 80)
+    assert entities(nlp) == GOLD
+
+
+def test_a_listener_is_replaced_by_sourcing(tiny_encoder, tmp_path):
+    source = frozen_pipeline(tiny_encoder("bert"))
+    train(source, 80)
+    source.to_disk(tmp_path / "source")
+    config = {
+        "nlp": {"lang": "en", "pipeline": ["posattn_ner"]},
+        "components": {
+            "posattn_ner": {"source": str(tmp_path / "source"), "replace_listeners": ["model.tok2vec"]}
+        },
+    }
+    nlp = load_model_from_config(Config(config), auto_fill=True)
+    assert nlp.pipe_names == ["posattn_ner"]
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path / "sourced")
+    assert entities(spacy.load(tmp_path / "sourced")) == GOLD
+
+
+def test_a_stock_listener_on_a_stock_transformer_is_replaced(tiny_encoder, tmp_path):
+    nlp = stock_pipeline(tiny_encoder("bert"))
+    train_on_stock(nlp, 80)
+    nlp.replace_listeners("transformer", "posattn_ner", ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path)
+    assert entities(spacy.load(tmp_path)) == GOLD
+
+
+def test_replacing_a_stock_listener_on_our_transformer_is_refused(tiny_encoder):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=STOCK_LISTENER)
+    train(nlp, 1)
+    with pytest.raises(ValueError, match=r"listen through 'posattn-spacy\.FrozenListener\.v1'"):
+        nlp.replace_listeners("transformer", "posattn_ner", ["model.tok2vec"])

