@@ -29,7 +29,7 @@ from pipelines import (
     make_examples,
     train,
 )
-from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.encoder import huggingface, pad_embedding
 from processes import run
 
 LISTENERS = {"ours": FROZEN_LISTENER, "stock": STOCK_LISTENER}
@@ -69,7 +69,7 @@ def head_of(nlp: Language) -> Any:
 @pytest.mark.parametrize("mask", MASKS)
 def test_a_head_overfits_on_our_transformer(tiny_encoder, tmp_path, mask):
     nlp = frozen_pipeline(tiny_encoder("bert"), mask=mask, pad_ratio=0.4)
-    losses = train(nlp, 80)
+    losses = train(nlp, 100)
     assert losses["posattn_ner"] < 0.05
     assert entities(nlp) == GOLD
     nlp.to_disk(tmp_path)
@@ -152,9 +152,9 @@ def test_two_heads_share_a_transformer(tiny_encoder):
 def test_the_head_takes_the_encoders_pad_embedding(tiny_encoder):
     nlp = frozen_pipeline(tiny_encoder("bert"), mask="pad")
     train(nlp, 0)
-    encoder, tokenizer = huggingface(nlp.get_pipe("transformer").model)
-    pad = encoder.get_input_embeddings().weight[tokenizer.pad_token_id]
-    assert head_of(nlp).pad_embedding.tolist() == [*pad.tolist()] * 3
+    own = pad_embedding(nlp.get_pipe("transformer").model)
+    assert own.any()
+    assert np.array_equal(head_of(nlp).pad_embedding.numpy(), own)
 
 
 def test_an_update_with_dropout_leaves_the_features_alone(tiny_encoder):
