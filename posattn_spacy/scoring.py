@@ -1,4 +1,4 @@
-"""`posattn-spacy.ner_scorer.v1`: spaCy's entity scores and the flat F1 of the paper (BENCHMARK.md)."""
+"""`posattn-spacy.ner_scorer.v1`: spaCy's entity scores and the flat F1 of the paper (DESIGN.md 4)."""
 
 from typing import Any, Callable, Dict, Iterable
 

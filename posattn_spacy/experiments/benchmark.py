@@ -1,4 +1,4 @@
-"""The metrics of the benchmark for a trained pipeline (BENCHMARK.md), on gold tokens.
+"""The metrics of the benchmark for a trained pipeline (DESIGN.md 4), on gold tokens.
 
 Spans are scored by seqeval and tokens by scikit-learn, so that the figures can be compared with those that
 others report from the same tools.
