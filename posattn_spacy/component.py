@@ -12,6 +12,7 @@ from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
+from spacy_transformers.util import batch_by_length
 from thinc.api import Config, Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
 from thinc.types import Floats2d
 
@@ -38,7 +39,8 @@ maxout_pieces = 3
 subword_features = true
 """
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
-INITIALIZE_SAMPLE = 10
+INITIALIZE_SAMPLE = 10  # documents
+PREDICT_TOKENS = 8192  # per padded batch
 
 
 @Language.factory(
@@ -168,10 +170,17 @@ class PositionalNER(TrainablePipe):
         docs = list(docs)
         if not is_initialized(self.model):
             raise ValueError(Errors.E109.format(name=self.name))
-        if not any(len(doc) for doc in docs):  # the layers below can't handle a batch without tokens
-            return [np.zeros(0, dtype=np.int64) for _ in docs]
         for listener in find_listeners(self.model):
             require_features(docs, listener)
+        tags = [np.zeros(0, dtype=np.int64) for _ in docs]
+        for batch in batch_by_length(docs, PREDICT_TOKENS):  # one long document would pad all others
+            if any(len(docs[i]) for i in batch):
+                for i, doc_tags in zip(batch, self._predict_batch([docs[i] for i in batch]), strict=True):
+                    tags[i] = doc_tags
+        return tags
+
+    def _predict_batch(self, docs: List[Doc]) -> List[np.ndarray]:
+        """Score and decode documents of like length together."""
         scores = self.model.predict(docs)
         tag_scores = xp2torch(scores.tags)
         forced_outside = np.concatenate([self._forced_outside(doc) for doc in docs])

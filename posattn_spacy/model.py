@@ -69,7 +69,7 @@ def build_posattn_tagger_v1(
         deserialize_model=_deserialize,
     )
     head.attrs["dropout_rate"] = 0.0
-    head.attrs["input_gradient"] = not any(node.attrs.get("frozen") for node in tok2vec.walk())
+    head.attrs["input_gradient"] = not tok2vec.attrs.get("frozen")
     model: Tagger = Model(
         "posattn_tagger",
         forward,
@@ -146,13 +146,16 @@ def _input_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
 
 
 def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:
-    """Give the head the encoder's embedding of its `[PAD]` token, for the mask "pad".
+    """Give the head what the encoder makes of its `[PAD]` token, for the mask "pad".
+
+    With layers between encoder and head, `[PAD]` stays a vector of zeros.
 
     model (Model[List[Doc], TokenScores]): The initialized tagger.
     embedding (np.ndarray): (features,) float32.
     """
     head = model.get_ref("output_layer").shims[0]._model
-    head.pad_embedding.copy_(torch.from_numpy(embedding))
+    if head.pad_embedding.shape == embedding.shape:
+        head.pad_embedding.copy_(torch.from_numpy(embedding))
 
 
 def is_initialized(model: Tagger) -> bool:

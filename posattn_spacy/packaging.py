@@ -1,12 +1,12 @@
 """What a packaged pipeline says about itself: licence, sources, figures and limits."""
 
+from pathlib import Path
 from typing import Any, Dict
 
-DESCRIPTION = (
-    "Named entity recognition for English on a frozen transformer, with positional attention. "
-    "Types: geo, gpe, org, per, tim, art, eve, nat. Limits: trained on silver annotation (Groningen "
-    "Meaning Bank: machine-made, partly corrected by hand), news text, American and British English; "
-    "gpe is mostly nationality words, countries are geo; art, eve and nat are rare and weak."
+GMB_LIMITS = (
+    "Limits: trained on silver annotation (Groningen Meaning Bank: machine-made, partly corrected by "
+    "hand), news text in English; gpe is mostly nationality words, countries are geo; art, eve and nat "
+    "are rare and weak."
 )
 SOURCES = {
     "gmb": {
@@ -28,8 +28,9 @@ SOURCES = {
         "author": "the packager",
     },
 }
+MINILM_NAME = "all-MiniLM-L6-v2"
 MINILM = {
-    "name": "all-MiniLM-L6-v2 (frozen encoder)",
+    "name": f"{MINILM_NAME} (frozen encoder)",
     "url": "https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2",
     "license": "Apache-2.0",
     "author": "sentence-transformers",
@@ -45,23 +46,24 @@ def package_meta(meta: Dict[str, Any], measured: Dict[str, Any], encoder: str) -
     encoder (str): Name of the encoder.
     RETURNS (Dict[str, Any]): The meta to package with.
     """
-    encoder_source = (
-        MINILM
-        if encoder == "all-MiniLM-L6-v2"
-        else {
-            "name": f"{encoder} (frozen encoder)",
-            "url": "",
-            "license": "as its model card says",
-            "author": "",
-        }
+    encoder_name = Path(encoder).name  # a folder's place is nobody's business
+    encoder_source = {
+        "name": f"{encoder_name} (frozen encoder)",
+        "url": "",
+        "license": "as its model card says",
+    }
+    kind = measured["source"]
+    labels = ", ".join(sorted(label for pipe in meta["labels"].values() for label in pipe))
+    description = (
+        f"Named entity recognition with positional attention on a frozen transformer. Types: {labels}."
     )
+    ours = {"author": "The posattn-spacy developers", "license": "MIT"} if kind != "own" else {}
     about = {"split": measured["split"], "corpus": measured["source"]}
     return {
         **meta,
-        "description": DESCRIPTION,
-        "author": "The posattn-spacy developers",
-        "license": "MIT",
-        "sources": [SOURCES[measured["source"]], encoder_source],
+        **ours,
+        "description": f"{description} {GMB_LIMITS}" if kind == "gmb" else description,
+        "sources": [SOURCES[kind], MINILM if encoder_name == MINILM_NAME else encoder_source],
         "performance": {
             **meta.get("performance", {}),
             "test": {**measured["test"], **about},

@@ -36,12 +36,20 @@ def scaled_schedule(config: Config, batches: int) -> Dict[str, Any]:
     config (Config): A training config with the schedule `warmup_linear.v1`.
     batches (int): Updates in one pass over the corpus.
     RETURNS (Dict[str, Any]): Overrides for `spacy train`.
+    RAISES (ValueError): If the config has another schedule, or makes no whole pass.
     """
     training = config["training"]
+    schedule = training["optimizer"]["learn_rate"]
     passes = training["max_steps"] // training["eval_frequency"]
+    if passes < 1 or not (isinstance(schedule, dict) and "warmup_steps" in schedule):
+        raise ValueError(
+            "The schedule can't be fitted to the corpus: that takes a training.max_steps of at least "
+            "training.eval_frequency, and warmup_linear.v1 as training.optimizer.learn_rate. Use "
+            "`spacy train` itself for another one."
+        )
     eval_frequency = max(batches, ceil(MIN_STEPS / passes))
     max_steps = passes * eval_frequency
-    warmup = training["optimizer"]["learn_rate"]["warmup_steps"] / training["max_steps"]
+    warmup = schedule["warmup_steps"] / training["max_steps"]
     return {
         "training.eval_frequency": eval_frequency,
         "training.max_steps": max_steps,

@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Annotated
 
 import spacy
+import srsly
 import typer
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import read_source
+from posattn_spacy.corpora.files import replacing
+from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.benchmark import benchmark
 from posattn_spacy.experiments.tables import (
     SUMMARY_HEADER,
-    mark,
     summary_rows,
     type_rows,
     write_readme,
@@ -23,9 +24,12 @@ def main(
     model: Annotated[Path, typer.Argument(help="Trained pipeline")],
     split_dir: Annotated[Path, typer.Argument(help="Folder with train, dev and test.spacy")],
     metrics: Annotated[Path, typer.Argument(help="JSON file to write")],
-    source: Annotated[Path, typer.Option(help="Where the corpus came from")] = Path("corpus/source.json"),
+    report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
+        "corpus/corpus.json"
+    ),
     config: Annotated[str, typer.Option(help="Name of the config, for the tables")] = "posattn",
     seed: Annotated[int, typer.Option(help="Seed of the training, for the tables")] = 0,
+    encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
     readme: Annotated[Path | None, typer.Option(help="README to put the results into")] = None,
     published: Annotated[Path, typer.Option(help="Published figures to show beside ours")] = Path(
         "assets/published.json"
@@ -35,23 +39,25 @@ def main(
     """Print the benchmark's table, write it as JSON, and put it into the README if it may stand there."""
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    kind = read_source(source).kind
-    about = {"source": kind, "config": config, "split": split_dir.name, "seed": seed}
+    corpus = srsly.read_json(report)
+    about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "config": config}
+    about |= {"split": split_dir.name, "seed": seed, "encoder": encoder}
+    mark = sample_mark(corpus["kind"])
     measured = {**about, **benchmark(spacy.load(model), split_dir)}
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
-    msg.divider(f"{mark(kind)}{config}, split {split_dir.name}, seed {seed}")
+    with replacing(metrics) as temporary:
+        temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    msg.divider(f"{mark}{config}, split {split_dir.name}, seed {seed}")
     msg.table(summary_rows(measured), header=SUMMARY_HEADER, divider=True, aligns=["l", *"r" * 9])
     msg.table(type_rows(measured), header=("type", "span F1"), divider=True, aligns=("l", "r"))
     if measured["dev_loss"] is not None:
-        msg.text(f"{mark(kind)}dev loss {measured['dev_loss']:.4f} nats per token")
-    msg.good(f"{mark(kind)}Figures written to {metrics}")
+        msg.text(f"{mark}dev loss {measured['dev_loss']:.4f} nats per token")
+    msg.good(f"{mark}Figures written to {metrics}")
     if readme is None:
         return
     if write_readme(readme, metrics, published):
         msg.good(f"Results written to {readme}")
     else:
-        msg.info(f"{mark(kind)}{readme} left as it is: it shows figures of the published corpus only")
+        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
 
 
 if __name__ == "__main__":

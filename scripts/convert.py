@@ -21,6 +21,7 @@ def main(
     word_column: Annotated[int, typer.Option(help="Word column of columned text, from 0")] = 0,
     encoding: Annotated[str, typer.Option(help="Encoding; empty: the default of the kind of file")] = "",
     repair: Annotated[bool, typer.Option("--repair", help="Repair and count what can be repaired")] = False,
+    split: Annotated[str, typer.Option(help="Split that must come out; empty: any")] = "",
     lang: Annotated[str, typer.Option(help="Language code")] = "en",
 ) -> None:
     """Write OUT_DIR/SPLIT/{train,dev,test}.spacy for every split, and OUT_DIR/corpus.json."""
@@ -31,6 +32,12 @@ def main(
         report = convert(source, out_dir, options, n_sents=n_sents, lang=lang)
     except CorpusError as error:
         msg.fail(str(error), exits=1)
+    if split and split not in report.splits:
+        msg.fail(
+            f"{source.path} gives the split {' and '.join(report.splits)}, not {split}. In the project, pass "
+            f"--vars.split {next(iter(report.splits))}.",
+            exits=1,
+        )
     mark = report.source.mark
     for note in report.notes:
         msg.warn(f"{mark}{note}")

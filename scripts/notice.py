@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
+import srsly
 import typer
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import read_source
+from posattn_spacy.corpora.locate import sample_mark
 
 
-def main(source: Annotated[Path, typer.Argument(help="Where the corpus came from")]) -> None:
-    """Print a notice if the project runs on its sample corpus; else nothing."""
-    mark = read_source(source).mark
+def main(report: Annotated[Path, typer.Argument(help="The corpus.json of the converted corpus")]) -> None:
+    """Print a notice if a converted corpus is the sample corpus; else nothing."""
+    mark = sample_mark(srsly.read_json(report)["kind"])
     if mark:
         msg.warn(f"{mark}The figures that follow come from the project's small sample and mean nothing.")
 

@@ -30,7 +30,8 @@ def main(
     options = ["--name", name, "--version", version, "--meta-path", str(meta_path)]
     _run([*python, "spacy", "package", str(model), str(out_dir), *options, "--build", "wheel", "--force"])
     wheels = out_dir / "wheels"
-    shutil.rmtree(wheels, ignore_errors=True)  # wheels of earlier versions
+    for stale in (wheels, Path("build")):  # wheels and modules of earlier versions
+        shutil.rmtree(stale, ignore_errors=True)
     _run([*python, "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(wheels), "."])
     for wheel in sorted(out_dir.glob("*/dist/*.whl")):
         wheel.replace(wheels / wheel.name)

@@ -24,9 +24,10 @@ def main(
     try:
         config = load_config(config_path, overrides=overrides)
         schedule = scaled_schedule(config, count_batches(config))
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
-    options = [item for key, value in schedule.items() for item in (f"--{key}", str(value))]
+    fitted = {key: value for key, value in schedule.items() if key not in overrides}
+    options = [item for key, value in fitted.items() for item in (f"--{key}", str(value))]
     command: List[str] = [sys.executable, "-m", "spacy", "train", str(config_path)]
     command += ["--output", str(output), "--gpu-id", str(gpu_id), *context.args, *options]
     msg.info("Running: python " + " ".join(command[1:]))

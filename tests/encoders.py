@@ -1,7 +1,10 @@
-"""Tiny random encoders of three families, written to disk with tokenizers trained on a few sentences."""
+"""Tiny random encoders of three families, written to disk with tokenizers that know a few sentences.
+
+The vocabularies are listed rather than trained where training does not give the same one twice.
+"""
 
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, List, Sequence, Tuple
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -36,12 +39,13 @@ TEXTS = [
 
 def write_bert(folder: Path) -> Path:
     """A BERT with a WordPiece tokenizer."""
+    words, characters = _words_and_characters([text.lower() for text in TEXTS])
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    pieces = [*special, *characters, *(f"##{character}" for character in characters), *words]
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=special)
-    tokenizer.train_from_iterator(TEXTS, trainer)
     ids = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
     fast = BertTokenizerFast(tokenizer_object=tokenizer, model_max_length=MAX_PIECES)
@@ -72,11 +76,15 @@ def write_roberta(folder: Path) -> Path:
 
 def write_xlm_roberta(folder: Path) -> Path:
     """An XLM-R with a SentencePiece (unigram) tokenizer."""
+    words, characters = _words_and_characters(TEXTS)
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    tokenizer = Tokenizer(models.Unigram())
+    scores = [
+        *((piece, 0.0) for piece in special),
+        *((piece, -9.0) for piece in ["▁", *characters]),
+        *((f"▁{word}", -5.0) for word in words),
+    ]
+    tokenizer = Tokenizer(models.Unigram(vocab=scores, unk_id=special.index("<unk>")))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>")
-    tokenizer.train_from_iterator(TEXTS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
@@ -92,6 +100,12 @@ WRITERS: Dict[str, Callable[[Path], Path]] = {
     "roberta": write_roberta,
     "xlm-roberta": write_xlm_roberta,
 }
+
+
+def _words_and_characters(texts: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """Every other word, so that some words are one piece and some are many, and all characters."""
+    words = sorted({word for text in texts for word in text.split() if len(word) > 1})
+    return words[::2], sorted({character for text in texts for character in text if character != " "})
 
 
 def _write(folder: Path, model_class: type, config: object, tokenizer: PreTrainedTokenizerFast) -> Path:

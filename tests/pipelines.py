@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import spacy
+import torch
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Optimizer
+
+from posattn_spacy.frozen.encoder import huggingface
 
 Corpus = Sequence[Tuple[str, Dict[str, Any]]]
 
@@ -36,6 +40,7 @@ STOCK_LISTENER = {
     "grad_factor": 1.0,
     "pooling": {"@layers": "reduce_mean.v1"},
 }
+LISTENERS = {"ours": FROZEN_LISTENER, "stock": STOCK_LISTENER}
 
 
 def make_examples(nlp: Language, data: Corpus = TRAIN_DATA) -> List[Example]:
@@ -57,9 +62,12 @@ def plain_pipeline(*, settings: Optional[Dict[str, Any]] = None, **model: Any) -
     return nlp
 
 
+def frozen_architecture(encoder: Path, **model: Any) -> Dict[str, Any]:
+    return {"@architectures": "posattn-spacy.FrozenTransformer.v1", "name": str(encoder), **model}
+
+
 def add_frozen_transformer(nlp: Language, encoder: Path, **model: Any):
-    architecture = {"@architectures": "posattn-spacy.FrozenTransformer.v1", "name": str(encoder)}
-    return nlp.add_pipe("transformer", config={"model": {**architecture, **model}})
+    return nlp.add_pipe("transformer", config={"model": frozen_architecture(encoder, **model)})
 
 
 def add_stock_transformer(nlp: Language, encoder: Path):
@@ -86,6 +94,14 @@ def frozen_pipeline(
     return nlp
 
 
+def stock_pipeline(encoder: Path) -> Language:
+    """A stock transformer, and a head on a stock listener."""
+    nlp = spacy.blank("en")
+    add_stock_transformer(nlp, encoder)
+    add_head(nlp, STOCK_LISTENER)
+    return nlp
+
+
 def train(nlp: Language, steps: int, data: Corpus = TRAIN_DATA, **update: Any) -> Dict[str, float]:
     """Initialize a pipeline and update it `steps` times on all of `data`; return the last losses."""
     examples = make_examples(nlp, data)
@@ -97,9 +113,43 @@ def train(nlp: Language, steps: int, data: Corpus = TRAIN_DATA, **update: Any) -
     return losses
 
 
+def train_on_stock(nlp: Language, steps: int) -> List[Example]:
+    """Train the head as `spacy train` does with the transformer under frozen and annotating components."""
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.003
+    for _ in range(steps):
+        nlp.update(examples, sgd=optimizer, exclude=["transformer"], annotates=["transformer"])
+    return examples
+
+
+def encoder_weights(nlp: Language) -> Dict[str, bytes]:
+    encoder, _ = huggingface(nlp.get_pipe("transformer").model)
+    return {name: weight.numpy().tobytes() for name, weight in encoder.state_dict().items()}
+
+
 def entities(nlp: Language, texts: Sequence[str] = TEXTS) -> List[List[Tuple[int, int, str]]]:
     """What a pipeline finds in texts: start and end in characters, and label."""
     return [[(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in nlp.pipe(texts)]
 
 
 GOLD = [annotation["entities"] for _, annotation in TRAIN_DATA]
+
+
+def initialized(nlp: Language, data: Corpus = TRAIN_DATA) -> List[Example]:
+    """Initialize a pipeline on examples, and return them."""
+    examples = make_examples(nlp, data)
+    nlp.initialize(lambda: examples)
+    return examples
+
+
+def head_parameters(nlp: Language) -> Dict[str, torch.Tensor]:
+    head = nlp.get_pipe("posattn_ner").model.get_ref("output_layer").shims[0]._model
+    return {name: parameter.detach().clone() for name, parameter in head.named_parameters()}
+
+
+def misaligned_examples(nlp: Language) -> List[Example]:
+    """An example whose only entity ends inside a predicted token."""
+    words = ["New", "York", "is", "large"]
+    reference = Doc(nlp.vocab, words=words, ents=["B-geo", "O", "O", "O"])
+    return [Example(Doc(nlp.vocab, words=["New York", "is", "large"]), reference)]

@@ -255,6 +255,16 @@ def test_the_gate_layer_of_none_learns_from_the_positional_loss_only():
 # Positions
 
 
+def test_a_block_adds_to_what_comes_in():
+    block = AttentionBlock(8, 2, 3).eval()
+    for layer in (block.output, block.feed_forward[-1]):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    x, layout = torch.randn(6, 8), Layout.from_lengths(torch.tensor([6]))
+    once = nn.functional.layer_norm(x, (8,))
+    torch.testing.assert_close(block(x, torch.zeros(6), layout), nn.functional.layer_norm(once, (8,)))
+
+
 def test_attention_depends_on_order():
     block = AttentionBlock(8, 2, 3).eval()
     nn.init.normal_(block.distance_bias)

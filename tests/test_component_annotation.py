@@ -8,7 +8,7 @@ import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from pipelines import HASH_EMBED, TEXTS, add_head, make_examples, plain_pipeline
+from pipelines import HASH_EMBED, TEXTS, add_head, make_examples, plain_pipeline, train
 from posattn_spacy.tagging import TagScheme
 
 LABELS = ["geo", "per"]
@@ -146,6 +146,18 @@ def test_tokens_that_were_outside_are_free(trained):
 def test_a_second_run_changes_nothing(trained):
     doc = trained(TEXT)
     assert found(trained(doc)) == [("Alice Smith", "per"), ("Berlin", "geo")]
+
+
+def test_predict_leaves_taken_tokens_out():
+    nlp = plain_pipeline()
+    train(nlp, 60)
+    pipe = nlp.get_pipe("posattn_ner")
+    doc = nlp.make_doc(TEXT)
+    assert [SCHEME.tags[tag] for tag in pipe.predict([doc])[0]] == ["B-per", "I-per", "O", "B-geo", "O"]
+    doc.set_ents([Span(doc, 3, 4, label="rule")], blocked=[doc[0:1]], default="missing")
+    tags = [SCHEME.tags[tag] for tag in pipe.predict([doc])[0]]
+    assert (tags[0], tags[3]) == ("O", "O")
+    assert tags[1] != "I-per"
 
 
 # Overwriting

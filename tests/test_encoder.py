@@ -252,8 +252,11 @@ def test_the_pad_embedding_is_the_encoders_own(tiny_encoder, family):
 
 
 def test_an_encoder_may_have_narrow_embeddings(tiny_encoder, tmp_path):
-    AutoTokenizer.from_pretrained(tiny_encoder("bert")).save_pretrained(tmp_path)
-    config = ElectraConfig(vocab_size=120, max_position_embeddings=MAX_PIECES, embedding_size=8, **SHAPE)
+    tokenizer = AutoTokenizer.from_pretrained(tiny_encoder("bert"))
+    tokenizer.save_pretrained(tmp_path)
+    config = ElectraConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=MAX_PIECES, embedding_size=8, **SHAPE
+    )
     ElectraModel(config).save_pretrained(tmp_path)
     words = TEXTS[0].split()
     (rows,) = encode(frozen_model(tmp_path), [words])

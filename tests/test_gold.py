@@ -125,6 +125,12 @@ def test_an_entity_inside_a_predicted_token_is_missing():
     assert tags_of(Example(predicted, reference)) == ["?", "O"]
 
 
+def test_as_many_tokens_are_not_the_same_tokens():
+    reference = Doc(NLP.vocab, words=["a", "bc"], spaces=[False, False], ents=["B-per", "O"])
+    predicted = Doc(NLP.vocab, words=["ab", "c"], spaces=[False, False])
+    assert tags_of(Example(predicted, reference)) == ["?", "O"]
+
+
 def test_an_entity_over_split_tokens_is_projected():
     reference = doc_with(["O", "B-geo"], ["in", "London."])
     predicted = Doc(NLP.vocab, words=["in", "London", "."], spaces=[True, False, False])

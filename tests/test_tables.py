@@ -26,7 +26,8 @@ PUBLISHED = ROOT / "assets" / "published.json"
 
 def measured(source: str) -> Dict[str, Any]:
     return {
-        **{"source": source, "config": "posattn", "split": "file-order", "seed": 3},
+        **{"source": source, "n_sents": 1, "config": "posattn", "split": "file-order", "seed": 0},
+        "encoder": "all-MiniLM-L6-v2",
         **{"test": SCORES, "test_without_duplicates": {**SCORES, "span_f": 0.8101}},
         **{"dev_loss": 0.1234, "trained_parameters": 1_234_567},
     }
@@ -59,6 +60,24 @@ def test_results_of_another_corpus_leave_the_readme_byte_equal(source: str, tmp_
     before = readme.read_bytes()
     assert not write_readme(readme, write(tmp_path / "test.json", source), PUBLISHED)
     assert readme.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("config", "paper"), ("split", "random42"), ("seed", 1), ("n_sents", 5), ("encoder", "bert")],
+)
+def test_results_of_other_settings_leave_the_readme_alone(key: str, value: object, tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{MARKERS[0]}\nold\n{MARKERS[1]}\n")
+    metrics = tmp_path / "test.json"
+    metrics.write_text(json.dumps({**measured("gmb"), key: value}))
+    assert not write_readme(readme, metrics, PUBLISHED)
+    assert "old" in readme.read_text()
+
+
+def test_undefined_figures_are_shown_as_such() -> None:
+    text = results_markdown({**measured("gmb"), "dev_loss": None}, [])
+    assert "– nats" in text
 
 
 @pytest.mark.parametrize("text", ["no markers", f"{MARKERS[0]} only the first"])

@@ -35,7 +35,12 @@ class Source:
     @property
     def mark(self) -> str:
         """What every message about the sample corpus begins with, and no other message."""
-        return SAMPLE_MARK if self.kind == "sample" else ""
+        return sample_mark(self.kind)
+
+
+def sample_mark(kind: str) -> str:
+    """RETURNS (str): What messages about a corpus of this kind begin with; empty but for the sample."""
+    return SAMPLE_MARK if kind == "sample" else ""
 
 
 def locate_corpus(

@@ -27,7 +27,11 @@ class Fault:
 
 # IOBES writes E(nd) and S(ingle) for what BILUO calls L(ast) and U(nit).
 _SAME_AS = {"E": "L", "S": "U"}
-_PREFIXES = {Scheme.IOB1: "BI", Scheme.IOB2: "BI", Scheme.BILUO: "BILU"}
+_PREFIXES = {
+    Scheme.IOB1: frozenset("BI"),
+    Scheme.IOB2: frozenset("BI"),
+    Scheme.BILUO: frozenset("BILU"),
+}
 
 
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:

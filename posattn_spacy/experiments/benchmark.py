@@ -6,14 +6,14 @@ others report from the same tools.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, cast
+from typing import Any, Dict, List, Optional, Sequence, Tuple, cast
 
 import torch
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as span_scores
 from sklearn.metrics import f1_score
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
-from spacy.tokens import Doc
+from spacy.tokens import Token
 from spacy.training import Corpus, Example
 from thinc.api import xp2torch
 from tqdm import tqdm
@@ -36,7 +36,8 @@ class Scores:
     span_p (float): Strict span precision, micro average.
     span_r (float): Strict span recall, micro average.
     span_f (float): Strict span F1, micro average: the primary figure.
-    span_macro_f (float): Mean of the types' span F1.
+    span_macro_f (Optional[float]): Mean of the types' span F1. This and the other scores are None
+        without gold entities.
     span_f_per_type (Dict[str, float]): Span F1 of each type.
     flat_f (float): F1 of `B-` and `I-` tags token by token, weighted by support, O left out.
     token_f (float): F1 of the types token by token, micro average, without position and O.
@@ -45,13 +46,13 @@ class Scores:
     docs: int
     tokens: int
     entities: int
-    span_p: float
-    span_r: float
-    span_f: float
-    span_macro_f: float
+    span_p: Optional[float]
+    span_r: Optional[float]
+    span_f: Optional[float]
+    span_macro_f: Optional[float]
     span_f_per_type: Dict[str, float]
-    flat_f: float
-    token_f: float
+    flat_f: Optional[float]
+    token_f: Optional[float]
 
 
 def benchmark(nlp: Language, folder: Path) -> Dict[str, Any]:
@@ -98,11 +99,15 @@ def predict(nlp: Language, examples: Sequence[Example], name: str) -> List[Examp
 def score_examples(examples: Sequence[Example]) -> Scores:
     """Score predictions on gold tokens.
 
-    examples (Sequence[Example]): The predictions, at least one.
+    examples (Sequence[Example]): The predictions. Tokens without gold annotation are left out.
     RETURNS (Scores): The scores.
     """
-    gold = [_iob_tags(example.reference) for example in examples]
-    predicted = [_iob_tags(example.predicted) for example in examples]
+    tagged = [_iob_tags(example) for example in examples]
+    gold = [tags for tags, _ in tagged]
+    predicted = [tags for _, tags in tagged]
+    n_tokens = sum(map(len, gold))
+    if not any(tag != "O" for tags in gold for tag in tags):
+        return Scores(len(examples), n_tokens, 0, None, None, None, None, {}, None, None)
     types = sorted({tag[2:] for tags in gold for tag in tags if tag != "O"})
     p, r, f, _ = span_scores(gold, predicted, average="micro", zero_division=0)
     *_, macro_f, _ = span_scores(gold, predicted, average="macro", zero_division=0)
@@ -113,7 +118,7 @@ def score_examples(examples: Sequence[Example]) -> Scores:
     tags = sorted(set(flat_gold) - {"O"})
     return Scores(
         docs=len(examples),
-        tokens=len(flat_gold),
+        tokens=n_tokens,
         entities=int(sum(support)),
         span_p=float(p),
         span_r=float(r),
@@ -137,16 +142,27 @@ def score_examples(examples: Sequence[Example]) -> Scores:
     )
 
 
-def _iob_tags(doc: Doc) -> List[str]:
-    return [f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O" for token in doc]
+def _iob_tags(example: Example) -> Tuple[List[str], List[str]]:
+    """Gold and predicted tags of the tokens that have a gold tag."""
+    pairs = [
+        (_iob_tag(gold), _iob_tag(predicted))
+        for gold, predicted in zip(example.reference, example.predicted, strict=True)
+        if gold.ent_iob
+    ]
+    return [gold for gold, _ in pairs], [predicted for _, predicted in pairs]
 
 
-def tag_loss(nlp: Language, examples: Sequence[Example]) -> float | None:
+def _iob_tag(token: Token) -> str:
+    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O"
+
+
+def tag_loss(nlp: Language, examples: Sequence[Example]) -> Optional[float]:
     """Mean negative log-likelihood of the gold tags, in nats per token.
 
     nlp (Language): The trained pipeline.
     examples (Sequence[Example]): The examples.
-    RETURNS (float | None): The loss; None if the pipeline has no component that scores tags per token.
+    RETURNS (Optional[float]): The loss; None if there is no gold tag, or no component that
+        scores tags per token.
     """
     taggers = [i for i, (_, pipe) in enumerate(nlp.pipeline) if isinstance(pipe, PositionalNER)]
     if not taggers:
@@ -170,7 +186,7 @@ def tag_loss(nlp: Language, examples: Sequence[Example]) -> float | None:
         known = int((tags >= 0).sum())
         total += float(categorical_loss(scores, tags)) * known
         n_tokens += known
-    return total / n_tokens
+    return total / n_tokens if n_tokens else None
 
 
 def count_trained_parameters(nlp: Language) -> int:
@@ -180,6 +196,8 @@ def count_trained_parameters(nlp: Language) -> int:
         if name in nlp.config["training"]["frozen_components"] or not hasattr(pipe, "model"):
             continue
         for node in pipe.model.walk():
+            if node.attrs.get("frozen"):
+                continue
             total += sum(node.get_param(key).size for key in node.param_names if node.has_param(key))
             for shim in node.shims:
                 total += sum(p.numel() for p in shim._model.parameters() if p.requires_grad)

@@ -105,7 +105,8 @@ def pad_embedding(model: FrozenModel) -> np.ndarray:
     transformer.eval()
     with torch.inference_mode():
         ids = torch.tensor([[tokenizer.pad_token_id]], device=transformer.device)
-        hidden = transformer(ids, output_hidden_states=True).hidden_states
+        seen = torch.ones_like(ids)
+        hidden = transformer(ids, attention_mask=seen, output_hidden_states=True).hidden_states
         states = torch.cat([hidden[layer][0, 0] for layer in layers])
     return states.float().cpu().numpy()
 

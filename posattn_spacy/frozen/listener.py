@@ -12,7 +12,7 @@ from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 from thinc.types import Floats2d
 
-from .upstream import require_features
+from .upstream import features_of, require_features
 
 Features = Model[List[Doc], List[Floats2d]]
 
@@ -48,18 +48,26 @@ def build_frozen_tok2vec_v1(transformer: Model[List[Doc], FullTransformerBatch])
     RETURNS (Model[List[Doc], List[Floats2d]]): One (tokens, width) array per document.
     """
     dims = {"nO": transformer.get_dim("nO") if transformer.has_dim("nO") else None}
-    return Model("frozen-tok2vec", tok2vec_forward, init=init_tok2vec, layers=[transformer], dims=dims)
+    return Model(
+        "frozen-tok2vec",
+        tok2vec_forward,
+        init=init_tok2vec,
+        layers=[transformer],
+        dims=dims,
+        attrs={"frozen": True},
+    )
 
 
 def listener_forward(
     model: FrozenListener, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
     """Hand over what the transformer sent for this batch, or what hangs on the documents."""
+    data: Sequence[Optional[TransformerData]]
     if is_train and model._batch_id is not None:
         model.verify_inputs(docs)
         data = model._outputs or []
     else:
-        data = [doc._.trf_data for doc in docs]
+        data = [features_of(doc) for doc in docs]
         if is_train and any(item is None for item in data):
             require_features(docs, model)
     rows = _rows(model, docs, data)
@@ -112,7 +120,8 @@ def token_rows(doc: Doc, data: TransformerData) -> Floats2d:
             f"'posattn-spacy.FrozenListener.v1' expects one row for each of the {len(doc)} tokens of "
             f"{doc.text[:60]!r}, but the transformer gave an array of shape {tuple(hidden.shape)}. "
             "It reads 'posattn-spacy.FrozenTransformer.v1'; on a stock transformer use "
-            "'spacy-transformers.TransformerListener.v1'."
+            "'spacy-transformers.TransformerListener.v1'. A component that changes the tokens, such as "
+            "merge_entities, must not stand between the two."
         )
     return hidden[0]
 

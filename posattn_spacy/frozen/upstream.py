@@ -4,6 +4,7 @@ from typing import Any, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy_transformers.data_classes import TransformerData
 from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
 
@@ -40,6 +41,11 @@ def find_encoder(tok2vec: Model, nlp: Optional[Language]) -> Optional[Model]:
     )
 
 
+def features_of(doc: Doc) -> Optional[TransformerData]:
+    """RETURNS (Optional[TransformerData]): What a transformer made of a document; None if none has run."""
+    return doc._.trf_data if doc.has_extension("trf_data") else None
+
+
 def require_features(docs: Sequence[Doc], listener: TransformerListener) -> None:
     """Insist that the transformer has run over documents before its listener reads them.
 
@@ -48,7 +54,7 @@ def require_features(docs: Sequence[Doc], listener: TransformerListener) -> None
     RAISES (ValueError): If a document with tokens carries no features.
     """
     for doc in docs:
-        if len(doc) and not (doc.has_extension("trf_data") and doc._.trf_data is not None):
+        if len(doc) and features_of(doc) is None:
             name = "transformer" if listener.upstream_name == "*" else listener.upstream_name
             raise ValueError(
                 f"No transformer output for the document {doc.text[:60]!r}: the component '{name}' has "
