@@ -57,3 +57,18 @@ def test_empty_corpus_ends_training_with_its_path(tmp_path: Path) -> None:
     arguments = ("--output", tmp_path / "out", "--paths.train", path)
     result = run("scripts/train.py", CONFIG, *arguments, fails=True)
     assert f"{path} is empty" in " ".join(result.stdout.split()).replace("- ", "-")
+
+
+def test_settings_on_the_command_line_win_over_the_schedule(tmp_path: Path) -> None:
+    path = write_corpus(tmp_path / "train.spacy", 4)
+    arguments = ("--output", tmp_path / "out", "--paths.train", path, "--training.max_steps", "987")
+    shown = run("scripts/train.py", CONFIG, *arguments, fails=True).stdout  # there is no dev corpus
+    command = "".join(shown.split("Running:")[1].split("===")[0].split())
+    assert command.count("--training.max_steps") == 1
+    assert "--training.max_steps987" in command
+
+
+def test_schedule_of_another_kind_is_refused() -> None:
+    config = load_config(CONFIG, overrides={"training.max_steps": 10, "training.eval_frequency": 20})
+    with pytest.raises(ValueError, match="can't be fitted"):
+        scaled_schedule(config, 5)

@@ -1,0 +1,77 @@
+"""The benchmark's figures."""
+
+from typing import List, Tuple
+
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from pipelines import frozen_pipeline, make_examples, train
+from posattn_spacy.experiments.benchmark import (
+    count_trained_parameters,
+    score_examples,
+    tag_loss,
+)
+
+VOCAB = Vocab()
+
+
+def make_doc(n_tokens: int, ents: List[Tuple[int, int, str]], missing: Tuple[int, ...] = ()) -> Doc:
+    doc = Doc(VOCAB, words=[f"w{i}" for i in range(n_tokens)])
+    spans = [Span(doc, start, stop, label=label) for start, stop, label in ents]
+    doc.set_ents(spans, missing=[doc[i : i + 1] for i in missing])
+    return doc
+
+
+def test_scores_of_a_small_case_are_those_worked_out_by_hand() -> None:
+    gold = make_doc(8, [(0, 2, "per"), (4, 5, "geo")])
+    predicted = make_doc(8, [(0, 2, "per"), (4, 6, "geo")])
+    scores = score_examples([Example(predicted, gold)])
+    assert (scores.docs, scores.tokens, scores.entities) == (1, 8, 2)
+    assert (scores.span_p, scores.span_r, scores.span_f) == (0.5, 0.5, 0.5)
+    assert scores.span_f_per_type == {"geo": 0.0, "per": 1.0}
+    assert scores.span_macro_f == 0.5
+    assert scores.flat_f == 1.0  # every gold B- and I- tag is there; I-geo has no support
+    assert scores.token_f == pytest.approx(6 / 7)
+
+
+def test_tokens_without_gold_annotation_are_left_out() -> None:
+    gold = make_doc(4, [(0, 1, "per")], missing=(2, 3))
+    predicted = make_doc(4, [(0, 1, "per"), (2, 4, "geo")])
+    scores = score_examples([Example(predicted, gold)])
+    assert (scores.tokens, scores.span_f, scores.token_f) == (2, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("examples", [[], [Example(make_doc(2, []), make_doc(2, []))]])
+def test_figures_without_gold_entities_are_undefined(examples: List[Example]) -> None:
+    scores = score_examples(examples)
+    assert scores.entities == 0
+    assert (scores.span_f, scores.span_macro_f, scores.flat_f, scores.token_f) == (None,) * 4
+
+
+def test_trained_parameters_are_those_of_the_head_before_and_after_disk(tiny_encoder, tmp_path) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 0)
+    head = nlp.get_pipe("posattn_ner").model.get_ref("output_layer").shims[0]._model
+    expected = sum(weights.numel() for weights in head.parameters())
+    assert count_trained_parameters(nlp) == expected
+    nlp.to_disk(tmp_path)
+    assert count_trained_parameters(spacy.load(tmp_path)) == expected
+
+
+def test_dev_loss_falls_with_training(tiny_encoder) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 0)
+    before = tag_loss(nlp, make_examples(nlp))
+    train(nlp, 60)
+    after = tag_loss(nlp, make_examples(nlp))
+    assert before is not None
+    assert after is not None
+    assert 0 < after < before
+
+
+def test_dev_loss_of_a_pipeline_without_tag_scores_is_undefined() -> None:
+    nlp = spacy.blank("en")
+    assert tag_loss(nlp, make_examples(nlp)) is None
