@@ -126,7 +126,7 @@ def test_wheels_name_licence_sources_figures_and_limits(project: Path) -> None:
     assert not [name for name in names if "encoder" in name]
     assert meta["license"] == "MIT"
     assert "CC0" in meta["sources"][0]["license"]
-    assert "silver" in meta["description"]
+    assert "art, eve, geo" in meta["description"]
     assert meta["performance"]["test"]["corpus"] == "sample"
     assert any(requirement.startswith("posattn-spacy") for requirement in meta["requirements"])
     with zipfile.ZipFile(wheels["posattn_spacy"]) as wheel:
