@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, List
 
 import srsly
 import typer
@@ -38,8 +38,12 @@ def main(
     msg.good(f"Wheels in {wheels}: {', '.join(sorted(path.name for path in wheels.glob('*.whl')))}")
 
 
-def _run(command: list[str]) -> None:
-    if subprocess.run(command, check=False).returncode:
+def _run(command: List[str]) -> None:
+    """Run a command that is shown by name; its many lines are shown only if it fails."""
+    msg.info(f"Running: python {' '.join(command[1:])}")
+    result = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if result.returncode:
+        typer.echo(result.stdout)
         msg.fail(f"Failed: {' '.join(command)}", exits=1)
 
 

@@ -67,7 +67,7 @@ def main(
         offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         entities = _run([python, "-I", "-c", USE, name, *closed], temporary, offline)
     printed.write_text(entities, encoding="utf-8")
-    msg.text(entities)
+    typer.echo(entities)
     if not entities.strip():
         # A pipeline trained on one's own corpus may rightly find nothing in a sentence of news.
         if srsly.read_json(report)["kind"] != "own":
