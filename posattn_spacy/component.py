@@ -315,6 +315,8 @@ class PositionalNER(TrainablePipe):
     ) -> None:
         """Find the labels and build the model's head.
 
+        The examples are gone over even if labels are given, to say which entities training would lose.
+
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline; needed to find the transformer that is listened to.
         labels (Optional[List[str]]): The entity types, instead of those found in the examples.

@@ -20,7 +20,7 @@ def find_encoder(tok2vec: Model, nlp: Optional[Language]) -> Optional[Model]:
     tok2vec (Model): The model.
     nlp (Optional[Language]): The pipeline it is part of.
     RETURNS (Optional[Model]): A frozen or stock transformer; None if the features come from elsewhere.
-    RAISES (ValueError): If there is a listener, but no initialized transformer that it listens to.
+    RAISES (ValueError): If there is a listener, but no initialized transformer that it can listen to.
     """
     for node in tok2vec.walk():
         if node.name in ("frozen-transformer", "transformer"):
@@ -32,6 +32,12 @@ def find_encoder(tok2vec: Model, nlp: Optional[Language]) -> Optional[Model]:
     pipes: List[Any] = [pipe for _, pipe in nlp.components] if nlp is not None else []
     for pipe in pipes:
         if listeners[0] in getattr(pipe, "listeners", []) and pipe.model.has_dim("nO"):
+            if listeners[0].attrs.get("frozen") and not pipe.model.attrs.get("frozen"):
+                raise ValueError(
+                    "'posattn-spacy.FrozenListener.v1' reads 'posattn-spacy.FrozenTransformer.v1', but the "
+                    "transformer is another one; on a stock transformer use "
+                    "'spacy-transformers.TransformerListener.v1'."
+                )
             return pipe.model
     raise ValueError(
         "The model listens to a transformer, but none is initialized before it in the pipeline. Put a "
