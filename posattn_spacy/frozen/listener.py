@@ -68,7 +68,7 @@ def listener_forward(
         data = model._outputs or []
     else:
         data = [features_of(doc) for doc in docs]
-        if is_train and any(item is None for item in data):
+        if is_train:
             require_features(docs, model)
     rows = _rows(model, docs, data)
 
