@@ -188,7 +188,7 @@ def _convert_inputs(
     shim = _torch_shim(model)
     lengths = [len(rows) for rows in features]
     rows = xp2torch(
-        model.ops.flatten(features),
+        _joined(model, features),
         requires_grad=is_train and model.attrs["input_gradient"],
         device=shim.device,
     )
@@ -203,6 +203,16 @@ def _convert_inputs(
         return model.ops.unflatten(d_rows, model.ops.asarray1i(lengths))
 
     return ArgsKwargs(args=(rows, filled), kwargs={}), backprop
+
+
+def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
+    """The documents' rows one after another; not copied if that is how they lie in memory."""
+    whole = features[0].base
+    if isinstance(whole, np.ndarray) and whole.ndim == 2 and len(whole) == sum(map(len, features)):
+        starts = np.cumsum([0, *(rows.nbytes for rows in features)]) + whole.ctypes.data
+        if all(rows.ctypes.data == start for rows, start in zip(features, starts, strict=False) if len(rows)):
+            return cast(Floats2d, whole)
+    return model.ops.flatten(features)
 
 
 def _convert_outputs(

@@ -5,12 +5,13 @@ and the hidden states of a word's pieces are averaged into one row per word.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Iterable, Iterator, List, Sequence
+from itertools import chain, pairwise
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 DEFAULT_MAX_PIECES = 512
 
@@ -69,7 +70,8 @@ def encode_words(
     texts: Sequence[Sequence[str]],
     layers: Sequence[int],
     batch_pieces: int,
-) -> List[Tensor]:
+    out: Tensor,
+) -> None:
     """Run texts through the encoder once and pool its hidden states to words (DESIGN.md 3).
 
     transformer (PreTrainedModel): The encoder, in evaluation mode.
@@ -77,43 +79,60 @@ def encode_words(
     texts (Sequence[Sequence[str]]): The words of each text.
     layers (Sequence[int]): Hidden states to keep, 0 being the embeddings.
     batch_pieces (int): Padded pieces per forward pass, at most, where a window does not exceed it.
-    RETURNS (List[Tensor]): Per text (words, layers · width) in float32: the kept layers side by side,
-        each the mean over the word's pieces; a word without pieces has a row of zeros.
+    out (Tensor): (layers, words, width) of any type, filled: the texts one after another, each hidden state
+        the mean over the word's pieces; zeros for a word without pieces.
+    RAISES (OverflowError): If a number is not finite in the type of `out`.
     """
-    lengths = [len(words) for words in texts]
-    width = transformer.config.hidden_size * len(layers)
-    device = next(transformer.parameters()).device
     with torch.inference_mode():
-        rows = torch.zeros((sum(lengths), width), device=device)
-        counts = torch.zeros(sum(lengths), device=device)
         special = SpecialTokens.of(tokenizer)
         limit = max_pieces(transformer, tokenizer) - len(special)
-        windows = list(_windows(tokenizer, texts, limit))
+        pieces = WordPieces.of(tokenizer, texts)
+        windows = list(pieces.windows([len(words) for words in texts], limit))
+        out[:, torch.from_numpy(np.flatnonzero(pieces.counts == 0)).to(out.device)] = 0
+        for window in windows:
+            if len(window.pieces) == limit:  # its words may have pieces in another window too
+                words = np.unique(window.words[window.words >= 0])
+                out[:, torch.from_numpy(words).to(out.device)] = 0
         for batch in batch_by_length(windows, len(special), batch_pieces):
-            _encode_batch(transformer, batch, special, layers, rows, counts)
-        rows /= counts.clamp(min=1)[:, None]
-    return list(rows.split(lengths))
+            _encode_batch(transformer, batch, special, layers, pieces.counts, out)
 
 
-def _windows(tokenizer: Any, texts: Sequence[Sequence[str]], limit: int) -> Iterator[Window]:
-    """Cut the word pieces of every text into windows of at most `limit` pieces."""
-    words = [list(text) for text in texts if len(text)]
-    if not words:
-        return
-    encodings = tokenizer(
-        words,
-        is_split_into_words=True,
-        add_special_tokens=False,
-        return_attention_mask=False,
-        return_token_type_ids=False,
-        verbose=False,  # warns about texts over the limit, which are windowed here
-    ).encodings
-    first_row = 0
-    for text, encoding in zip(words, encodings, strict=True):
-        pieces = np.asarray(encoding.ids, dtype=np.int64)
-        rows = np.asarray(encoding.word_ids, dtype=np.int64) + first_row
-        yield from cut(pieces, rows, limit)
-        first_row += len(text)
+class WordPieces(NamedTuple):
+    """The word pieces of texts, one text after another.
+
+    ids (np.ndarray): (pieces,) their ids, without special tokens.
+    counts (np.ndarray): (words,) how many of them each word has; may be 0.
+    """
+
+    ids: np.ndarray
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, tokenizer: Any, texts: Sequence[Sequence[str]]) -> "WordPieces":
+        """Cut the words of texts into pieces; each distinct word once, as it has the same ones everywhere."""
+        index: Dict[str, int] = {}
+        occurrences = [index.setdefault(word, len(index)) for words in texts for word in words]
+        types = np.array(occurrences, dtype=np.int64)
+        backend = tokenizer.backend_tokenizer
+        backend.no_truncation()  # long texts are windowed here
+        backend.no_padding()
+        encodings = backend.encode_batch(
+            [[word] for word in index], is_pretokenized=True, add_special_tokens=False
+        )
+        by_type = [encoding.ids for encoding in encodings]
+        sizes = np.array([len(ids) for ids in by_type], dtype=np.int64)
+        starts = np.cumsum(sizes) - sizes
+        counts = sizes[types]
+        places = np.repeat(starts[types] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+        flat = np.array(list(chain.from_iterable(by_type)), dtype=np.int64)
+        return cls(flat[places], counts)
+
+    def windows(self, lengths: Sequence[int], limit: int) -> Iterator[Window]:
+        """Cut texts of `lengths` words into windows of at most `limit` pieces."""
+        words = np.repeat(np.arange(len(self.counts)), self.counts)
+        text_bounds = np.concatenate([[0], np.cumsum(self.counts)])[np.cumsum([0, *lengths])].tolist()
+        for start, stop in pairwise(text_bounds):
+            yield from cut(self.ids[start:stop], words[start:stop], limit)
 
 
 def cut(pieces: np.ndarray, rows: np.ndarray, limit: int) -> Iterator[Window]:
@@ -164,27 +183,67 @@ def _encode_batch(
     batch: Sequence[Window],
     special: SpecialTokens,
     layers: Sequence[int],
-    rows: Tensor,
-    counts: Tensor,
+    counts: np.ndarray,
+    out: Tensor,
 ) -> None:
-    """Add the hidden states of a batch's pieces to the rows of their words, and count them."""
+    """Put the means over the pieces of a batch's words where they belong."""
     time = len(batch[0].pieces) + len(special)
     ids = np.full((len(batch), time), special.pad)
     attended = np.zeros((len(batch), time), dtype=np.int64)
     words = np.full((len(batch), time), -1)
     for i, window in enumerate(batch):
         stop = len(special.before) + len(window.pieces)
-        ids[i, : stop + len(special.after)] = [*special.before, *window.pieces, *special.after]
+        ids[i, : stop + len(special.after)] = np.concatenate([special.before, window.pieces, special.after])
         attended[i, : stop + len(special.after)] = 1
         words[i, len(special.before) : stop] = window.words
     hidden = transformer(
-        torch.from_numpy(ids).to(rows.device),
-        attention_mask=torch.from_numpy(attended).to(rows.device),
+        torch.from_numpy(ids).to(out.device),
+        attention_mask=torch.from_numpy(attended).to(out.device),
         output_hidden_states=True,
     ).hidden_states
-    target = torch.from_numpy(words).to(rows.device).flatten()
-    supplied = (target >= 0).nonzero().squeeze(1)
-    target = target[supplied]
-    pieces = torch.cat([hidden[layer].flatten(0, 1)[supplied] for layer in layers], dim=1)
-    rows.index_add_(0, target, pieces.to(rows.dtype))
-    counts.index_add_(0, target, torch.ones_like(target, dtype=counts.dtype))
+    bags = _Bags.of(words, counts, out.device)
+    for layer, rows in zip(layers, out, strict=True):
+        bags.put(hidden[layer].flatten(0, 1), rows)
+
+
+class _Bags(NamedTuple):
+    """The pieces of a batch, word by word.
+
+    pieces (Tensor): (pieces,) where each piece stands in the flattened batch.
+    shares (Tensor): (pieces,) what it counts in the mean of its word.
+    starts (Tensor): (words,) where each word's pieces begin in `pieces`.
+    words (Tensor): (words,) row of each word.
+    partial (Tensor): Indices of the words that have pieces in other batches too.
+    """
+
+    pieces: Tensor
+    shares: Tensor
+    starts: Tensor
+    words: Tensor
+    partial: Tensor
+
+    @classmethod
+    def of(cls, words: np.ndarray, counts: np.ndarray, device: torch.device) -> "_Bags":
+        """Sort out a batch's (batch, time) words, of which `counts` has the number of pieces in all."""
+        pieces = np.flatnonzero(words >= 0)
+        targets = words.ravel()[pieces]
+        starts = np.flatnonzero(np.diff(targets, prepend=-1))  # a word's pieces stand next to each other
+        whole = np.diff(starts, append=len(targets)) == counts[targets[starts]]
+        shares = (1 / counts[targets]).astype(np.float32)
+        arrays = (pieces, shares, starts, targets[starts], np.flatnonzero(~whole))
+        return cls(*(torch.from_numpy(array).to(device) for array in arrays))
+
+    def put(self, states: Tensor, rows: Tensor) -> None:
+        """Put the means of (batch · time, width) states into (words, width) rows."""
+        states = states.float()
+        means = F.embedding_bag(
+            self.pieces, states, self.starts, mode="sum", per_sample_weights=self.shares
+        )
+        lowest, highest = torch.aminmax(means)
+        limit = torch.finfo(rows.dtype).max
+        if not -limit <= lowest <= highest <= limit:
+            raise OverflowError(f"The encoder's features are not finite in {rows.dtype}.")
+        means = means.to(rows.dtype)
+        if len(self.partial):
+            means[self.partial] += rows[self.words[self.partial]]
+        rows.index_copy_(0, self.words, means)

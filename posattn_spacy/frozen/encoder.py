@@ -5,6 +5,7 @@ answers, so that listeners, packaging and `doc._.trf_data` work as they do there
 """
 
 import os
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
 
@@ -20,6 +21,7 @@ from spacy_transformers.data_classes import (
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Model, get_torch_default_device, torch2xp
 from thinc.types import Floats2d, Ragged
+from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 from transformers.file_utils import ModelOutput
 
@@ -27,6 +29,7 @@ from .encode import encode_words
 from .listener import replace_listener, replace_listener_config
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
+NO_PIECES = WordpieceBatch.empty()
 
 
 class FrozenBatch(FullTransformerBatch):
@@ -67,6 +70,7 @@ def build_frozen_transformer_v1(
             "name": name,
             "layers": layers,
             "batch_pieces": batch_pieces,
+            "encode": encode_docs,  # a feature store puts itself in its place
             "frozen": True,
             "replace_listener": replace_listener,
             "replace_listener_cfg": replace_listener_config,
@@ -100,8 +104,7 @@ def pad_embedding(model: FrozenModel) -> np.ndarray:
     """
     transformer, tokenizer = huggingface(model)
     frozen = model.attrs.get("frozen", False)
-    n_hidden = transformer.config.num_hidden_layers
-    layers = _resolve_layers(model.attrs["layers"], n_hidden) if frozen else [n_hidden]
+    layers = kept_layers(model) if frozen else [transformer.config.num_hidden_layers]
     transformer.eval()
     with torch.inference_mode():
         ids = torch.tensor([[tokenizer.pad_token_id]], device=transformer.device)
@@ -124,20 +127,45 @@ def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
     model.set_dim("nO", len(layers) * objects.transformer.config.hidden_size)
 
 
+def encode_docs(model: FrozenModel, docs: Sequence[Doc]) -> Tensor:
+    """Run the encoder over documents.
+
+    model (FrozenModel): The initialized model.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (Tensor): (tokens, nO) float32, the documents one after another.
+    """
+    n_tokens, n_layers, width = sum(len(doc) for doc in docs), len(kept_layers(model)), model.get_dim("nO")
+    rows = torch.empty((n_tokens, n_layers, width // n_layers), device=huggingface(model)[0].device)
+    encode_docs_into(model, docs, rows.transpose(0, 1))
+    return rows.flatten(1)
+
+
+def encode_docs_into(model: FrozenModel, docs: Sequence[Doc], out: Tensor) -> None:
+    """Run the encoder over documents, and put what it makes of them somewhere.
+
+    model (FrozenModel): The initialized model.
+    docs (Sequence[Doc]): The documents.
+    out (Tensor): (layers, tokens, width) of any type, filled.
+    RAISES (OverflowError): If a number is not finite in the type of `out`.
+    """
+    transformer, tokenizer = huggingface(model)
+    transformer.eval()
+    words = [[token.text for token in doc] for doc in docs]
+    encode_words(transformer, tokenizer, words, kept_layers(model), model.attrs["batch_pieces"], out)
+
+
+def kept_layers(model: FrozenModel) -> List[int]:
+    """RETURNS (List[int]): The hidden states that an initialized frozen transformer keeps."""
+    return _resolve_layers(model.attrs["layers"], huggingface(model)[0].config.num_hidden_layers)
+
+
 def forward(
     model: FrozenModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[Any], List[Doc]]]:
     """Encode a batch of documents; the same in training and in prediction."""
-    transformer, tokenizer = huggingface(model)
-    transformer.eval()
-    features = encode_words(
-        transformer,
-        tokenizer,
-        [[token.text for token in doc] for doc in docs],
-        _resolve_layers(model.attrs["layers"], transformer.config.num_hidden_layers),
-        model.attrs["batch_pieces"],
-    )
-    return _as_batch([cast(Floats2d, torch2xp(rows)) for rows in features]), _no_backprop
+    rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, docs)))
+    stops = np.cumsum([len(doc) for doc in docs]).tolist()
+    return _as_batch([rows[start:stop] for start, stop in pairwise([0, *stops])]), _no_backprop
 
 
 def _no_backprop(d_output: Any) -> List[Doc]:
@@ -146,7 +174,7 @@ def _no_backprop(d_output: Any) -> List[Doc]:
 
 def _as_batch(features: Sequence[Floats2d]) -> FrozenBatch:
     """Wrap one array per document in spacy-transformers' data classes."""
-    batch = FullTransformerBatch.empty(len(features))
+    batch = FullTransformerBatch.empty(0)
     data = [_as_transformer_data(rows) for rows in features]
     return FrozenBatch(batch.spans, batch.wordpieces, batch.model_output, batch.align, data)
 
@@ -157,9 +185,8 @@ def _as_transformer_data(rows: Floats2d) -> TransformerData:
     if not n:
         return TransformerData.empty()  # what stock listeners expect
     align = Ragged(np.arange(n, dtype="i"), np.ones(n, dtype="i"))  # type: ignore[arg-type]
-    return TransformerData(
-        WordpieceBatch.empty(), ModelOutput(last_hidden_state=rows.reshape((1, *rows.shape))), align
-    )
+    hidden = ModelOutput(last_hidden_state=rows.reshape((1, *rows.shape)))
+    return TransformerData(NO_PIECES, hidden, align)
 
 
 def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:

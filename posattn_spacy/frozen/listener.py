@@ -6,6 +6,8 @@ that costs more than the head itself (DESIGN.md 3).
 
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import numpy as np
+from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from spacy_transformers.layers import TransformerListener
@@ -30,6 +32,17 @@ class FrozenListener(TransformerListener):
         super().__init__(upstream_name)
         self._func = listener_forward
         self.attrs["frozen"] = True
+
+    @classmethod
+    def get_batch_id(cls, inputs: List[Doc]) -> int:
+        """Sum up the hashes of a batch's words, to the same number as a stock listener, but faster.
+
+        inputs (List[Doc]): The batch.
+        RETURNS (int): The sum, of any size.
+        """
+        hashes = np.concatenate([doc.to_array(ORTH) for doc in inputs])
+        high, low = hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)
+        return (int(high.sum()) << 32) + int(low.sum())
 
 
 def build_frozen_listener_v1(upstream: str = "*") -> Features:

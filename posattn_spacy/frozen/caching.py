@@ -1,0 +1,161 @@
+"""`posattn-spacy.feature_store.v1`: run the frozen encoder once per text, and keep what it makes of it.
+
+The store is attached to the encoder when training begins, and lives outside of everything that is saved.
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Dict, List, Literal, Optional, Sequence
+
+import numpy as np
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Model
+from torch import Tensor
+
+from .encoder import FrozenModel, encode_docs, encode_docs_into, huggingface, kept_layers
+from .fingerprint import encoder_fingerprint, text_key
+from .store import About, FeatureStore, StoreError
+
+SETTINGS = "initialize.after_init"
+
+
+@dataclass(frozen=True)
+class FeatureStoreCallback:
+    """Gives the frozen transformers of an initialized pipeline their feature store.
+
+    path (Optional[Path]): Folder of the store; None for no store.
+    max_gb (float): Size in 10⁹ bytes up to which the store may grow.
+    dtype (str): Type of the stored numbers.
+    """
+
+    path: Optional[Path]
+    max_gb: float
+    dtype: str
+
+    def __call__(self, nlp: Language) -> Language:
+        """Attach the store; a store that can't be used is warned about, and training goes on without.
+
+        nlp (Language): The initialized pipeline; its config mentions the store no longer.
+        RETURNS (Language): The pipeline.
+        """
+        nlp.config["initialize"]["after_init"] = None  # what is saved shall not ask for the store
+        try:
+            self.attach(nlp)
+        except StoreError as error:
+            warnings.warn(f"{error} Training goes on without the store.", stacklevel=2)
+        return nlp
+
+    def attach(self, nlp: Language) -> None:
+        """Let the frozen transformers of a pipeline read their features from the store, and add to it.
+
+        nlp (Language): The pipeline, whose transformers are initialized.
+        RAISES (ValueError): If it has no frozen transformer.
+        RAISES (StoreError): If the store can't be used.
+        """
+        if self.path is None:
+            return
+        transformers = find_frozen_transformers(nlp)
+        if not transformers:
+            raise ValueError(
+                f"{SETTINGS} sets a feature store, but no component of the pipeline has a "
+                "'posattn-spacy.FrozenTransformer.v1', whose features it could keep."
+            )
+        for transformer in transformers:
+            store = FeatureStore.open(self.path, describe(transformer, self.dtype), self.max_gb)
+            transformer.attrs["encode"] = through(store)
+
+
+def configure_feature_store_v1(
+    path: Optional[str], max_gb: float = 20.0, dtype: Literal["float16", "float32"] = "float16"
+) -> FeatureStoreCallback:
+    """Make the callback for `[initialize.after_init]` that keeps a frozen transformer's features on disk.
+
+    path (Optional[str]): Folder of the store, on a local disk; no store without it.
+    max_gb (float): Size in 10⁹ bytes up to which the store may grow.
+    dtype (str): Type of the stored numbers, float16 or float32.
+    RETURNS (FeatureStoreCallback): The callback.
+    RAISES (ValueError): If the size is not positive.
+    """
+    if max_gb <= 0:
+        raise ValueError(f"{SETTINGS}.max_gb = {max_gb}: the size of a feature store must be positive.")
+    return FeatureStoreCallback(None if path is None else Path(path), max_gb, dtype)
+
+
+def find_frozen_transformers(nlp: Language) -> List[FrozenModel]:
+    """RETURNS (List[FrozenModel]): The frozen transformers of a pipeline, within other models too."""
+    models = [pipe.model for _, pipe in nlp.components if isinstance(getattr(pipe, "model", None), Model)]
+    return [node for model in models for node in model.walk() if node.name == "frozen-transformer"]
+
+
+def describe(encoder: FrozenModel, dtype: str) -> About:
+    """Describe the store that an encoder needs.
+
+    encoder (FrozenModel): An initialized frozen transformer.
+    dtype (str): Type of the stored numbers.
+    RETURNS (About): What the store is to hold.
+    """
+    transformer, tokenizer = huggingface(encoder)
+    return About(
+        encoder=encoder.attrs["name"],
+        fingerprint=encoder_fingerprint(transformer, tokenizer),
+        width=transformer.config.hidden_size,
+        dtype=dtype,
+    )
+
+
+def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Doc]], Tensor]:
+    """Make the function with which a frozen transformer encodes only what is not in a store.
+
+    What is encoded is rounded as in the store, so that training does not depend on what was there before.
+
+    store (FeatureStore): The store.
+    RETURNS (Callable[[FrozenModel, Sequence[Doc]], Tensor]): As `encode_docs`.
+    """
+
+    def encode(model: FrozenModel, docs: Sequence[Doc]) -> Tensor:
+        if not store.readable:
+            return encode_docs(model, docs)
+        texts = [doc for doc in docs if len(doc)]
+        keys = [text_key(doc) for doc in texts]
+        lengths = [len(doc) for doc in texts]
+        rows, missing = store.read(keys, lengths, kept_layers(model))
+        if missing:
+            fresh = encode_into(store, model, {keys[i]: texts[i] for i in missing})
+            if fresh is None:
+                return encode_docs(model, docs)
+            starts = np.cumsum([0, *lengths])
+            for i in missing:
+                rows[starts[i] : starts[i + 1]] = fresh[keys[i]].swapaxes(0, 1)
+        return torch.from_numpy(rows).to(huggingface(model)[0].device).float().flatten(1)
+
+    return encode
+
+
+def encode_into(
+    store: FeatureStore, model: FrozenModel, docs: Dict[bytes, Doc]
+) -> Optional[Dict[bytes, np.ndarray]]:
+    """Encode texts and put them into a store.
+
+    store (FeatureStore): The store.
+    model (FrozenModel): The frozen transformer.
+    docs (Dict[bytes, Doc]): The texts by their keys, none of them empty.
+    RETURNS (Optional[Dict[bytes, np.ndarray]]): (layers, tokens, width) features of each text as they are
+        stored; None if the store's type can't hold them, of which the store has told.
+    """
+    layers = kept_layers(model)
+    lengths = [len(doc) for doc in docs.values()]
+    shape = (len(layers), sum(lengths), store.about.width)
+    planes = torch.empty(shape, dtype=getattr(torch, store.about.dtype))
+    try:
+        encode_docs_into(model, list(docs.values()), planes)
+    except OverflowError:
+        store.give_up(
+            f"has numbers of type {store.about.dtype}, and this encoder's features are too large for that. "
+            f'Set {SETTINGS}.dtype = "float32" and choose a new folder'
+        )
+        return None
+    store.write(list(docs), lengths, layers, planes.numpy())
+    return dict(zip(docs, np.split(planes.numpy(), np.cumsum(lengths)[:-1], axis=1), strict=True))

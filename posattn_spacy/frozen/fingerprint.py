@@ -1,0 +1,45 @@
+"""Telling encoders and texts apart: the names under which features are stored."""
+
+import json
+from hashlib import blake2b
+from typing import Any
+
+from spacy.attrs import ORTH
+from spacy.tokens import Doc
+
+from .encode import max_pieces
+
+# What the weights don't tell about a model.
+CONFIG = ("model_type", "num_attention_heads", "hidden_act", "layer_norm_eps", "position_embedding_type")
+ENCODING = 1  # how words become rows (encode.py): windows, pooling; counts up when that changes
+
+
+def encoder_fingerprint(transformer: Any, tokenizer: Any) -> str:
+    """Sum up everything that decides what an encoder makes of a text.
+
+    transformer (PreTrainedModel): The encoder.
+    tokenizer (PreTrainedTokenizerFast): Its tokenizer.
+    RETURNS (str): The same for the same weights, tokenizer and window, in every process.
+    """
+    digest = blake2b(digest_size=16)
+    settings = json.loads(tokenizer.backend_tokenizer.to_str())
+    settings.pop("truncation"), settings.pop("padding")  # what the last call left behind
+    limit = max_pieces(transformer, tokenizer)
+    config = [getattr(transformer.config, name, None) for name in CONFIG]
+    digest.update(json.dumps([ENCODING, limit, config, settings], sort_keys=True).encode())
+    for name, weight in sorted(transformer.state_dict().items()):
+        digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        digest.update(weight.detach().cpu().contiguous().numpy())
+    return digest.hexdigest()
+
+
+def text_key(doc: Doc) -> bytes:
+    """Make the key under which a text's features are stored.
+
+    It depends on the words alone, of which spaCy keeps a 64-bit hash that is the same everywhere: the encoder
+    sees neither spaces nor annotation.
+
+    doc (Doc): The text.
+    RETURNS (bytes): 16 bytes.
+    """
+    return blake2b(doc.to_array(ORTH).tobytes(), digest_size=16).digest()

@@ -1,0 +1,203 @@
+"""Looking after feature stores: what is in them, whether it is sound, and making room."""
+
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+import lmdb
+import lmdb.verify
+
+from .store import CHECKSUM, TIME, About, Handle, StoreError, is_sound, open_environment, read_about
+
+KEY_BYTES = 16
+HEADROOM = 1 << 26  # bytes; a full store must be written to before it can be made smaller
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in a store.
+
+    about (About): Its encoder.
+    texts (int): Number of texts.
+    tokens (int): Tokens of the texts.
+    layers (Dict[int, int]): Number of texts of which each layer is there.
+    disk_bytes (int): Size on disk.
+    hits (int): Texts looked up and found, in all.
+    misses (int): Texts looked up and not found.
+    last_used (Optional[float]): When a text was last looked up for the first time in a run, in seconds since
+        1970.
+    """
+
+    about: About
+    texts: int
+    tokens: int
+    layers: Dict[int, int]
+    disk_bytes: int
+    hits: int
+    misses: int
+    last_used: Optional[float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check of a store found.
+
+    records (int): Records gone over, one per text and layer.
+    damaged (int): How many of them differ from what was written.
+    structure (List[str]): What is wrong with the file itself.
+    """
+
+    records: int
+    damaged: int
+    structure: List[str]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What making room has brought.
+
+    removed (int): Texts removed.
+    kept (int): Texts that are still there.
+    bytes_before (int): Size on disk before.
+    bytes_after (int): Size on disk afterwards.
+    """
+
+    removed: int
+    kept: int
+    bytes_before: int
+    bytes_after: int
+
+
+def survey(path: Path) -> Contents:
+    """Look at what is in a store; it may be in use.
+
+    path (Path): Folder of the store.
+    RETURNS (Contents): What is in it.
+    RAISES (StoreError): If it can't be opened.
+    """
+    handle = _open(path, exclusive=False)
+    try:
+        about = read_about(path, handle)
+        layers: Counter[int] = Counter()
+        tokens: Dict[bytes, int] = {}
+        with handle.environment.begin(buffers=True) as transaction:
+            for key, value in transaction.cursor(db=handle.features):
+                layers[key[KEY_BYTES]] += 1
+                tokens[bytes(key[:KEY_BYTES])] = (len(value) - CHECKSUM.size) // about.row_bytes
+            hits, misses = (
+                int(transaction.get(name, b"0", db=handle.about)) for name in (b"hits", b"misses")
+            )
+            times = [TIME.unpack(value)[0] for _, value in transaction.cursor(db=handle.uses)]
+    finally:
+        handle.close()
+    return Contents(
+        about=about,
+        texts=len(tokens),
+        tokens=sum(tokens.values()),
+        layers=dict(sorted(layers.items())),
+        disk_bytes=_disk_bytes(path),
+        hits=hits,
+        misses=misses,
+        last_used=max(times, default=None),
+    )
+
+
+def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) -> Verdict:
+    """Check the file of a store, and every record in it, against what was written.
+
+    path (Path): Folder of the store; it must not be in use.
+    progress (Callable[[Iterator[Any], int], Iterator[Any]]): Wraps the records and their number, to show how
+        far the check has got.
+    RETURNS (Verdict): What was found.
+    RAISES (StoreError): If it can't be opened.
+    """
+    handle = _open(path, exclusive=True)
+    try:
+        about = read_about(path, handle)
+        structure = lmdb.verify.verify(str(path))
+        damaged = 0
+        with handle.environment.begin(buffers=True) as transaction:
+            n_records = transaction.stat(handle.features)["entries"]
+            for _, value in progress(iter(transaction.cursor(db=handle.features)), n_records):
+                rows, rest = divmod(len(value) - CHECKSUM.size, about.row_bytes)
+                damaged += rows < 1 or rest != 0 or not is_sound(value)
+    except lmdb.Error as error:
+        raise StoreError(f"The feature store {path} can't be read: {error}. Delete the folder.") from error
+    finally:
+        handle.close()
+    return Verdict(n_records, damaged, structure)
+
+
+def prune(path: Path, max_gb: float) -> Pruned:
+    """Remove the texts whose last use is longest ago, until a store is small enough, and give the space back.
+
+    The store is written anew beside the old one, which it then replaces: until then, nothing is lost.
+
+    path (Path): Folder of the store; it must not be in use.
+    max_gb (float): Size in 10⁹ bytes that the store may keep.
+    RETURNS (Pruned): What it has brought.
+    RAISES (StoreError): If the store can't be opened, or there is no room for the new one.
+    """
+    handle = _open(path, exclusive=True)
+    before = _disk_bytes(path)
+    try:
+        read_about(path, handle)
+        sizes = _text_bytes(handle)
+        removed = _least_recently_used(handle, sizes, max_gb * 1e9)
+        with handle.environment.begin(write=True) as transaction:
+            cursor = transaction.cursor(db=handle.features)
+            for text in removed:
+                transaction.delete(text, db=handle.uses)
+                while cursor.set_range(text) and cursor.key().startswith(text):
+                    cursor.delete()
+        with tempfile.TemporaryDirectory(dir=path) as folder:
+            handle.environment.copy(folder, compact=True)
+            os.chmod(Path(folder) / "data.mdb", 0o600)
+            handle.environment.close()
+            os.replace(Path(folder) / "data.mdb", path / "data.mdb")
+    except (lmdb.Error, OSError) as error:
+        raise StoreError(
+            f"The feature store {path} can't be made smaller: {error}. What it holds is written anew on the same "
+            "disk, which takes room for a while. Make some, or delete the store."
+        ) from error
+    finally:
+        handle.close()
+    return Pruned(len(removed), len(sizes) - len(removed), before, _disk_bytes(path))
+
+
+def _open(path: Path, exclusive: bool) -> Handle:
+    path = path.resolve()
+    size = _disk_bytes(path) if path.is_dir() else 0
+    return open_environment(path, size + HEADROOM, exclusive=exclusive)
+
+
+def _disk_bytes(path: Path) -> int:
+    data = path / "data.mdb"
+    return data.stat().st_size if data.exists() else 0
+
+
+def _text_bytes(handle: Handle) -> Dict[bytes, int]:
+    """Bytes that each text takes in the file: a large record has pages of its own, 16 bytes of them header."""
+    page = handle.environment.stat()["psize"]
+    sizes: Counter[bytes] = Counter()
+    with handle.environment.begin(buffers=True) as transaction:
+        for key, value in transaction.cursor(db=handle.features):
+            sizes[bytes(key[:KEY_BYTES])] += -(-(len(value) + 16) // page) * page
+    return sizes
+
+
+def _least_recently_used(handle: Handle, sizes: Dict[bytes, int], max_bytes: float) -> List[bytes]:
+    """The texts to remove, so that those which are left fit."""
+    with handle.environment.begin(db=handle.uses) as transaction:
+        used = {text: TIME.unpack(transaction.get(text, TIME.pack(0)))[0] for text in sizes}
+    excess = sum(sizes.values()) - max_bytes
+    removed: List[bytes] = []
+    for text in sorted(sizes, key=used.__getitem__):
+        if excess <= 0:
+            break
+        excess -= sizes[text]
+        removed.append(text)
+    return removed

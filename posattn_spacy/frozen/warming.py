@@ -1,0 +1,62 @@
+"""Encoding a config's corpora into its feature store, ahead of training."""
+
+from typing import Iterator, List, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training.batchers import minibatch_by_words
+from spacy.util import load_model_from_config, registry, resolve_dot_names
+from thinc.api import Config
+
+from .caching import FeatureStoreCallback, find_frozen_transformers
+from .encoder import FrozenModel
+
+WORDS_AT_ONCE = 1 << 14
+
+
+def open_for_warming(config: Config) -> Tuple[Language, List[FrozenModel]]:
+    """Make the pipeline of a config as far as its frozen transformers, with their store attached.
+
+    config (Config): An interpolated training config.
+    RETURNS (Tuple[Language, List[FrozenModel]]): The pipeline and the transformers.
+    RAISES (ValueError): If the config sets no store or has no frozen transformer.
+    RAISES (StoreError): If the store can't be used.
+    """
+    callback = registry.resolve(config["initialize"])["after_init"]
+    if not isinstance(callback, FeatureStoreCallback) or callback.path is None:
+        raise ValueError(
+            'The config sets no feature store: [initialize.after_init] with @callbacks = '
+            '"posattn-spacy.feature_store.v1" and a path.'
+        )
+    nlp = load_model_from_config(config, auto_fill=True)
+    transformers = find_frozen_transformers(nlp)
+    for transformer in transformers:
+        transformer.initialize()
+    callback.attach(nlp)
+    return nlp, transformers
+
+
+def corpora_docs(config: Config, nlp: Language) -> List[Doc]:
+    """Read the texts that a config trains and evaluates on, as its components will see them.
+
+    config (Config): An interpolated training config.
+    nlp (Language): The pipeline.
+    RETURNS (List[Doc]): The texts, those of like length together.
+    """
+    names = [config["training"]["train_corpus"], config["training"]["dev_corpus"]]
+    readers = resolve_dot_names(config, names)
+    docs = [example.predicted for reader in readers for example in reader(nlp)]
+    return sorted(docs, key=len, reverse=True)
+
+
+def warm(transformers: Sequence[FrozenModel], docs: Sequence[Doc]) -> Iterator[int]:
+    """Send texts through frozen transformers, so that their store has them.
+
+    transformers (Sequence[FrozenModel]): The transformers, with a store attached.
+    docs (Sequence[Doc]): The texts, those of like length together.
+    YIELDS (int): How many words have been dealt with since the last time.
+    """
+    for batch in minibatch_by_words(docs, size=WORDS_AT_ONCE, tolerance=0.0):
+        for transformer in transformers:
+            transformer.attrs["encode"](transformer, batch)
+        yield sum(len(doc) for doc in batch)

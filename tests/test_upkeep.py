@@ -1,0 +1,165 @@
+"""`python -m spacy posattn store …`, run as a user does."""
+
+import time
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
+
+from features import assert_there, damage_record, fill, look_up, made_store, open_store, rows_of
+from pipelines import TEXTS
+from posattn_spacy.frozen import upkeep
+from posattn_spacy.frozen.store import StoreError
+from processes import ROOT, run
+
+
+
+def command(*arguments: object, fails: bool = False) -> str:
+    """What a command prints, without the line breaks that fit it to the terminal."""
+    result = run("-m", "spacy", "posattn", "store", *arguments, fails=fails)
+    return " ".join((result.stdout + result.stderr).split())
+
+
+def no_progress(records, total):  # type: ignore[no-untyped-def]
+    return records
+
+
+def test_info_counts_what_is_there(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store")
+    fill(store, range(10))
+    fill(store, range(3), layers=[1])
+    look_up(store, range(8, 12))
+    store.close()
+    said = command("info", tmp_path / "store")
+    tokens = sum(len(rows_of(i)) for i in range(10))
+    assert "Encoder tiny " in said
+    assert "Layers 0, 1 (3 texts), 2 " in said
+    assert f"Texts 10 Tokens {tokens} " in said
+    assert "Hit rate 50.0% of 4 lookups" in said
+
+
+def test_verify_finds_damage(tmp_path: Path) -> None:
+    made_store(tmp_path / "store", range(10))
+    assert "All 20 records are as they were written" in command("verify", tmp_path / "store")
+    damage_record(tmp_path / "store", rows_of(7))
+    assert "1 of 20 records differ" in command("verify", tmp_path / "store", fails=True)
+
+
+def test_prune_removes_what_was_not_used_for_longest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store"
+    for moment, texts in enumerate([range(0, 1000), range(1000, 2000), range(2000, 3000), range(0, 500)]):
+        monkeypatch.setattr(time, "time", lambda moment=moment: 1000.0 + moment)
+        store = open_store(path)
+        if moment < 3:
+            fill(store, texts)
+        assert_there(store, texts)
+        store.close()
+        del store
+    before = (path / "data.mdb").stat().st_size
+    pruned = upkeep.prune(path, max_gb=1500 / 3000 * upkeep.survey(path).texts * 2 * 4096 / 1e9)
+    assert (pruned.removed, pruned.kept) == (1500, 1500)
+    assert pruned.bytes_after == (path / "data.mdb").stat().st_size < before
+    assert (path / "data.mdb").stat().st_mode & 0o777 == 0o600
+    store = open_store(path)
+    assert set(look_up(store, range(3000))) == {*range(0, 500), *range(2000, 3000)}
+    fill(store, range(500, 600))
+    assert_there(store, range(500, 600))
+    store.close()
+    assert upkeep.verify(path, no_progress).structure == []
+
+
+def test_prune_says_what_it_has_brought(tmp_path: Path) -> None:
+    made_store(tmp_path / "store", range(300))
+    said = command("prune", tmp_path / "store", "--max-gb", "0")
+    assert "Removed 300 texts, kept 0" in said
+    assert look_up(open_store(tmp_path / "store"), range(300)) == {}
+
+
+def test_full_store_can_be_pruned(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "store", max_gb=0.001)
+    fill(store, range(500))
+    with pytest.warns(UserWarning, match="has reached its size"):
+        fill(store, range(500, 50_000))
+    store.close()
+    assert upkeep.prune(tmp_path / "store", max_gb=0.0001).removed > 0
+
+
+@pytest.mark.parametrize("name", ["verify", "prune"])
+def test_store_in_use_is_left_alone(tmp_path: Path, name: str) -> None:
+    store = open_store(tmp_path / "store")
+    fill(store, range(5))
+    more = ["--max-gb", "0"] if name == "prune" else []
+    assert "in use by another process" in command(name, tmp_path / "store", *more, fails=True)
+    assert_there(store, range(5))
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["verify"], ["prune", "--max-gb", "1"]])
+def test_folder_without_a_store_is_said(tmp_path: Path, arguments: List[str]) -> None:
+    said = command(arguments[0], tmp_path, *arguments[1:], fails=True)
+    assert f"There is no feature store in {tmp_path}" in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_prune_without_room_says_so_and_keeps_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_store(tmp_path / "store", range(100))
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(upkeep.os, "replace", full)
+    with pytest.raises(StoreError, match=r"can't be made smaller: .*No space left.*takes room"):
+        upkeep.prune(tmp_path / "store", max_gb=1)
+    assert_there(open_store(tmp_path / "store"), range(100))
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {"data.mdb", "lock.mdb", "in-use"}
+
+
+def write_corpus(path: Path, texts: List[str]) -> Path:
+    nlp = spacy.blank("en")
+    docs = [Doc(nlp.vocab, words=text.split()) for text in texts]
+    for doc in docs:
+        doc[0].is_sent_start = True
+    DocBin(docs=docs).to_disk(path)
+    return path
+
+
+def test_warm_encodes_the_corpora_of_a_config_ahead(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    options = [
+        ROOT / "configs" / "posattn.cfg",
+        *("--paths.train", write_corpus(tmp_path / "train.spacy", [*TEXTS, TEXTS[0]])),
+        *("--paths.dev", write_corpus(tmp_path / "dev.spacy", ["Bob visited Athens ."])),
+        *("--paths.encoder", tiny_encoder("bert")),
+        *("--initialize.after_init.path", tmp_path / "store"),
+    ]
+    n_words = sum(len(text.split()) for text in [*TEXTS, TEXTS[0], "Bob visited Athens ."])
+    assert f"{len(TEXTS) + 2} texts, {n_words} words in" in command("warm", *options)
+    contents = upkeep.survey(tmp_path / "store")
+    assert contents.texts == len(TEXTS) + 1
+    assert contents.layers == dict.fromkeys(range(3), len(TEXTS) + 1)
+    command("warm", *options)
+    again = upkeep.survey(tmp_path / "store")
+    assert again.misses == contents.misses
+    assert again.hits == contents.hits + len(TEXTS) + 2
+
+
+def test_warm_needs_a_store_in_the_config(tmp_path: Path) -> None:
+    config = tmp_path / "no-store.cfg"
+    text = (ROOT / "configs" / "posattn.cfg").read_text()
+    config.write_text(text.replace('path = "features/all-MiniLM-L6-v2"', "path = null"))
+    assert "The config sets no feature store" in command("warm", config, fails=True)
+
+
+def test_commands_of_spacy_load_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys, posattn_spacy.cli; print([m for m in ('torch', 'lmdb', 'transformers') if m in sys.modules])"
+    heavy = run("-c", code).stdout
+    plain = run("-c", code.replace("posattn_spacy.cli", "spacy.cli")).stdout
+    assert heavy == plain
+
+
