@@ -140,23 +140,21 @@ class Dropout(nn.Module):
 class LayerMix(nn.Module):
     """A learned mix of encoder layers with one matrix per layer, `Σ W_l · x_l` (DESIGN.md 2.1).
 
-    The layers come side by side, so the sum is one matrix product. They are normalised together, and dropout
-    takes away the same features from all tokens of a batch: done to the product and to the matrices, both
-    leave the features, by far the largest array of the head, as they are.
+    The layers come side by side, so the sum is one matrix product. They are normalised together; that is done
+    to the product, which is a tenth of the size of the features.
     """
 
     def __init__(self, input_width: int, width: int) -> None:
         super().__init__()
         self.matrices = nn.Linear(input_width, width)
-        self.dropout = Dropout()
 
     def forward(self, features: Tensor) -> Tensor:
         """(rows, layers · encoder width) → (rows, width)."""
-        matrices = self.matrices.weight * self.dropout(torch.ones_like(self.matrices.weight[0]))
+        weight = self.matrices.weight
         mean = features.mean(1, keepdim=True)
         mean_square = torch.linalg.vector_norm(features, dim=1, keepdim=True).square() / features.shape[1]
         deviation = (mean_square - mean.square() + EPSILON).sqrt()
-        return (features @ matrices.T - mean * matrices.sum(1)) / deviation + self.matrices.bias
+        return (features @ weight.T - mean * weight.sum(1)) / deviation + self.matrices.bias
 
 
 class AttentionBlock(nn.Module):

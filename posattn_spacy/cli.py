@@ -133,5 +133,3 @@ def warm_store(
             progress.update(words)
     seconds = time.monotonic() - started
     msg.good(f"{len(docs):,} texts, {n_words:,} words in {seconds:,.0f} s: {n_words / seconds:,.0f} words/s")
-
-

@@ -207,10 +207,11 @@ def _convert_inputs(
 
 def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
     """The documents' rows one after another; not copied if that is how they lie in memory."""
-    whole = features[0].base
-    if isinstance(whole, np.ndarray) and whole.ndim == 2 and len(whole) == sum(map(len, features)):
-        starts = np.cumsum([0, *(rows.nbytes for rows in features)]) + whole.ctypes.data
-        if all(rows.ctypes.data == start for rows, start in zip(features, starts, strict=False) if len(rows)):
+    arrays = [rows for rows in cast(List[Any], features) if isinstance(rows, np.ndarray)]
+    whole = arrays[0].base if len(arrays) == len(features) else None
+    if isinstance(whole, np.ndarray) and whole.ndim == 2 and len(whole) == sum(map(len, arrays)):
+        starts = np.cumsum([0, *(rows.nbytes for rows in arrays)]) + whole.ctypes.data
+        if all(rows.ctypes.data == start for rows, start in zip(arrays, starts, strict=False) if len(rows)):
             return cast(Floats2d, whole)
     return model.ops.flatten(features)
 

@@ -21,11 +21,11 @@ def count_batches(config: Config) -> int:
     settings = registry.resolve(
         {"batcher": interpolated["training"]["batcher"], "reader": interpolated["corpora"]["train"]}
     )
-    examples = list(settings["reader"](MultiLanguage()))
-    if not examples:
+    batches = sum(1 for _ in settings["batcher"](settings["reader"](MultiLanguage())))  # never all in memory
+    if not batches:
         path = interpolated["corpora"]["train"].get("path")
         raise ValueError(f"The training corpus {path} is empty. Check paths.train.")
-    return sum(1 for _ in settings["batcher"](examples))
+    return batches
 
 
 def scaled_schedule(config: Config, batches: int) -> Dict[str, Any]:

@@ -28,7 +28,9 @@ def open_store(path: Path, *, max_gb: float = 0.1, **about: Any) -> FeatureStore
 
 def fill(store: FeatureStore, texts: Sequence[int], layers: Sequence[int] = LAYERS) -> None:
     rows = [rows_of(i, layers) for i in texts]
-    store.write([key_of(i) for i in texts], [len(r) for r in rows], layers, np.concatenate(rows).swapaxes(0, 1).copy())
+    store.write(
+        [key_of(i) for i in texts], [len(r) for r in rows], layers, np.concatenate(rows).swapaxes(0, 1).copy()
+    )
 
 
 def look_up(

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from posattn_spacy.attention import (
+    EPSILON,
     MASK_MODES,
     AttentionBlock,
+    Dropout,
     HeadConfig,
+    LayerMix,
     Layout,
     PositionalTagger,
     keep_mask,
@@ -342,8 +345,8 @@ def test_gradient_of_the_head_equals_finite_differences(mask):
 def test_dropout_takes_the_given_rate_everywhere():
     head = make_head()
     head.set_dropout(0.37)
-    rates = [module.p for module in head.modules() if isinstance(module, nn.Dropout)]
-    assert rates == [0.37] * 4  # layer mix, two blocks, tag head
+    rates = [module.p for module in head.modules() if isinstance(module, Dropout)]
+    assert rates == [0.37] * 3  # two blocks, tag head
 
 
 def test_without_dropout_training_mode_changes_nothing():
@@ -356,3 +359,28 @@ def test_without_dropout_training_mode_changes_nothing():
         assert torch.equal(output, reference)
     head.set_dropout(0.5)
     assert not torch.equal(head(features, lengths)[0], expected[0])
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.25, 0.3, 0.5])
+def test_dropout_drops_its_share_and_keeps_the_mean(rate: float) -> None:
+    dropout = Dropout()
+    dropout.p = rate
+    x = torch.full((301, 1003), 2.0, requires_grad=True)
+    y = dropout(x)
+    assert (y == 0).float().mean().item() == pytest.approx(rate, abs=0.005)
+    assert y.mean().item() == pytest.approx(2, abs=0.02)
+    assert len(y.detach().unique()) == (2 if rate else 1)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach() / 2)
+    for dim in (0, 1):  # neither rows nor columns share their fate
+        assert (y == 0).float().mean(dim).std() < 0.05
+    dropout.eval()
+    assert dropout(x) is x
+
+
+def test_layer_mix_is_a_product_with_the_normalised_layers():
+    mix = LayerMix(12, 5)
+    x = torch.randn(7, 12) * 3 + 2
+    expected = mix.matrices(nn.functional.layer_norm(x, (12,), eps=EPSILON))
+    torch.testing.assert_close(mix(x), expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(mix(torch.zeros(1, 12))[0], mix.matrices.bias)

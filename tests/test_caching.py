@@ -48,7 +48,7 @@ def count_encoded(nlp: Language) -> List[int]:
 
 
 def run_training(nlp: Language, epochs: int = 3) -> List[int]:
-    """Train and evaluate like `spacy train`, from the same seed; return the number of texts of each pass through the encoder."""
+    """Train and evaluate like `spacy train`, from the same seed; return the texts of each encoder pass."""
     fix_random_seed(0)
     examples = make_examples(nlp)
     dev = [Example(nlp.make_doc(text), Doc(nlp.vocab, words=text.split())) for text in DEV]
@@ -210,7 +210,7 @@ def test_features_too_large_for_the_store_are_said_and_used_as_they_are(
 def test_store_without_a_frozen_transformer_is_an_error(tmp_path: Path) -> None:
     nlp = with_store(plain_pipeline(), tmp_path / "store")
     examples = make_examples(nlp)
-    with pytest.raises(ValueError, match="no component of the pipeline has a .*FrozenTransformer"):
+    with pytest.raises(ValueError, match=r"no component of the pipeline has a .*FrozenTransformer"):
         nlp.initialize(lambda: examples)
 
 

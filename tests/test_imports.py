@@ -16,7 +16,7 @@ PIPELINE = ["posattn_spacy/component.py", "posattn_spacy/scoring.py", "posattn_s
 STARTS = {
     "encoder": ["scripts/encoder.py"],
     "corpus": ["scripts/convert.py"],
-    "train": ["scripts/train.py", *PIPELINE],
+    "train": ["scripts/train.py", "posattn_spacy/frozen/caching.py", *PIPELINE],
     "evaluate": PIPELINE,
     "benchmark": ["scripts/benchmark.py", *PIPELINE],
     "package": [path.relative_to(ROOT).as_posix() for path in (ROOT / "posattn_spacy").rglob("*.py")],

@@ -13,9 +13,10 @@ from thinc.api import Model, set_dropout_rate
 from thinc.types import Floats2d
 
 from pipelines import FROZEN_LISTENER, HASH_EMBED, MASKS, TAGGER, add_head, plain_pipeline
-from posattn_spacy.attention import MASK_MODES
+from posattn_spacy.attention import MASK_MODES, Dropout
 from posattn_spacy.model import (
     TokenScores,
+    _joined,
     build_posattn_tagger_v1,
     is_initialized,
     set_pad_embedding,
@@ -194,7 +195,7 @@ def test_dropout_follows_the_rate_of_the_update():
     for rate in (0.3, 0.0, 0.6):
         set_dropout_rate(tagger, rate)
         tagger.begin_update(docs_of([4]))
-        rates = {module.p for module in head.modules() if isinstance(module, torch.nn.Dropout)}
+        rates = {module.p for module in head.modules() if isinstance(module, Dropout)}
         assert rates == {rate}
 
 
@@ -263,3 +264,17 @@ def test_a_built_model_knows_its_number_of_tags():
     config = {"model": {**TAGGER, "nO": 7, "tok2vec": HASH_EMBED}}
     model = registry.resolve(config)["model"]
     assert model.get_dim("nO") == 7
+
+
+def test_rows_that_lie_one_after_another_are_not_copied():
+    whole = random_rows([9])[0]
+    head = make_tagger(given_features([whole], [])).get_ref("output_layer")
+    neighbours = [whole[:4], whole[4:4], whole[4:].reshape(1, 5, WIDTH)[0]]
+    assert _joined(head, neighbours) is whole
+    for others in (
+        [whole[4:], whole[:4]],
+        [whole[:4], whole[5:]],
+        [whole[:4].copy(), whole[4:]],
+        [whole[1:]],
+    ):
+        np.testing.assert_array_equal(_joined(head, others), np.concatenate(others))

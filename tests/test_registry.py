@@ -37,6 +37,8 @@ def test_setup_lists_the_names_that_configs_use():
         "posattn-spacy.FrozenListener.v1",
         "posattn-spacy.FrozenTok2Vec.v1",
         "posattn-spacy.ner_scorer.v1",
+        "posattn-spacy.feature_store.v1",
+        "posattn",
     }
 
 

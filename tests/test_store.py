@@ -59,8 +59,9 @@ def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
 def test_full_store_is_said_once_and_goes_on_answering(tmp_path: Path) -> None:
     store = open_store(tmp_path / "store", max_gb=0.001)
     fill(store, range(10))
+    fill(store, range(10, 60_000))
     with pytest.warns(UserWarning, match=r"reached its size of 0\.001 GB.*Raise max_gb.*store prune"):
-        fill(store, range(10, 60_000))
+        store.finish()
     fill(store, range(10, 60_000))
     assert_there(store, range(10))
     assert look_up(store, [11]) == {}
@@ -125,7 +126,7 @@ def test_newer_format_is_refused(tmp_path: Path) -> None:
         with environment.begin(db=table, write=True) as transaction:
             newer = {**vars(ABOUT), "format": 2, "compression": "zstd"}
             transaction.put(b"about", json.dumps(newer).encode())
-    with pytest.raises(StoreError, match="has format 2.*reads format 1: update posattn-spacy"):
+    with pytest.raises(StoreError, match=r"has format 2.*reads format 1: update posattn-spacy"):
         open_store(tmp_path / "store")
 
 
@@ -138,7 +139,7 @@ def test_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
             file.truncate(data.stat().st_size // 2)
     else:
         data.write_bytes(b"no store at all " * 10_000)
-    with pytest.raises(StoreError, match="can't be opened: .*delete the folder, and it will be made anew"):
+    with pytest.raises(StoreError, match=r"can't be opened: .*delete the folder, and it will be made anew"):
         open_store(tmp_path / "store")
 
 
@@ -155,5 +156,5 @@ def test_damaged_record_is_encoded_anew(tmp_path: Path) -> None:
 
 def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="can't be opened for writing: .*Not a directory"):
+    with pytest.raises(StoreError, match=r"can't be opened for writing: .*Not a directory"):
         open_store(tmp_path / "file" / "store")

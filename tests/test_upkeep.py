@@ -15,7 +15,6 @@ from posattn_spacy.frozen.store import StoreError
 from processes import ROOT, run
 
 
-
 def command(*arguments: object, fails: bool = False) -> str:
     """What a command prints, without the line breaks that fit it to the terminal."""
     result = run("-m", "spacy", "posattn", "store", *arguments, fails=fails)
@@ -47,9 +46,7 @@ def test_verify_finds_damage(tmp_path: Path) -> None:
     assert "1 of 20 records differ" in command("verify", tmp_path / "store", fails=True)
 
 
-def test_prune_removes_what_was_not_used_for_longest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prune_removes_what_was_not_used_for_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "store"
     for moment, texts in enumerate([range(0, 1000), range(1000, 2000), range(2000, 3000), range(0, 500)]):
         monkeypatch.setattr(time, "time", lambda moment=moment: 1000.0 + moment)
@@ -82,8 +79,9 @@ def test_prune_says_what_it_has_brought(tmp_path: Path) -> None:
 def test_full_store_can_be_pruned(tmp_path: Path) -> None:
     store = open_store(tmp_path / "store", max_gb=0.001)
     fill(store, range(500))
+    fill(store, range(500, 50_000))
     with pytest.warns(UserWarning, match="has reached its size"):
-        fill(store, range(500, 50_000))
+        store.finish()
     store.close()
     assert upkeep.prune(tmp_path / "store", max_gb=0.0001).removed > 0
 
@@ -157,9 +155,7 @@ def test_warm_needs_a_store_in_the_config(tmp_path: Path) -> None:
 
 
 def test_commands_of_spacy_load_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys, posattn_spacy.cli; print([m for m in ('torch', 'lmdb', 'transformers') if m in sys.modules])"
+    code = "import sys, posattn_spacy.cli; print({'torch', 'lmdb', 'transformers'} & sys.modules.keys())"
     heavy = run("-c", code).stdout
     plain = run("-c", code.replace("posattn_spacy.cli", "spacy.cli")).stdout
     assert heavy == plain
-
-

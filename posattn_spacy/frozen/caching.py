@@ -86,8 +86,14 @@ def configure_feature_store_v1(
 
 def find_frozen_transformers(nlp: Language) -> List[FrozenModel]:
     """RETURNS (List[FrozenModel]): The frozen transformers of a pipeline, within other models too."""
-    models = [pipe.model for _, pipe in nlp.components if isinstance(getattr(pipe, "model", None), Model)]
-    return [node for model in models for node in model.walk() if node.name == "frozen-transformer"]
+    models = [getattr(pipe, "model", None) for _, pipe in nlp.components]
+    return [
+        node
+        for model in models
+        if isinstance(model, Model)
+        for node in model.walk()
+        if node.name == "frozen-transformer"
+    ]
 
 
 def describe(encoder: FrozenModel, dtype: str) -> About:

@@ -236,9 +236,7 @@ class _Bags(NamedTuple):
     def put(self, states: Tensor, rows: Tensor) -> None:
         """Put the means of (batch · time, width) states into (words, width) rows."""
         states = states.float()
-        means = F.embedding_bag(
-            self.pieces, states, self.starts, mode="sum", per_sample_weights=self.shares
-        )
+        means = F.embedding_bag(self.pieces, states, self.starts, mode="sum", per_sample_weights=self.shares)
         lowest, highest = torch.aminmax(means)
         limit = torch.finfo(rows.dtype).max
         if not -limit <= lowest <= highest <= limit:

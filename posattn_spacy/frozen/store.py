@@ -11,10 +11,11 @@ import struct
 import time
 import warnings
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any, List, NamedTuple, Sequence, Set, Tuple
+from typing import IO, Any, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 from weakref import WeakValueDictionary, finalize
 
 import lmdb
@@ -73,6 +74,14 @@ class Handle(NamedTuple):
     about: Any
     lock: IO[bytes]
 
+    def begin(self, write: bool = False) -> lmdb.Transaction:
+        """Begin a transaction on the features."""
+        try:
+            return self.environment.begin(db=self.features, write=write, buffers=True)
+        except lmdb.MapResizedError:  # another process, with a larger max_gb, has added to the store
+            self.environment.set_mapsize(0)
+            return self.environment.begin(db=self.features, write=write, buffers=True)
+
     def close(self) -> None:
         """Close the environment and let others have it."""
         self.environment.close()
@@ -121,7 +130,9 @@ class FeatureStore:
         self._touched: Set[bytes] = set()
         self._usage = Usage()
         self._readable = self._writable = True
-        self.close = finalize(self, _close, handle, self._usage, self._process)
+        self._writer = ThreadPoolExecutor(max_workers=1)  # waits for the disk while the encoder goes on
+        self._writing: Optional[Future[Optional[Tuple[str, str]]]] = None
+        self.close = finalize(self, _close, self._writer, handle, self._usage, self._process)
 
     @classmethod
     def open(cls, path: Path, about: About, max_gb: float) -> "FeatureStore":
@@ -171,10 +182,11 @@ class FeatureStore:
         RETURNS (Tuple[np.ndarray, List[int]]): (tokens, layers, width) features, the texts one after
             another, and the indices of the texts that are missing, whose rows are left as they were.
         """
+        self.finish()
         bounds = np.cumsum([0, *lengths]).tolist()
         rows = np.empty((bounds[-1], len(layers), self.about.width), self.about.dtype)
         try:
-            with self._begin() as transaction:
+            with self._handle.begin() as transaction:
                 missing = [
                     i
                     for i, (key, (start, stop)) in enumerate(zip(keys, pairwise(bounds), strict=True))
@@ -215,7 +227,7 @@ class FeatureStore:
     def write(
         self, keys: Sequence[bytes], lengths: Sequence[int], layers: Sequence[int], planes: np.ndarray
     ) -> None:
-        """Add the features of texts, all of them or, if that fails, none.
+        """Add the features of texts, all of them or, if that fails, none; in the background.
 
         keys (Sequence[bytes]): Key of each text.
         lengths (Sequence[int]): Tokens of each text.
@@ -232,36 +244,23 @@ class FeatureStore:
         self._write(records)
 
     def _write(self, records: List[Tuple[bytes, bytes]]) -> None:
-        """Write records and what is known about the store's use, in one transaction."""
-        if not self._writable:
-            return
-        advice = "Texts that are not in it are encoded every time they come up"
-        try:
-            with self._begin(write=True) as transaction:
-                for key, value in records:
-                    transaction.put(key, value)
-                self._usage.write(transaction, self._handle)
-        except lmdb.MapFullError:
-            self._writable = False
-            size = self._handle.environment.info()["map_size"] / 1e9
-            self._warn(
-                f"has reached its size of {size:.3g} GB. {advice}. Raise max_gb, or make room with "
-                f"`python -m spacy posattn store prune {self.path}`"
-            )
-        except lmdb.Error as error:
-            self._writable = False
-            self._warn(f"can't be written: {error}. {advice}. Is the disk full?")
+        """Begin to write records and what is known about the store's use, once the former ones are written."""
+        self.finish()
+        if self._writable:
+            self._writing = self._writer.submit(_commit, self.path, self._handle, self._usage, records)
 
-    def _begin(self, write: bool = False) -> lmdb.Transaction:
-        handle = self._handle
-        try:
-            return handle.environment.begin(db=handle.features, write=write, buffers=True)
-        except lmdb.MapResizedError:  # another process, with a larger max_gb, has added to the store
-            handle.environment.set_mapsize(0)
-            return handle.environment.begin(db=handle.features, write=write, buffers=True)
+    def finish(self) -> None:
+        """Wait until everything is written."""
+        problem = self._writing.result() if self._writing else None
+        self._writing = None
+        if problem:
+            self._writable = False
+            self._warn(
+                f"{problem[0]}. Texts that are not in it are encoded every time they come up. {problem[1]}"
+            )
 
     def _warn(self, message: str) -> None:
-        warnings.warn(f"The feature store {self.path} {message}.", stacklevel=2)
+        warnings.warn(f"The feature store {self.path} {message.rstrip('.')}.", stacklevel=2)
 
 
 def open_environment(path: Path, max_bytes: int, *, make: bool = False, exclusive: bool = False) -> Handle:
@@ -289,14 +288,14 @@ def open_environment(path: Path, max_bytes: int, *, make: bool = False, exclusiv
         pages = environment.info()["last_pgno"] + 1
         if pages * environment.stat()["psize"] > max(data.stat().st_size, 2 * environment.stat()["psize"]):
             raise lmdb.CorruptedError("the file is cut off")
-        tables = [environment.open_db(name) for name in (b"features", b"uses", b"about")]
+        features, uses, about = (environment.open_db(name) for name in (b"features", b"uses", b"about"))
     except lmdb.Error as error:
         lock.close()
         raise StoreError(
             f"The feature store {path} can't be opened: {error}. If it is damaged, delete the folder, and it "
             "will be made anew; if it lies on a network file system, choose a local folder."
         ) from error
-    return Handle(environment, *tables, lock)
+    return Handle(environment, features, uses, about, lock)
 
 
 def _lock(path: Path, exclusive: bool) -> IO[bytes]:
@@ -355,20 +354,42 @@ def check_about(path: Path, found: About, expected: About) -> None:
         )
     if found.dtype != expected.dtype:
         raise StoreError(
-            f"The feature store {path} holds {found.dtype}, and {expected.dtype} is asked for. Choose another "
-            "folder, or set dtype to what is there."
+            f"The feature store {path} holds {found.dtype}, and {expected.dtype} is asked for. Choose "
+            "another folder, or set dtype to what is there."
         )
 
 
-def is_sound(value: memoryview) -> bool:
+def is_sound(value: Union[bytes, memoryview]) -> bool:
     """RETURNS (bool): Whether a record is what was written."""
     return bool(CHECKSUM.unpack_from(value)[0] == zlib.crc32(value[CHECKSUM.size :]))
 
 
-def _close(handle: Handle, usage: Usage, process: int) -> None:
+def _commit(
+    path: Path, handle: Handle, usage: Usage, records: List[Tuple[bytes, bytes]]
+) -> Optional[Tuple[str, str]]:
+    """Write in one transaction; return what went wrong, and what to do about it.
+
+    It runs beside the store and must not hold on to it, which could then be dropped by its own writer.
+    """
+    try:
+        with handle.begin(write=True) as transaction:
+            for key, value in records:
+                transaction.put(key, value)
+            usage.write(transaction, handle)
+    except lmdb.MapFullError:
+        size = handle.environment.info()["map_size"] / 1e9
+        prune = f"`python -m spacy posattn store prune {path}`"
+        return f"has reached its size of {size:.3g} GB", f"Raise max_gb, or make room with {prune}"
+    except lmdb.Error as error:
+        return f"can't be written: {error}", "Is the disk full?"
+    return None
+
+
+def _close(writer: ThreadPoolExecutor, handle: Handle, usage: Usage, process: int) -> None:
     """Write down what is left to write and close; at the end of the process at the latest."""
     if os.getpid() != process:
         return
+    writer.shutdown()
     try:
         with handle.environment.begin(write=True) as transaction:
             usage.write(transaction, handle)

@@ -160,8 +160,8 @@ def prune(path: Path, max_gb: float) -> Pruned:
             os.replace(Path(folder) / "data.mdb", path / "data.mdb")
     except (lmdb.Error, OSError) as error:
         raise StoreError(
-            f"The feature store {path} can't be made smaller: {error}. What it holds is written anew on the same "
-            "disk, which takes room for a while. Make some, or delete the store."
+            f"The feature store {path} can't be made smaller: {error}. What it holds is written anew on the "
+            "same disk, which takes room for a while. Make some, or delete the store."
         ) from error
     finally:
         handle.close()
@@ -180,7 +180,7 @@ def _disk_bytes(path: Path) -> int:
 
 
 def _text_bytes(handle: Handle) -> Dict[bytes, int]:
-    """Bytes that each text takes in the file: a large record has pages of its own, 16 bytes of them header."""
+    """Bytes that each text takes in the file; a record fills whole pages, of which 16 bytes are header."""
     page = handle.environment.stat()["psize"]
     sizes: Counter[bytes] = Counter()
     with handle.environment.begin(buffers=True) as transaction:

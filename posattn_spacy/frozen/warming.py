@@ -25,7 +25,7 @@ def open_for_warming(config: Config) -> Tuple[Language, List[FrozenModel]]:
     callback = registry.resolve(config["initialize"])["after_init"]
     if not isinstance(callback, FeatureStoreCallback) or callback.path is None:
         raise ValueError(
-            'The config sets no feature store: [initialize.after_init] with @callbacks = '
+            "The config sets no feature store: [initialize.after_init] with @callbacks = "
             '"posattn-spacy.feature_store.v1" and a path.'
         )
     nlp = load_model_from_config(config, auto_fill=True)
