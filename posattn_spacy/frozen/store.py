@@ -244,7 +244,7 @@ class FeatureStore:
         self._write(records)
 
     def _write(self, records: List[Tuple[bytes, bytes]]) -> None:
-        """Begin to write records and what is known about the store's use, once the former ones are written."""
+        """Begin to write records and the store's use, once what came before is written."""
         self.finish()
         if self._writable:
             self._writing = self._writer.submit(_commit, self.path, self._handle, self._usage, records)
