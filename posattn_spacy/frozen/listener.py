@@ -40,7 +40,7 @@ class FrozenListener(TransformerListener):
         inputs (List[Doc]): The batch.
         RETURNS (int): The sum, of any size.
         """
-        hashes = np.concatenate([doc.to_array(ORTH) for doc in inputs])
+        hashes = np.concatenate([np.zeros(0, np.uint64), *(doc.to_array(ORTH) for doc in inputs)])
         high, low = hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)
         return (int(high.sum()) << 32) + int(low.sum())
 
