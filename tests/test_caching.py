@@ -22,7 +22,9 @@ from pipelines import (
     make_examples,
     plain_pipeline,
 )
+from posattn_spacy.frozen.caching import describe
 from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.fingerprint import encoder_fingerprint
 
 DEV = ["Marta Velasquez visited Athens .", "Families joined in London ."]
 
@@ -222,8 +224,6 @@ def test_size_must_be_positive(tiny_encoder: Callable[[str], Path], tmp_path: Pa
 
 
 def test_fingerprint_tells_encoders_apart(tiny_encoder: Callable[[str], Path]) -> None:
-    from posattn_spacy.frozen.fingerprint import encoder_fingerprint
-
     nlp = spacy.blank("en")
     model = add_frozen_transformer(nlp, tiny_encoder("bert")).model
     model.initialize()
@@ -233,3 +233,16 @@ def test_fingerprint_tells_encoders_apart(tiny_encoder: Callable[[str], Path]) -
     assert encoder_fingerprint(encoder, tokenizer) == first
     encoder.embeddings.word_embeddings.weight[3, 3] += 1e-3
     assert encoder_fingerprint(encoder, tokenizer) != first
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
+def test_saved_pipeline_has_the_same_encoder(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, family: str
+) -> None:
+    nlp = frozen_pipeline(tiny_encoder(family))
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    first, second = (describe(each.get_pipe("transformer").model, "float16") for each in (nlp, loaded))
+    assert first.fingerprint == second.fingerprint

