@@ -154,7 +154,8 @@ def encode_into(
     layers = kept_layers(model)
     lengths = [len(doc) for doc in docs.values()]
     shape = (len(layers), sum(lengths), store.about.width)
-    planes = torch.empty(shape, dtype=getattr(torch, store.about.dtype))
+    dtype = getattr(torch, store.about.dtype)
+    planes = torch.empty(shape, dtype=dtype, device=huggingface(model)[0].device)
     try:
         encode_docs_into(model, list(docs.values()), planes)
     except OverflowError:
@@ -163,5 +164,6 @@ def encode_into(
             f'Set {SETTINGS}.dtype = "float32" and choose a new folder'
         )
         return None
-    store.write(list(docs), lengths, layers, planes.numpy())
-    return dict(zip(docs, np.split(planes.numpy(), np.cumsum(lengths)[:-1], axis=1), strict=True))
+    features = planes.cpu().numpy()
+    store.write(list(docs), lengths, layers, features)
+    return dict(zip(docs, np.split(features, np.cumsum(lengths)[:-1], axis=1), strict=True))

@@ -1,4 +1,4 @@
-"""The feature store: what a frozen encoder makes of each text, kept on disk (DESIGN.md 3.3).
+"""The feature store: what a frozen encoder makes of each text, kept on disk (DESIGN.md 3.1).
 
 One LMDB environment per encoder: memory-mapped, safe against crashes, shared by any number of processes.
 There is one record per text and encoder layer, so that models with other layers share it.
@@ -234,6 +234,9 @@ class FeatureStore:
         layers (Sequence[int]): Layers of the encoder.
         planes (np.ndarray): (layers, tokens, width) features in the store's type.
         """
+        self.finish()  # the writer may be at work on what is known about the store's use
+        if not self._writable:
+            return
         records = []
         for key, (start, stop) in zip(keys, pairwise(np.cumsum([0, *lengths]).tolist()), strict=True):
             for layer, plane in zip(layers, planes, strict=True):
@@ -244,8 +247,7 @@ class FeatureStore:
         self._write(records)
 
     def _write(self, records: List[Tuple[bytes, bytes]]) -> None:
-        """Begin to write records and the store's use, once what came before is written."""
-        self.finish()
+        """Begin to write records and the store's use; what came before is written."""
         if self._writable:
             self._writing = self._writer.submit(_commit, self.path, self._handle, self._usage, records)
 

@@ -134,7 +134,7 @@ def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) 
 def prune(path: Path, max_gb: float) -> Pruned:
     """Remove the texts whose last use is longest ago, until a store is small enough, and give the space back.
 
-    The store is written anew beside the old one, which it then replaces: until then, nothing is lost.
+    The texts are removed first; what is left is then written anew beside the old file, which it replaces.
 
     path (Path): Folder of the store; it must not be in use.
     max_gb (float): Size in 10⁹ bytes that the store may keep.
@@ -170,8 +170,7 @@ def prune(path: Path, max_gb: float) -> Pruned:
 
 def _open(path: Path, exclusive: bool) -> Handle:
     path = path.resolve()
-    size = _disk_bytes(path) if path.is_dir() else 0
-    return open_environment(path, size + HEADROOM, exclusive=exclusive)
+    return open_environment(path, _disk_bytes(path) + HEADROOM, exclusive=exclusive)
 
 
 def _disk_bytes(path: Path) -> int:
