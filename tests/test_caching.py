@@ -19,6 +19,7 @@ from pipelines import (
     entities,
     frozen_pipeline,
     head_parameters,
+    initialized,
     make_examples,
     plain_pipeline,
 )
@@ -95,8 +96,7 @@ def test_repeated_text_is_encoded_once_in_a_batch(
     tiny_encoder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     nlp = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path / "store")
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
+    initialized(nlp)
     calls = count_encoded(nlp)
     docs = list(nlp.pipe([TEXTS[0], "", TEXTS[1], TEXTS[0], TEXTS[0]]))
     assert sum(calls) == 2
@@ -112,8 +112,7 @@ def test_features_differ_from_the_encoders_by_rounding_alone(
     stored = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path / "half")
     exact = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path / "single", dtype="float32")
     for nlp in (live, stored, exact):
-        examples = make_examples(nlp)
-        nlp.initialize(lambda examples=examples: examples)
+        initialized(nlp)
     for _ in range(2):  # written, then read
         for doc, half, single in zip(*(nlp.pipe(TEXTS) for nlp in (live, stored, exact)), strict=True):
             rows, half_rows, single_rows = (
@@ -197,8 +196,7 @@ def test_features_too_large_for_the_store_are_said_and_used_as_they_are(
     tiny_encoder: Callable[[str], Path], tmp_path: Path
 ) -> None:
     nlp = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path / "store")
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
+    initialized(nlp)
     encoder, _ = huggingface(nlp.get_pipe("transformer").model)
     encoder.embeddings.LayerNorm.weight.mul_(1e6)
     with pytest.warns(UserWarning, match=r'too large.*dtype = "float32"'):
@@ -240,8 +238,7 @@ def test_saved_pipeline_has_the_same_encoder(
     tiny_encoder: Callable[[str], Path], tmp_path: Path, family: str
 ) -> None:
     nlp = frozen_pipeline(tiny_encoder(family))
-    examples = make_examples(nlp)
-    nlp.initialize(lambda: examples)
+    initialized(nlp)
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     first, second = (describe(each.get_pipe("transformer").model, "float16") for each in (nlp, loaded))
