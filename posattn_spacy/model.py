@@ -41,6 +41,7 @@ def build_posattn_tagger_v1(
     n_heads: int = 4,
     depth: int = 1,
     max_distance: int = 32,
+    mixed_precision: bool = False,
     nO: Optional[int] = None,
 ) -> Tagger:
     """Build the tagger of DESIGN.md 2: gate, `[PAD]` mask, positional attention, tag scores.
@@ -56,6 +57,7 @@ def build_posattn_tagger_v1(
     n_heads (int): Attention heads; divides `hidden_width`.
     depth (int): Number of attention blocks.
     max_distance (int): Distance, in tokens, from which on relative positions are not told apart.
+    mixed_precision (bool): Whether to multiply matrices in bfloat16 on hardware that is faster at it.
     nO (Optional[int]): Number of tags; set by the component.
     RETURNS (Model[List[Doc], TokenScores]): The model.
     RAISES (ValueError): If a setting is out of its range.
@@ -84,6 +86,7 @@ def build_posattn_tagger_v1(
             "n_heads": n_heads,
             "depth": depth,
             "max_distance": max_distance,
+            "mixed_precision": mixed_precision,
         },
     )
     return model
@@ -128,6 +131,7 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
         max_distance=attrs["max_distance"],
         mask=attrs["mask"],
         pad_ratio=attrs["pad_ratio"],
+        mixed_precision=attrs["mixed_precision"],
     )
     head = model.get_ref("output_layer")
     head.shims[0]._model = PositionalTagger(config).to(get_torch_default_device())

@@ -1,7 +1,7 @@
 """Fitting a config's training schedule to the size of a corpus."""
 
 from math import ceil
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from spacy.lang.xx import MultiLanguage
 from spacy.util import registry
@@ -28,19 +28,21 @@ def count_batches(config: Config) -> int:
     return batches
 
 
-def scaled_schedule(config: Config, batches: int) -> Dict[str, Any]:
+def scaled_schedule(config: Config, batches: int, passes: Optional[int] = None) -> Dict[str, Any]:
     """Make training take as many passes over a corpus as the config takes over the one it was written for.
 
     The config evaluates once per pass, so it makes `max_steps / eval_frequency` passes.
 
     config (Config): A training config with the schedule `warmup_linear.v1`.
     batches (int): Updates in one pass over the corpus.
+    passes (Optional[int]): Passes to make, instead of as many as the config does.
     RETURNS (Dict[str, Any]): Overrides for `spacy train`.
     RAISES (ValueError): If the config has another schedule, or makes no whole pass.
     """
     training = config["training"]
     schedule = training["optimizer"]["learn_rate"]
-    passes = training["max_steps"] // training["eval_frequency"]
+    if passes is None:
+        passes = training["max_steps"] // training["eval_frequency"]
     if passes < 1 or not (isinstance(schedule, dict) and "warmup_steps" in schedule):
         raise ValueError(
             "The schedule can't be fitted to the corpus: that takes a training.max_steps of at least "

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from posattn_spacy.attention import (
-    EPSILON,
     MASK_MODES,
     AttentionBlock,
     Dropout,
@@ -23,7 +22,15 @@ from posattn_spacy.attention import (
 )
 
 CONFIG = HeadConfig(
-    input_width=12, n_tags=5, hidden_width=8, n_heads=2, depth=2, max_distance=3, mask="soft", pad_ratio=0.6
+    input_width=12,
+    n_tags=5,
+    hidden_width=8,
+    n_heads=2,
+    depth=2,
+    max_distance=3,
+    mask="soft",
+    pad_ratio=0.6,
+    mixed_precision=False,
 )
 LENGTHS = [7, 1, 4, 10]
 
@@ -346,7 +353,7 @@ def test_dropout_takes_the_given_rate_everywhere():
     head = make_head()
     head.set_dropout(0.37)
     rates = [module.p for module in head.modules() if isinstance(module, Dropout)]
-    assert rates == [0.37] * 3  # two blocks, tag head
+    assert rates == [0.37] * 4  # layer mix, two blocks, tag head
 
 
 def test_without_dropout_training_mode_changes_nothing():
@@ -381,6 +388,20 @@ def test_dropout_drops_its_share_and_keeps_the_mean(rate: float) -> None:
 def test_layer_mix_is_a_product_with_the_normalised_layers():
     mix = LayerMix(12, 5)
     x = torch.randn(7, 12) * 3 + 2
-    expected = mix.matrices(nn.functional.layer_norm(x, (12,), eps=EPSILON))
-    torch.testing.assert_close(mix(x), expected, atol=1e-5, rtol=1e-5)
+    normalised = (x - x.mean(1, keepdim=True)) / x.std(1, keepdim=True, correction=0)
+    expected = normalised @ mix.matrices.weight.T + mix.matrices.bias
+    torch.testing.assert_close(mix(x), expected, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(mix(torch.zeros(1, 12))[0], mix.matrices.bias)
+
+
+def test_dropout_in_the_layer_mix_takes_the_same_features_from_all_tokens():
+    mix = LayerMix(300, 5)
+    mix.dropout.p = 0.5
+    x = torch.randn(7, 300)
+    y = mix(x)
+    assert not torch.equal(mix(x), y)
+    torch.testing.assert_close(mix.eval()(x) - mix.matrices.bias, mix(x) - mix.matrices.bias)
+    (gradient,) = torch.autograd.grad(mix.train()(x).sum(), mix.matrices.weight)
+    dropped = (gradient == 0).all(0)
+    assert 100 < dropped.sum() < 200
+    assert (gradient[:, ~dropped] != 0).all()

@@ -19,6 +19,7 @@ STARTS = {
     "train": ["scripts/train.py", "posattn_spacy/frozen/caching.py", *PIPELINE],
     "evaluate": PIPELINE,
     "benchmark": ["scripts/benchmark.py", *PIPELINE],
+    "cost": ["scripts/cost.py", "posattn_spacy/experiments/cost/systems.py", *PIPELINE],
     "package": [path.relative_to(ROOT).as_posix() for path in (ROOT / "posattn_spacy").rglob("*.py")],
 }
 

@@ -104,13 +104,23 @@ def write_readme(readme: Path, metrics: Path, published: Path) -> bool:
     if any(measured[key] != value for key, value in README_RUN.items()):
         return False
     others = json.loads(published.read_text(encoding="utf-8"))
+    fill_readme(readme, MARKERS, results_markdown(measured, others))
+    return True
+
+
+def fill_readme(readme: Path, markers: Tuple[str, str], markdown: str) -> None:
+    """Put text between two markers of the README.
+
+    readme (Path): The README.
+    markers (Tuple[str, str]): The lines before and after the text.
+    markdown (str): The text.
+    RAISES (ValueError): If the README has not exactly one pair of markers.
+    """
     text = readme.read_text(encoding="utf-8")
-    start, end = MARKERS
+    start, end = markers
     pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise ValueError(f"{readme} needs one line {start!r} and, after it, one line {end!r}.")
-    block = f"{start}\n\n{results_markdown(measured, others)}\n\n{end}"
-    written = pattern.sub(lambda _: block, text)
+    written = pattern.sub(lambda _: f"{start}\n\n{markdown}\n\n{end}", text)
     with replacing(readme) as temporary:
         temporary.write_text(written, encoding="utf-8")
-    return True

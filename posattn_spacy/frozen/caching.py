@@ -48,24 +48,28 @@ class FeatureStoreCallback:
             warnings.warn(f"{error} Training goes on without the store.", stacklevel=2)
         return nlp
 
-    def attach(self, nlp: Language) -> None:
+    def attach(self, nlp: Language) -> List[FeatureStore]:
         """Let the frozen transformers of a pipeline read their features from the store, and add to it.
 
         nlp (Language): The pipeline, whose transformers are initialized.
+        RETURNS (List[FeatureStore]): The store, once for each transformer.
         RAISES (ValueError): If it has no frozen transformer.
         RAISES (StoreError): If the store can't be used.
         """
         if self.path is None:
-            return
+            return []
         transformers = find_frozen_transformers(nlp)
         if not transformers:
             raise ValueError(
                 f"{SETTINGS} sets a feature store, but no component of the pipeline has a "
                 "'posattn-spacy.FrozenTransformer.v1', whose features it could keep."
             )
+        stores = []
         for transformer in transformers:
             store = FeatureStore.open(self.path, describe(transformer, self.dtype), self.max_gb)
             transformer.attrs["encode"] = through(store)
+            stores.append(store)
+        return stores
 
 
 def configure_feature_store_v1(
@@ -106,7 +110,7 @@ def describe(encoder: FrozenModel, dtype: str) -> About:
     transformer, tokenizer = huggingface(encoder)
     return About(
         encoder=encoder.attrs["name"],
-        fingerprint=encoder_fingerprint(transformer, tokenizer),
+        fingerprint=encoder_fingerprint(transformer, tokenizer, encoder.attrs["mixed_precision"]),
         width=transformer.config.hidden_size,
         dtype=dtype,
     )

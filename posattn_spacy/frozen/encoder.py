@@ -7,7 +7,7 @@ answers, so that listeners, packaging and `doc._.trf_data` work as they do there
 import os
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 from transformers.file_utils import ModelOutput
 
+from ..precision import precision
 from .encode import encode_words
 from .listener import replace_listener, replace_listener_config
 
@@ -42,8 +43,9 @@ class FrozenBatch(FullTransformerBatch):
 
 def build_frozen_transformer_v1(
     name: str,
-    layers: Optional[List[int]] = None,
+    layers: Union[int, List[int], None] = None,
     batch_pieces: int = 4096,
+    mixed_precision: bool = False,
     tokenizer_config: Optional[Dict[str, Any]] = None,
 ) -> FrozenModel:
     """Build a transformer that is run without a graph, has no gradient and is never updated.
@@ -52,9 +54,11 @@ def build_frozen_transformer_v1(
     ones through overlapping windows.
 
     name (str): Folder of a Hugging Face encoder, or its name on the hub.
-    layers (Optional[List[int]]): Hidden states to keep, side by side: 0 is the embeddings, 1 the first
-        layer's output, -1 the last one's; all of them by default.
+    layers (Union[int, List[int], None]): Hidden states to keep, side by side. A number takes that many,
+        evenly spaced from the embeddings to the last layer's output; a list names them, 0 being the
+        embeddings, 1 the first layer's output and -1 the last one's. All of them by default.
     batch_pieces (int): Word pieces per forward pass, padding included.
+    mixed_precision (bool): Whether to multiply matrices in bfloat16 on hardware that is faster at it.
     tokenizer_config (Optional[Dict[str, Any]]): Settings for the Hugging Face tokenizer.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model; its width `nO` is known once it is
         initialized or loaded.
@@ -70,6 +74,7 @@ def build_frozen_transformer_v1(
             "name": name,
             "layers": layers,
             "batch_pieces": batch_pieces,
+            "mixed_precision": mixed_precision,
             "encode": encode_docs,  # a feature store puts itself in its place
             "frozen": True,
             "replace_listener": replace_listener,
@@ -106,7 +111,7 @@ def pad_embedding(model: FrozenModel) -> np.ndarray:
     frozen = model.attrs.get("frozen", False)
     layers = kept_layers(model) if frozen else [transformer.config.num_hidden_layers]
     transformer.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), precision(transformer.device, model.attrs.get("mixed_precision", False)):
         ids = torch.tensor([[tokenizer.pad_token_id]], device=transformer.device)
         seen = torch.ones_like(ids)
         hidden = transformer(ids, attention_mask=seen, output_hidden_states=True).hidden_states
@@ -151,7 +156,8 @@ def encode_docs_into(model: FrozenModel, docs: Sequence[Doc], out: Tensor) -> No
     transformer, tokenizer = huggingface(model)
     transformer.eval()
     words = [[token.text for token in doc] for doc in docs]
-    encode_words(transformer, tokenizer, words, kept_layers(model), model.attrs["batch_pieces"], out)
+    with precision(transformer.device, model.attrs["mixed_precision"]):
+        encode_words(transformer, tokenizer, words, kept_layers(model), model.attrs["batch_pieces"], out)
 
 
 def kept_layers(model: FrozenModel) -> List[int]:
@@ -224,13 +230,20 @@ def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:
     return HFObjects(tokenizer, transformer.to(get_torch_default_device()), vocab, tokenizer_config, {})
 
 
-def _resolve_layers(layers: Optional[Sequence[int]], n_hidden: int) -> List[int]:
-    """Turn a choice of layers, counted from either end, into indices of hidden states."""
-    chosen = list(range(n_hidden + 1)) if layers is None else list(layers)
+def _resolve_layers(layers: Union[int, Sequence[int], None], n_hidden: int) -> List[int]:
+    """Turn a choice of layers, by number or counted from either end, into indices of hidden states."""
+    if layers is None:
+        layers = n_hidden + 1
+    if isinstance(layers, int):
+        spaced = np.linspace(n_hidden, 0, layers if 1 <= layers <= n_hidden + 1 else 0)
+        chosen = spaced.round().astype(int).tolist()[::-1]
+    else:
+        chosen = list(layers)
     wrong = [layer for layer in chosen if not -n_hidden - 1 <= layer <= n_hidden]
     if wrong or not chosen:
         raise ValueError(
             f"components.transformer.model.layers = {layers}: this encoder has the layers 0 (embeddings) "
-            f"to {n_hidden}, or -1 (last) to {-n_hidden - 1}; choose at least one of them."
+            f"to {n_hidden}, or -1 (last) to {-n_hidden - 1}; choose at least one of them, or say how many, "
+            f"from 1 to {n_hidden + 1}."
         )
     return [layer % (n_hidden + 1) for layer in chosen]

@@ -1,0 +1,100 @@
+"""The bounds the machine sets: matrix products, and the encoder's forward pass alone."""
+
+import time
+from contextlib import AbstractContextManager
+from typing import Iterator, List, Tuple
+
+import numpy as np
+import spacy
+import torch
+from spacy.tokens import Doc
+from torch import Tensor
+
+from ...frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces
+from ...frozen.encoder import FrozenModel, build_frozen_transformer_v1, huggingface
+from ...precision import bfloat16_is_fast, precision
+from .workload import Figures, Workload, count_words
+
+SHAPES = {"square": (2048, 2048, 2048), "feed_forward": (1024, 384, 1536)}
+CPU = torch.device("cpu")
+
+
+def matrix_product(workload: Workload) -> Figures:
+    """Measure the rate of matrix products, square and as in the encoder's feed-forward layer.
+
+    RETURNS (Figures): 10⁹ floating-point operations per second, in float32, and in bfloat16 if that is fast.
+    """
+    types = [torch.float32, *([torch.bfloat16] if bfloat16_is_fast(CPU) else [])]
+    return {
+        f"{str(dtype).removeprefix('torch.')}_{name}_gflops": _product_rate(*shape, dtype)
+        for dtype in types
+        for name, shape in SHAPES.items()
+    }
+
+
+def _product_rate(rows: int, inner: int, columns: int, dtype: torch.dtype, seconds: float = 1.0) -> float:
+    a, b = torch.randn(rows, inner).to(dtype), torch.randn(inner, columns).to(dtype)
+    for _ in range(3):
+        a @ b
+    repeats, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        a @ b
+        repeats += 1
+    return 2 * rows * inner * columns * repeats / (time.perf_counter() - started) / 1e9
+
+
+def frozen_encoder(workload: Workload) -> FrozenModel:
+    """RETURNS (FrozenModel): The encoder of the workload, as our config has it."""
+    config = spacy.util.load_config(workload.config, overrides=workload.overrides(), interpolate=True)
+    settings = config["components"]["transformer"]["model"]
+    encoder = build_frozen_transformer_v1(**{k: v for k, v in settings.items() if not k.startswith("@")})
+    encoder.initialize()
+    return encoder
+
+
+def raw_forward(workload: Workload) -> Figures:
+    """Measure Hugging Face's forward pass alone: tokenised before, last hidden state, nothing copied."""
+    return _forward_rate(workload, precision(CPU, mixed=False))
+
+
+def raw_forward_bfloat16(workload: Workload) -> Figures:
+    """Measure the same in mixed precision, where that is fast."""
+    return _forward_rate(workload, precision(CPU, mixed=True))
+
+
+def _forward_rate(workload: Workload, context: AbstractContextManager[None]) -> Figures:
+    encoder, docs = frozen_encoder(workload), workload.dev_docs(spacy.blank("xx"))
+    transformer, _ = huggingface(encoder)
+    transformer.eval()
+    batches = list(_piece_batches(encoder, docs))
+    with torch.inference_mode(), context:
+        for ids, attended in batches[:: max(1, len(batches) // 4)]:
+            transformer(ids, attention_mask=attended)
+        started = time.perf_counter()
+        for ids, attended in batches:
+            transformer(ids, attention_mask=attended)
+        seconds = time.perf_counter() - started
+    pieces, padded = (sum(int(part) for part in parts) for parts in _sizes(batches))
+    return {"words_per_s": count_words(docs) / seconds, "padding": 1 - pieces / padded}
+
+
+def _sizes(batches: List[Tuple[Tensor, Tensor]]) -> Tuple[List[int], List[int]]:
+    return [int(attended.sum()) for _, attended in batches], [ids.numel() for ids, _ in batches]
+
+
+def _piece_batches(encoder: FrozenModel, docs: List[Doc]) -> Iterator[Tuple[Tensor, Tensor]]:
+    """The same batches of ids and attention masks that our own pass over documents makes."""
+    transformer, tokenizer = huggingface(encoder)
+    special = SpecialTokens.of(tokenizer)
+    pieces = WordPieces.of(tokenizer, [[token.text for token in doc] for doc in docs])
+    limit = max_pieces(transformer, tokenizer) - len(special)
+    windows = pieces.windows([len(doc) for doc in docs], limit)
+    for batch in batch_by_length(windows, len(special), encoder.attrs["batch_pieces"]):
+        time_steps = len(batch[0].pieces) + len(special)
+        ids = np.full((len(batch), time_steps), special.pad)
+        attended = np.zeros((len(batch), time_steps), dtype=np.int64)
+        for i, window in enumerate(batch):
+            sequence = [*special.before, *window.pieces, *special.after]
+            ids[i, : len(sequence)] = sequence
+            attended[i, : len(sequence)] = 1
+        yield torch.from_numpy(ids), torch.from_numpy(attended)

@@ -1,0 +1,105 @@
+"""Taking all figures in turn, several times over."""
+
+import os
+import platform
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple
+
+import spacy
+from spacy.tokens import DocBin
+from spacy.util import load_config
+from tqdm import tqdm
+
+from ...precision import bfloat16_is_fast
+from .machine import CPU
+from .ours import trained_scores, training_command
+from .processes import measure, peak_figure, run
+from .systems import SYSTEMS
+from .workload import Figures, Workload, count_words
+
+TRAININGS = ("training_cold", "training_warm")
+PACKAGES = ("posattn-spacy", "spacy", "spacy-transformers", "thinc", "torch", "transformers", "numpy", "lmdb")
+Repeat = Dict[str, Figures]
+
+
+class Setting(NamedTuple):
+    """Under what the figures were taken.
+
+    workload (Workload): What the systems were given to do.
+    threads (int): How many threads each might use.
+    """
+
+    workload: Workload
+    threads: int
+
+    def describe(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What is needed to understand the figures."""
+        config = load_config(self.workload.config)
+        nlp = spacy.blank("xx")
+        paths = {"train": self.workload.train, "dev": self.workload.dev}
+        corpora = {name: list(DocBin().from_disk(path).get_docs(nlp.vocab)) for name, path in paths.items()}
+        return {
+            "config": Path(self.workload.config).stem,
+            "encoder": Path(self.workload.encoder).name,
+            "layers": config["components"]["transformer"]["model"]["layers"],
+            "epochs": self.workload.epochs,
+            "docs": min(self.workload.docs, len(corpora["dev"])),
+            "words": {name: count_words(docs) for name, docs in corpora.items()},
+            "threads": self.threads,
+            "cores": os.cpu_count(),
+            "processor": _processor(),
+            "bfloat16": bfloat16_is_fast(CPU),
+            "python": platform.python_version(),
+            "versions": {package: version(package) for package in PACKAGES},
+        }
+
+
+def take_figures(setting: Setting, repeats: int, bar: tqdm) -> List[Repeat]:
+    """Measure every system in turn, then all of them again.
+
+    setting (Setting): What is measured.
+    repeats (int): How many times.
+    bar (tqdm): Shows what is measured, and how much is left.
+    RETURNS (List[Repeat]): For each time, the figures of each system.
+    RAISES (RuntimeError): If a measurement fails.
+    """
+    return [_take_once(setting, number, bar) for number in range(1, repeats + 1)]
+
+
+def measurements() -> List[str]:
+    """RETURNS (List[str]): What is measured, in turn."""
+    short = [name for name in SYSTEMS if name != "head_epoch"]
+    return [*short, TRAININGS[0], "head_epoch", TRAININGS[1]]
+
+
+def _take_once(setting: Setting, number: int, bar: tqdm) -> Repeat:
+    """Measure every system once; what needs a warm store follows the training that fills it."""
+    workload, threads = setting
+    folder = Path(workload.folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    figures: Repeat = {}
+    try:
+        for name in measurements():
+            bar.set_description(f"{number}: {name}")
+            log = folder.with_name(f"{name}.log")
+            if name not in TRAININGS:
+                figures[name] = measure(name, workload, threads, log)
+            else:
+                output = folder / name
+                took = run(training_command(workload, output), threads, log)
+                figures[name] = {"seconds": took.seconds, **peak_figure(took), **trained_scores(output)}
+            bar.update()
+    finally:
+        shutil.rmtree(folder)
+    return figures
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")

@@ -1,0 +1,217 @@
+"""What our encoding, training and prediction cost."""
+
+import json
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable, DefaultDict, List, Optional, Tuple
+
+import numpy as np
+import spacy
+import torch
+from spacy.language import Language
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import create_train_batches, train_while_improving
+from spacy.util import load_config, registry, resolve_dot_names
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from ... import component
+from ...attention import Layout, PositionalTagger
+from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
+from ...frozen.warming import warm
+from ...schedule import count_batches, scaled_schedule
+from .machine import frozen_encoder
+from .workload import Figures, Workload, count_words
+
+PAD_RATIOS = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9)
+COUNTED_STEPS = 40
+CURVE_REPEATS = 15
+CURVE_DOCS = 4000
+
+
+def encoding(workload: Workload) -> Figures:
+    """Measure our pass over documents, into a new feature store, until everything is written."""
+    nlp = spacy.blank("en")
+    encoder, docs = frozen_encoder(workload), workload.dev_docs(nlp)
+    pipe: Any = nlp.add_pipe("transformer")
+    pipe.model = encoder
+    encoder.predict(docs[:64])
+    docs = sorted(docs, key=len, reverse=True)
+    with tempfile.TemporaryDirectory(dir=workload.folder) as folder:
+        store = FeatureStoreCallback(Path(folder), max_gb=1000, dtype="float16").attach(nlp)[0]
+        started = time.perf_counter()
+        for _ in warm([encoder], docs):
+            pass
+        store.finish()
+        seconds = time.perf_counter() - started
+        store.close()
+    return {"words_per_s": count_words(docs) / seconds}
+
+
+def pipe(workload: Workload) -> Figures:
+    """Measure `nlp.pipe` of our finished pipeline, on running text."""
+    return pipe_rate(spacy.load(workload.model), workload)
+
+
+def pipe_rate(nlp: Language, workload: Workload) -> Figures:
+    """Measure `nlp.pipe` on running text, after a warm-up.
+
+    nlp (Language): The pipeline.
+    workload (Workload): Has the documents.
+    RETURNS (Figures): Words per second.
+    """
+    texts = [doc.text for doc in workload.dev_docs(nlp)]
+    for _ in nlp.pipe(texts[:200]):
+        pass
+    started = time.perf_counter()
+    words = sum(len(doc) for doc in nlp.pipe(texts))
+    return {"words_per_s": words / (time.perf_counter() - started)}
+
+
+def training_command(workload: Workload, output: Path) -> List[str]:
+    """Make the command of a whole training with our config.
+
+    workload (Workload): Says what to train on, and for how long.
+    output (Path): Folder for the trained pipeline.
+    RETURNS (List[str]): `spacy train` with its options.
+    """
+    config = load_config(workload.config, overrides=workload.overrides())
+    schedule = scaled_schedule(config, count_batches(config), workload.epochs)
+    options = {**workload.overrides(), **schedule}
+    command = [sys.executable, "-m", "spacy", "train", workload.config, "--output", str(output)]
+    return command + [part for key, value in options.items() for part in (f"--{key}", str(value))]
+
+
+def trained_scores(output: Path) -> Figures:
+    """RETURNS (Figures): What `spacy train` found for its best pipeline on the development documents."""
+    scores = json.loads((output / "model-best" / "meta.json").read_text(encoding="utf-8"))["performance"]
+    return {"dev_span_f": scores["ents_f"], "dev_flat_f": scores["flat_f"]}
+
+
+def head_epoch(workload: Workload) -> Figures:
+    """Measure an epoch of our training over stored features, checkpoints included.
+
+    It runs in spaCy's own training loop. What spaCy adds is what is left of the time without the features,
+    the head, its loss and its optimizer.
+    """
+    config = load_config(workload.config, overrides=workload.overrides())
+    nlp = init_nlp(config)
+    clock = _Clock()
+    _put_clocks(nlp, clock)
+    with FlopCounterMode(display=False) as counter:
+        counted_words, _ = _run_steps(nlp, COUNTED_STEPS)
+    clock.seconds.clear()
+    started = time.perf_counter()
+    words, steps = _run_steps(nlp, None)
+    for checkpoint in ("model-last", "model-best"):
+        nlp.to_disk(Path(workload.folder) / checkpoint)
+    seconds = time.perf_counter() - started
+    return {
+        "words_per_s": words / seconds,
+        "seconds": seconds,
+        "steps": steps,
+        "spacy_share": 1 - sum(clock.seconds.values()) / seconds,
+        "flops_per_word": counter.get_total_flops() / counted_words,
+        **{f"{name}_ms_per_step": spent / steps * 1000 for name, spent in clock.seconds.items()},
+    }
+
+
+class _Clock:
+    """Adds up the time spent in functions."""
+
+    def __init__(self) -> None:
+        self.seconds: DefaultDict[str, float] = defaultdict(float)
+
+    def timed(self, name: str, function: Callable) -> Callable:
+        """RETURNS (Callable): The function, with its time added under a name."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            started = time.perf_counter()
+            result = function(*args, **kwargs)
+            self.seconds[name] += time.perf_counter() - started
+            return result
+
+        return run
+
+    def timed_layer(self, forward: Callable) -> Callable:
+        """RETURNS (Callable): The forward function of a layer, timed, its backward pass too."""
+
+        def run(*args: Any) -> Any:
+            output, backprop = forward(*args)
+            return output, self.timed("backward", backprop)
+
+        return self.timed("forward", run)
+
+
+def _put_clocks(nlp: Language, clock: _Clock) -> None:
+    head: Any = nlp.get_pipe("posattn_ner")
+    for transformer in find_frozen_transformers(nlp):
+        transformer.attrs["encode"] = clock.timed("features", transformer.attrs["encode"])
+    head.model._func = clock.timed_layer(head.model._func)
+    head.finish_update = clock.timed("optimizer", head.finish_update)
+    component.loss_and_gradient = clock.timed("loss", component.loss_and_gradient)
+
+
+def _run_steps(nlp: Language, steps: Optional[int]) -> Tuple[int, int]:
+    """Train for a number of steps, or an epoch; return words and steps."""
+    config = nlp.config.interpolate()
+    training = registry.resolve(config["training"])
+    (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
+    loop = train_while_improving(
+        nlp,
+        training["optimizer"],
+        create_train_batches(nlp, corpus, training["batcher"], max_epochs=1),
+        lambda: (0.0, {}),
+        dropout=training["dropout"],
+        eval_frequency=10**9,
+        accumulate_gradient=training["accumulate_gradient"],
+        patience=0,
+        max_steps=0 if steps is None else steps - 1,
+        exclude=[],
+        annotating_components=[],
+        before_update=None,
+    )
+    batches = [sum(len(example) for example in batch) for batch, _, _ in loop]
+    return sum(batches), len(batches)
+
+
+def mask_curve(workload: Workload) -> Figures:
+    """Measure attention and feed-forward, forward and backward, without mask and with the hard mask.
+
+    RETURNS (Figures): Milliseconds for a batch, by mask and share of tokens that are left out.
+    """
+    torch.manual_seed(0)
+    config = load_config(workload.config, overrides=workload.overrides(), interpolate=True)
+    config["initialize"]["after_init"] = None
+    config["corpora"]["train"]["limit"] = CURVE_DOCS
+    nlp = init_nlp(config)
+    training = registry.resolve(nlp.config.interpolate()["training"])
+    (corpus,) = resolve_dot_names(nlp.config.interpolate(), ["corpora.train"])
+    _, batch = next(create_train_batches(nlp, corpus, training["batcher"], max_epochs=1))
+    lengths = torch.tensor([len(example.predicted) for example in batch])
+    pipe: Any = nlp.get_pipe("posattn_ner")
+    head = pipe.model.get_ref("output_layer").shims[0]._model
+    z = torch.randn(int(lengths.sum()), head.config.hidden_width)
+    gate = torch.randn(len(z))
+    layout = Layout.from_lengths(lengths)
+    curve = {f"hard_{ratio}": _attention_ms(head, "hard", ratio, z, gate, layout) for ratio in PAD_RATIOS}
+    return {"none": _attention_ms(head, "none", 0.0, z, gate, layout), **curve}
+
+
+def _attention_ms(
+    head: PositionalTagger, mask: Any, ratio: float, z: Tensor, gate: Tensor, layout: Layout
+) -> float:
+    """Median time of a step through mask and attention blocks, packing included."""
+    head.config = replace(head.config, mask=mask, pad_ratio=ratio)
+    head.train()
+    z = z.clone().requires_grad_()
+    times = []
+    for _ in range(CURVE_REPEATS + 3):
+        started = time.perf_counter()
+        head.attend(z, gate, layout).sum().backward()
+        times.append(time.perf_counter() - started)
+    return float(np.median(times[3:])) * 1000

@@ -1,0 +1,132 @@
+"""The ratios that say what the figures mean, with the goals that were set for them."""
+
+from statistics import median
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from .measuring import TRAININGS, Repeat
+
+Ratio = Callable[[Repeat, Dict[str, Any]], float]
+
+
+class Row(NamedTuple):
+    """One ratio.
+
+    name (str): What it says.
+    of (Ratio): Computes it from the figures of one repeat and the setting.
+    goal (Optional[float]): The goal that was set; None for a figure that is only shown.
+    at_least (bool): Whether the goal is a lower bound.
+    unit (str): What follows the number.
+    """
+
+    name: str
+    of: Ratio
+    goal: Optional[float]
+    at_least: bool = True
+    unit: str = ""
+
+
+def rate(repeat: Repeat, system: str) -> float:
+    """RETURNS (float): Words per second of a system."""
+    return repeat[system]["words_per_s"]
+
+
+def stock_seconds(repeat: Repeat, setting: Dict[str, Any], system: str) -> float:
+    """Extrapolate a whole training of a stock system from its words per second.
+
+    repeat (Repeat): The figures.
+    setting (Dict[str, Any]): Under what they were taken.
+    system (str): stock_frozen_training or stock_fine_tuning.
+    RETURNS (float): Seconds for all epochs, the development documents evaluated after each.
+    """
+    words = setting["words"]
+    epoch = words["train"] / rate(repeat, system) + words["dev"] / rate(repeat, "stock_pipe")
+    return setting["epochs"] * epoch
+
+
+def _speed(system: str, other: str) -> Ratio:
+    return lambda repeat, setting: rate(repeat, system) / rate(repeat, other)
+
+
+def _saving(stock: str, ours: str) -> Ratio:
+    return lambda repeat, setting: stock_seconds(repeat, setting, stock) / repeat[ours]["seconds"]
+
+
+def _bound(dtype: str) -> Ratio:
+    """Time over that of the counted matrix products at the machine's rate."""
+
+    def ratio(repeat: Repeat, setting: Dict[str, Any]) -> float:
+        epoch = repeat["head_epoch"]
+        flops_per_s = epoch["flops_per_word"] * epoch["words_per_s"]
+        return repeat["matrix_product"][f"{dtype}_feed_forward_gflops"] * 1e9 / flops_per_s
+
+    return ratio
+
+
+def _peak(repeat: Repeat, setting: Dict[str, Any]) -> float:
+    return max(repeat[name]["peak_bytes"] for name in TRAININGS) / 1e9
+
+
+def rows(setting: Dict[str, Any], has_memory: bool) -> List[Row]:
+    """List the ratios.
+
+    setting (Dict[str, Any]): Under what the figures were taken.
+    has_memory (bool): Whether the system tells how much memory a process holds.
+    RETURNS (List[Row]): Those that make sense on this machine.
+    """
+    epochs = setting["epochs"]
+    cold, warm = f"{epochs} epochs, store cold", f"{epochs} epochs, store warm"
+    mixed = [
+        Row(
+            "encoding into the store ÷ forward pass in bfloat16",
+            _speed("encoding", "raw_forward_bfloat16"),
+            None,
+        ),
+        Row("`nlp.pipe` ÷ forward pass in bfloat16", _speed("pipe", "raw_forward_bfloat16"), None),
+        Row("head epoch ÷ its matrix products in bfloat16 (time)", _bound("bfloat16"), None, False),
+    ]
+    return [
+        Row("encoding into the store ÷ raw forward pass", _speed("encoding", "raw_forward"), 0.90),
+        Row("head epoch ÷ raw forward pass (words/s)", _speed("head_epoch", "raw_forward"), 5.0),
+        Row("head epoch ÷ its matrix products in float32 (time)", _bound("float32"), 1.8, False),
+        Row("share of spaCy in a head epoch", lambda r, _: r["head_epoch"]["spacy_share"], 0.25, False),
+        Row(f"{cold}: cheaper than fine-tuning by", _saving("stock_fine_tuning", "training_cold"), 15.0),
+        Row(f"{cold}: cheaper than stock frozen by", _saving("stock_frozen_training", "training_cold"), 5.0),
+        Row(f"{warm}: cheaper than stock frozen by", _saving("stock_frozen_training", "training_warm"), 8.0),
+        Row(
+            "`hard` mask at 0.8 ÷ no mask: attention and feed-forward (time)",
+            lambda r, _: r["mask_curve"]["hard_0.8"] / r["mask_curve"]["none"],
+            0.35,
+            False,
+        ),
+        Row("`nlp.pipe` ÷ stock transformer and ner", _speed("pipe", "stock_pipe"), 1.3),
+        Row("`nlp.pipe` ÷ raw forward pass", _speed("pipe", "raw_forward"), 0.85),
+        *([Row("peak memory of a whole training", _peak, 3.0, False, " GB")] if has_memory else []),
+        *(mixed if setting["bfloat16"] else []),
+    ]
+
+
+def compute(repeats: List[Repeat], setting: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Compute all ratios, each within one repeat, so that a machine that drifts does not bend them.
+
+    repeats (List[Repeat]): The figures.
+    setting (Dict[str, Any]): Under what they were taken.
+    RETURNS (List[Dict[str, Any]]): For each: name, unit, median, values, goal, and whether it is reached.
+    """
+    table = []
+    for row in rows(setting, "peak_bytes" in repeats[0][TRAININGS[0]]):
+        values = [row.of(repeat, setting) for repeat in repeats]
+        middle = median(values)
+        reached = None if row.goal is None else (middle >= row.goal if row.at_least else middle <= row.goal)
+        goal = {"goal": row.goal, "at_least": row.at_least, "reached": reached}
+        table.append({"name": row.name, "unit": row.unit, "median": middle, "values": values, **goal})
+    return table
+
+
+def medians(repeats: List[Repeat]) -> Repeat:
+    """RETURNS (Repeat): The median of each figure over the repeats."""
+    return {
+        system: {
+            figure: median(repeat[system][figure] for repeat in repeats) for figure in repeats[0][system]
+        }
+        for system in repeats[0]
+    }

@@ -1,0 +1,95 @@
+"""The figures as tables: for the terminal, and for the README."""
+
+from typing import Any, Dict, List
+
+from ..tables import Rows, markdown_table
+from .ratios import stock_seconds
+
+MARKERS = ("<!-- COST: written by `spacy project run cost` -->", "<!-- END OF COST -->")
+RATIO_HEADER = ("ratio", "measured", "lowest", "highest", "goal", "")
+SPEED_HEADER = ("", "words/s", "peak memory (GB)")
+SPEEDS = {
+    "raw_forward": "Hugging Face forward pass of the encoder alone",
+    "stock_pipe": "`nlp.pipe`, spaCy's transformer and ner",
+    "pipe": "`nlp.pipe`, posattn-spacy",
+    "stock_fine_tuning": "training, spaCy's transformer (fine-tuned) and ner",
+    "stock_frozen_training": "training, spaCy's transformer (frozen) and ner",
+    "encoding": "encoding into the feature store, once per text",
+    "head_epoch": "training, posattn-spacy, features in the store",
+}
+TIME_HEADER = ("whole training", "minutes", "")
+
+
+def ratio_rows(cost: Dict[str, Any]) -> Rows:
+    """RETURNS (Rows): The ratios in the order of `RATIO_HEADER`."""
+    table: Rows = []
+    for row in cost["ratios"]:
+        numbers = (row["median"], min(row["values"]), max(row["values"]))
+        sign = "≥" if row["at_least"] else "≤"
+        goal = "" if row["goal"] is None else f"{sign} {row['goal']:g}{row['unit']}"
+        verdict = {None: "", True: "✓", False: "✗"}[row["reached"]]
+        table.append((row["name"], *(f"{number:.2f}{row['unit']}" for number in numbers), goal, verdict))
+    return table
+
+
+def speed_rows(cost: Dict[str, Any]) -> Rows:
+    """RETURNS (Rows): Words per second and peak memory of each system, in the order of `SPEED_HEADER`."""
+    table: Rows = []
+    for system, name in SPEEDS.items():
+        figures = cost["medians"][system]
+        peak = f"{figures['peak_bytes'] / 1e9:.2f}" if "peak_bytes" in figures else "–"
+        table.append((name, f"{figures['words_per_s']:,.0f}", peak))
+    return table
+
+
+def training_minutes(cost: Dict[str, Any]) -> Dict[str, float]:
+    """Find the time of a whole training; that of the stock systems is extrapolated.
+
+    cost (Dict[str, Any]): What the cost command wrote.
+    RETURNS (Dict[str, float]): Minutes by the name of the system.
+    """
+    medians, setting = cost["medians"], cost["setting"]
+    return {
+        "fine-tuned, spaCy": stock_seconds(medians, setting, "stock_fine_tuning") / 60,
+        "frozen, spaCy": stock_seconds(medians, setting, "stock_frozen_training") / 60,
+        "posattn-spacy, store cold": medians["training_cold"]["seconds"] / 60,
+        "posattn-spacy, store warm": medians["training_warm"]["seconds"] / 60,
+    }
+
+
+def time_rows(cost: Dict[str, Any]) -> Rows:
+    """RETURNS (Rows): The time of a whole training with each system, in the order of `TIME_HEADER`."""
+    notes = ["extrapolated from its words/s", "extrapolated from its words/s", "measured", "measured"]
+    minutes = training_minutes(cost).items()
+    return [(name, f"{time:.1f}", note) for (name, time), note in zip(minutes, notes, strict=True)]
+
+
+def describe(cost: Dict[str, Any]) -> str:
+    """RETURNS (str): Under what the figures were taken, in a sentence or two."""
+    setting = cost["setting"]
+    versions = setting["versions"]
+    processor = setting["processor"] or "the processor"
+    return (
+        f"{setting['epochs']} epochs of {setting['words']['train']:,} training words with "
+        f"`configs/{setting['config']}.cfg` on {setting['encoder']}, {setting['words']['dev']:,} development "
+        f"words evaluated after each; {setting['threads']} threads of {processor}, "
+        f"Python {setting['python']}, spaCy {versions['spacy']}, torch {versions['torch']}. "
+        f"Medians of {len(cost['repeats'])} repeats."
+    )
+
+
+def cost_markdown(cost: Dict[str, Any], chart: str) -> str:
+    """Write the README's part about cost.
+
+    cost (Dict[str, Any]): What the cost command wrote.
+    chart (str): Path of the chart, seen from the README.
+    RETURNS (str): Markdown.
+    """
+    parts: List[str] = [
+        f"![Words per second, time of a whole training, and cost of the mask]({chart})",
+        describe(cost),
+        markdown_table(TIME_HEADER, time_rows(cost)),
+        markdown_table(SPEED_HEADER, speed_rows(cost)),
+        markdown_table(RATIO_HEADER, ratio_rows(cost)),
+    ]
+    return "\n\n".join(parts)

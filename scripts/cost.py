@@ -1,0 +1,100 @@
+"""Measure what training and running cost, beside spaCy's own ways, in one run on this machine."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from tqdm import tqdm
+from wasabi import msg
+
+from posattn_spacy.corpora.files import replacing
+from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.experiments.cost.chart import draw
+from posattn_spacy.experiments.cost.measuring import Setting, measurements, take_figures
+from posattn_spacy.experiments.cost.ratios import compute, medians
+from posattn_spacy.experiments.cost.report import (
+    MARKERS,
+    RATIO_HEADER,
+    SPEED_HEADER,
+    TIME_HEADER,
+    cost_markdown,
+    describe,
+    ratio_rows,
+    speed_rows,
+    time_rows,
+)
+from posattn_spacy.experiments.cost.workload import Workload
+from posattn_spacy.experiments.tables import README_RUN, fill_readme
+
+
+def main(
+    config: Annotated[Path, typer.Argument(help="Our training config")],
+    split_dir: Annotated[Path, typer.Argument(help="Folder with train and dev.spacy")],
+    encoder: Annotated[Path, typer.Argument(help="Folder of the encoder")],
+    model: Annotated[Path, typer.Argument(help="A finished pipeline of ours")],
+    output: Annotated[Path, typer.Argument(help="JSON file to write; the chart goes beside it")],
+    report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
+        "corpus/corpus.json"
+    ),
+    readme: Annotated[Path | None, typer.Option(help="README to put table and chart into")] = None,
+    chart: Annotated[Path, typer.Option(help="The README's chart")] = Path("assets/cost.png"),
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of a whole training")] = 12,
+    docs: Annotated[int, typer.Option(min=1, help="Documents of the short measurements")] = 4000,
+    repeats: Annotated[int, typer.Option(min=1, help="How many times to measure everything")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every measurement")] = os.cpu_count() or 1,
+) -> None:
+    """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart."""
+    corpus = srsly.read_json(report)
+    mark = sample_mark(corpus["kind"])
+    scratch = output.parent / "cost"
+    workload = Workload(
+        config=str(config),
+        encoder=str(encoder),
+        train=str(split_dir / "train.spacy"),
+        dev=str(split_dir / "dev.spacy"),
+        model=str(model),
+        folder=str(scratch / "measured"),
+        docs=docs,
+        epochs=epochs,
+    )
+    setting = Setting(workload, threads)
+    about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "split": split_dir.name}
+    with tqdm(total=repeats * len(measurements()), unit="measurement") as bar:
+        try:
+            taken = take_figures(setting, repeats, bar)
+        except RuntimeError as error:
+            msg.fail(str(error), exits=1)
+    described = {**about, **setting.describe()}
+    cost = {
+        "setting": described,
+        "ratios": compute(taken, described),
+        "medians": medians(taken),
+        "repeats": taken,
+    }
+    with replacing(output) as temporary:
+        temporary.write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
+    draw(cost, output.with_suffix(".png"))
+    msg.divider(f"{mark}cost")
+    msg.text(describe(cost))
+    for header, rows in (
+        (TIME_HEADER, time_rows(cost)),
+        (SPEED_HEADER, speed_rows(cost)),
+        (RATIO_HEADER, ratio_rows(cost)),
+    ):
+        msg.table(rows, header=header, divider=True, aligns=["l", *"r" * (len(header) - 1)])
+    msg.good(f"{mark}Figures written to {output}, drawn in {output.with_suffix('.png')}")
+    if readme is None:
+        return
+    if any(described[key] != value for key, value in README_RUN.items() if key != "seed"):
+        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
+        return
+    draw(cost, chart)
+    fill_readme(readme, MARKERS, cost_markdown(cost, chart.as_posix()))
+    msg.good(f"Cost written to {readme}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
