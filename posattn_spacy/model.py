@@ -70,6 +70,8 @@ def build_posattn_tagger_v1(
         serialize_model=_serialize,
         deserialize_model=_deserialize,
     )
+    if "as_stored" in tok2vec.attrs:
+        tok2vec.attrs["as_stored"] = True  # the head takes features of any type
     head.attrs["dropout_rate"] = 0.0
     head.attrs["input_gradient"] = not tok2vec.attrs.get("frozen")
     model: Tagger = Model(

@@ -1,5 +1,6 @@
 """Run `spacy train` with a schedule that fits the corpus."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
+from posattn_spacy.memory import LARGE_PAGES
 from posattn_spacy.schedule import count_batches, scaled_schedule
 
 
@@ -31,7 +33,7 @@ def main(
     command: List[str] = [sys.executable, "-m", "spacy", "train", str(config_path)]
     command += ["--output", str(output), "--gpu-id", str(gpu_id), *context.args, *options]
     msg.info("Running: python " + " ".join(command[1:]))
-    sys.exit(subprocess.run(command, check=False).returncode)
+    sys.exit(subprocess.run(command, env={**LARGE_PAGES, **os.environ}, check=False).returncode)
 
 
 app = typer.Typer()

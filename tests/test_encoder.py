@@ -281,7 +281,16 @@ def test_a_folder_without_an_encoder_is_named(tmp_path):
         frozen_model(tmp_path)
 
 
-@pytest.mark.parametrize("layers", [[3], [0, -4], []])
+@pytest.mark.parametrize(
+    ("number", "layers"), [(1, [-1]), (2, [0, 2]), (3, [0, 1, 2]), (9, [0, 1, 2]), (None, [0, 1, 2])]
+)
+def test_a_number_of_layers_is_spread_over_the_depth_of_the_encoder(tiny_encoder, number, layers):
+    folder, words = tiny_encoder("bert"), TEXTS[0].split()
+    (rows,) = encode(frozen_model(folder, layers=number), [words])
+    assert np.abs(rows - hidden_states(folder, words, layers)).max() < 1e-5
+
+
+@pytest.mark.parametrize("layers", [[3], [0, -4], [], 0, -1])
 def test_layers_out_of_range_are_refused(tiny_encoder, layers):
     with pytest.raises(ValueError, match=r"model\.layers = .*the layers 0 \(embeddings\) to 2, or -1"):
         frozen_model(tiny_encoder("bert"), layers=layers)

@@ -16,7 +16,7 @@ PIPELINE = ["posattn_spacy/component.py", "posattn_spacy/scoring.py", "posattn_s
 STARTS = {
     "encoder": ["scripts/encoder.py"],
     "corpus": ["scripts/convert.py"],
-    "train": ["scripts/train.py", "posattn_spacy/frozen/caching.py", *PIPELINE],
+    "train": ["scripts/train.py", "posattn_spacy/frozen/caching.py", "posattn_spacy/memory.py", *PIPELINE],
     "evaluate": PIPELINE,
     "benchmark": ["scripts/benchmark.py", *PIPELINE],
     "cost": ["scripts/cost.py", "posattn_spacy/experiments/cost/systems.py", *PIPELINE],

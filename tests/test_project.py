@@ -44,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, target)
     write_bert(folder / "tiny-encoder")
-    for command in ("locate", "encoder", "corpus", "train", "evaluate", "benchmark", "package"):
+    for command in ("locate", "encoder", "corpus", "train", "evaluate", "benchmark", "cost", "package"):
         output = run_command(folder, command)
         (folder / f"{command}.log").write_text(output)
     return folder
@@ -53,6 +53,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_command(folder: Path, name: str) -> str:
     """Run one command of the project on the sample corpus."""
     variables: List[object] = ["--vars.corpus", "assets/sample/sample.csv"]
+    variables += ["--vars.cost_repeats", "1", "--vars.cost_epochs", "1"]
     variables += ["--vars.encoder", folder / "tiny-encoder"]
     result = run(
         *("-m", "spacy", "project", "run", name, ".", *variables),
@@ -70,7 +71,7 @@ def test_workflow_all_consists_of_the_documented_steps() -> None:
 
 def test_sample_run_marks_its_tables_and_leaves_the_readme_alone(project: Path) -> None:
     assert (project / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
-    for command in ("locate", "corpus", "train", "evaluate", "benchmark"):
+    for command in ("locate", "corpus", "train", "evaluate", "benchmark", "cost"):
         assert "[sample corpus]" in (project / f"{command}.log").read_text(), command
     assert json.loads((project / "corpus/source.json").read_text())["kind"] == "sample"
 
@@ -102,8 +103,28 @@ def test_benchmark_writes_every_metric(project: Path) -> None:
     assert measured["trained_parameters"] == sum(weights.numel() for weights in head.parameters())
 
 
+def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
+    cost = json.loads((project / "metrics/cost.json").read_text())
+    assert cost["setting"]["source"] == "sample"
+    assert cost["setting"]["epochs"] == 1
+    (repeat,) = cost["repeats"]
+    for system in ("raw_forward", "encoding", "stock_pipe", "pipe", "head_epoch"):
+        assert repeat[system]["words_per_s"] > 0
+        assert repeat[system]["peak_bytes"] > 0
+    for system in ("stock_frozen_training", "stock_fine_tuning"):
+        assert repeat[system]["words_per_s"] > 0
+    for training in ("training_cold", "training_warm"):
+        assert repeat[training]["seconds"] > 0
+    assert repeat["training_cold"]["dev_span_f"] == repeat["training_warm"]["dev_span_f"]
+    assert 0 < repeat["head_epoch"]["spacy_share"] < 1
+    assert len(cost["ratios"]) >= 11
+    assert (project / "metrics/cost.png").read_bytes().startswith(b"\x89PNG")
+    assert not (project / "assets/cost.png").exists()
+    assert not (project / "metrics/cost/measured").exists()
+
+
 def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
-    for command in ("encoder", "corpus", "train", "evaluate", "benchmark"):
+    for command in ("encoder", "corpus", "train", "evaluate", "benchmark", "cost"):
         assert "Skipping" in run_command(project, command), command
 
 

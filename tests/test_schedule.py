@@ -72,3 +72,9 @@ def test_schedule_of_another_kind_is_refused() -> None:
     config = load_config(CONFIG, overrides={"training.max_steps": 10, "training.eval_frequency": 20})
     with pytest.raises(ValueError, match="can't be fitted"):
         scaled_schedule(config, 5)
+
+
+def test_other_number_of_passes_keeps_the_share_of_warmup() -> None:
+    scaled = scaled_schedule(load_config(CONFIG), 1000, passes=12)
+    assert scaled["training.max_steps"] == 12_000
+    assert scaled["training.optimizer.learn_rate.warmup_steps"] == 1200

@@ -122,7 +122,7 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Doc]], Tenso
     What is encoded is rounded as in the store, so that training does not depend on what was there before.
 
     store (FeatureStore): The store.
-    RETURNS (Callable[[FrozenModel, Sequence[Doc]], Tensor]): As `encode_docs`.
+    RETURNS (Callable[[FrozenModel, Sequence[Doc]], Tensor]): As `encode_docs`, but in the store's type.
     """
 
     def encode(model: FrozenModel, docs: Sequence[Doc]) -> Tensor:
@@ -139,7 +139,7 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Doc]], Tenso
             starts = np.cumsum([0, *lengths])
             for i in missing:
                 rows[starts[i] : starts[i + 1]] = fresh[keys[i]].swapaxes(0, 1)
-        return torch.from_numpy(rows).to(huggingface(model)[0].device).float().flatten(1)
+        return torch.from_numpy(rows).to(huggingface(model)[0].device).flatten(1)
 
     return encode
 

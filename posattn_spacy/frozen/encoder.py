@@ -16,21 +16,18 @@ from spacy_transformers.data_classes import (
     FullTransformerBatch,
     HFObjects,
     TransformerData,
-    WordpieceBatch,
 )
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Model, get_torch_default_device, torch2xp
-from thinc.types import Floats2d, Ragged
+from thinc.types import Floats2d
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
-from transformers.file_utils import ModelOutput
 
 from ..precision import precision
 from .encode import encode_words
-from .listener import replace_listener, replace_listener_config
+from .listener import FrozenData, replace_listener, replace_listener_config
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
-NO_PIECES = WordpieceBatch.empty()
 
 
 class FrozenBatch(FullTransformerBatch):
@@ -54,9 +51,9 @@ def build_frozen_transformer_v1(
     ones through overlapping windows.
 
     name (str): Folder of a Hugging Face encoder, or its name on the hub.
-    layers (Union[int, List[int], None]): Hidden states to keep, side by side. A number takes that many,
-        evenly spaced from the embeddings to the last layer's output; a list names them, 0 being the
-        embeddings, 1 the first layer's output and -1 the last one's. All of them by default.
+    layers (Union[int, List[int], None]): Hidden states to keep, side by side. A number takes that many, or
+        as many as there are, evenly spaced from the embeddings to the last layer's output; a list names
+        them, 0 being the embeddings, 1 the first layer's output and -1 the last one's. All by default.
     batch_pieces (int): Word pieces per forward pass, padding included.
     mixed_precision (bool): Whether to multiply matrices in bfloat16 on hardware that is faster at it.
     tokenizer_config (Optional[Dict[str, Any]]): Settings for the Hugging Face tokenizer.
@@ -181,18 +178,8 @@ def _no_backprop(d_output: Any) -> List[Doc]:
 def _as_batch(features: Sequence[Floats2d]) -> FrozenBatch:
     """Wrap one array per document in spacy-transformers' data classes."""
     batch = FullTransformerBatch.empty(0)
-    data = [_as_transformer_data(rows) for rows in features]
+    data = [FrozenData(rows) if len(rows) else TransformerData.empty() for rows in features]
     return FrozenBatch(batch.spans, batch.wordpieces, batch.model_output, batch.align, data)
-
-
-def _as_transformer_data(rows: Floats2d) -> TransformerData:
-    """One row per token: the alignment is the identity, and there are no pieces to speak of."""
-    n = len(rows)
-    if not n:
-        return TransformerData.empty()  # what stock listeners expect
-    align = Ragged(np.arange(n, dtype="i"), np.ones(n, dtype="i"))  # type: ignore[arg-type]
-    hidden = ModelOutput(last_hidden_state=rows.reshape((1, *rows.shape)))
-    return TransformerData(NO_PIECES, hidden, align)
 
 
 def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:
@@ -235,7 +222,7 @@ def _resolve_layers(layers: Union[int, Sequence[int], None], n_hidden: int) -> L
     if layers is None:
         layers = n_hidden + 1
     if isinstance(layers, int):
-        spaced = np.linspace(n_hidden, 0, layers if 1 <= layers <= n_hidden + 1 else 0)
+        spaced = np.linspace(n_hidden, 0, min(max(layers, 0), n_hidden + 1))
         chosen = spaced.round().astype(int).tolist()[::-1]
     else:
         chosen = list(layers)
@@ -243,7 +230,6 @@ def _resolve_layers(layers: Union[int, Sequence[int], None], n_hidden: int) -> L
     if wrong or not chosen:
         raise ValueError(
             f"components.transformer.model.layers = {layers}: this encoder has the layers 0 (embeddings) "
-            f"to {n_hidden}, or -1 (last) to {-n_hidden - 1}; choose at least one of them, or say how many, "
-            f"from 1 to {n_hidden + 1}."
+            f"to {n_hidden}, or -1 (last) to {-n_hidden - 1}; choose at least one of them, or say how many."
         )
     return [layer % (n_hidden + 1) for layer in chosen]

@@ -9,14 +9,50 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
 from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ragged
+from transformers.file_utils import ModelOutput
 
 from .upstream import features_of, require_features
 
 Features = Model[List[Doc], List[Floats2d]]
+NO_PIECES = WordpieceBatch.empty()
+
+
+class FrozenData(TransformerData):
+    """What a frozen transformer makes of a document that has tokens: one row for each.
+
+    To readers of spacy-transformers' data it looks like one word piece per token. What they ask for is made
+    when they do.
+
+    rows (Floats2d): (tokens, width), of the type in which a feature store keeps them if there is one.
+    """
+
+    def __init__(self, rows: Floats2d) -> None:
+        self.rows = rows
+
+    @property
+    def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
+        """RETURNS (WordpieceBatch): Nothing: there are no pieces to speak of."""
+        return NO_PIECES
+
+    @property
+    def model_output(self) -> ModelOutput:  # type: ignore[override]
+        """RETURNS (ModelOutput): The rows in float32, as `last_hidden_state` (1, tokens, width)."""
+        return ModelOutput(last_hidden_state=in_float32(self.rows)[None])
+
+    @property
+    def align(self) -> Ragged:  # type: ignore[override]
+        """RETURNS (Ragged): The identity."""
+        n = len(self.rows)
+        return Ragged(np.arange(n, dtype="i"), np.ones(n, dtype="i"))  # type: ignore[arg-type]
+
+
+def in_float32(rows: Any) -> Any:
+    """RETURNS (Any): An array in float32, itself if it is that already."""
+    return rows.astype(np.float32, copy=False)
 
 
 class FrozenListener(TransformerListener):
@@ -32,6 +68,7 @@ class FrozenListener(TransformerListener):
         super().__init__(upstream_name)
         self._func = listener_forward
         self.attrs["frozen"] = True
+        self.attrs["as_stored"] = False  # a layer that takes rows of any type sets it
 
     @classmethod
     def get_batch_id(cls, inputs: List[Doc]) -> int:
@@ -67,7 +104,7 @@ def build_frozen_tok2vec_v1(transformer: Model[List[Doc], FullTransformerBatch])
         init=init_tok2vec,
         layers=[transformer],
         dims=dims,
-        attrs={"frozen": True},
+        attrs={"frozen": True, "as_stored": False},
     )
 
 
@@ -105,12 +142,13 @@ def _rows(model: Features, docs: Sequence[Doc], data: Sequence[Optional[Transfor
 
     Zeros stand for documents that no transformer has seen: layers above are initialized with such.
     """
-    return [
+    rows = [
         token_rows(doc, item)
         if len(doc) and item is not None
         else model.ops.alloc2f(len(doc), model.get_dim("nO"))
         for doc, item in zip(docs, data, strict=True)
     ]
+    return rows if model.attrs["as_stored"] else [in_float32(array) for array in rows]
 
 
 def init_tok2vec(model: Features, X: Any = None, Y: Any = None) -> None:
@@ -124,19 +162,19 @@ def token_rows(doc: Doc, data: TransformerData) -> Floats2d:
 
     doc (Doc): The document.
     data (TransformerData): What the transformer made of it.
-    RETURNS (Floats2d): (tokens, width).
+    RETURNS (Floats2d): (tokens, width), of the type the transformer has them in.
     RAISES (ValueError): If the rows are word pieces, as a stock transformer gives them.
     """
-    hidden = data.model_output["last_hidden_state"]
-    if hidden.shape[:2] != (1, len(doc)):
+    rows: Any = data.rows[None] if isinstance(data, FrozenData) else data.model_output["last_hidden_state"]
+    if rows.shape[:2] != (1, len(doc)):
         raise ValueError(
             f"'posattn-spacy.FrozenListener.v1' expects one row for each of the {len(doc)} tokens of "
-            f"{doc.text[:60]!r}, but the transformer gave an array of shape {tuple(hidden.shape)}. "
+            f"{doc.text[:60]!r}, but the transformer gave an array of shape {tuple(rows.shape)}. "
             "It reads 'posattn-spacy.FrozenTransformer.v1'; on a stock transformer use "
             "'spacy-transformers.TransformerListener.v1'. A component that changes the tokens, such as "
             "merge_entities, must not stand between the two."
         )
-    return hidden[0]
+    return rows[0]
 
 
 def replace_listener(

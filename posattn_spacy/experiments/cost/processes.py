@@ -11,6 +11,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 import typer
 
+from ...memory import LARGE_PAGES
 from .workload import Figures, Workload
 
 SAMPLE_SECONDS = 0.05
@@ -38,7 +39,7 @@ def run(command: List[str], threads: int, log: Path) -> Run:
     RETURNS (Run): What it took.
     RAISES (RuntimeError): If it fails; the message has the end of its output.
     """
-    environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
+    environment = {**LARGE_PAGES, **os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     peak: Optional[int] = None
     started = time.perf_counter()
     with log.open("wb") as output:

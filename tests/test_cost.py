@@ -1,0 +1,137 @@
+"""The figures of cost: how they are taken, and what becomes of them."""
+
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Dict
+
+import pytest
+
+from posattn_spacy.experiments.cost.chart import draw
+from posattn_spacy.experiments.cost.processes import measure, run
+from posattn_spacy.experiments.cost.ratios import compute, medians
+from posattn_spacy.experiments.cost.report import MARKERS, cost_markdown, ratio_rows, training_minutes
+from posattn_spacy.experiments.cost.workload import Workload
+from posattn_spacy.experiments.tables import fill_readme
+
+SETTING: Dict[str, Any] = {
+    **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2, "processor": "a processor"},
+    **{"words": {"train": 1000, "dev": 100}, "bfloat16": True, "python": "3.11"},
+    "versions": {"spacy": "3.8", "torch": "2.13"},
+}
+REPEAT: Dict[str, Dict[str, float]] = {
+    "matrix_product": {"float32_feed_forward_gflops": 100.0, "bfloat16_feed_forward_gflops": 200.0},
+    "raw_forward": {"words_per_s": 100.0},
+    "raw_forward_bfloat16": {"words_per_s": 150.0},
+    "encoding": {"words_per_s": 95.0},
+    "stock_pipe": {"words_per_s": 50.0},
+    "pipe": {"words_per_s": 80.0},
+    "stock_frozen_training": {"words_per_s": 40.0},
+    "stock_fine_tuning": {"words_per_s": 10.0},
+    "mask_curve": {"none": 10.0, "hard_0.0": 11.0, "hard_0.8": 3.0},
+    "head_epoch": {"words_per_s": 400.0, "flops_per_word": 1e8, "spacy_share": 0.2},
+    "training_cold": {"seconds": 51.0, "peak_bytes": 2.5e9},
+    "training_warm": {"seconds": 27.0, "peak_bytes": 2.0e9},
+}
+
+
+def make_cost(*head_speeds: float) -> Dict[str, Any]:
+    """What the command writes, after repeats that differ in the speed of the head alone."""
+    repeats = [deepcopy(REPEAT) for _ in head_speeds]
+    for repeat, speed in zip(repeats, head_speeds, strict=True):
+        repeat["head_epoch"]["words_per_s"] = speed
+    ratios = compute(repeats, SETTING)
+    return {"setting": SETTING, "ratios": ratios, "medians": medians(repeats), "repeats": repeats}
+
+
+def test_ratios_are_those_of_the_figures() -> None:
+    cost = make_cost(400.0)
+    ratios = {row["name"]: row["median"] for row in cost["ratios"]}
+    assert ratios["encoding into the store ÷ raw forward pass"] == pytest.approx(0.95)
+    assert ratios["head epoch ÷ raw forward pass (words/s)"] == pytest.approx(4)
+    # 400 words/s of 0.1 GFLOP each are 40 GFLOP/s
+    assert ratios["head epoch ÷ its matrix products in float32 (time)"] == pytest.approx(2.5)
+    assert ratios["head epoch ÷ its matrix products in bfloat16 (time)"] == pytest.approx(5)
+    # 10 epochs of 1000 / 10 + 100 / 50, and of 1000 / 40 + 100 / 50 seconds
+    assert ratios["10 epochs, store cold: cheaper than fine-tuning by"] == pytest.approx(1020 / 51)
+    assert ratios["10 epochs, store cold: cheaper than stock frozen by"] == pytest.approx(270 / 51)
+    assert ratios["10 epochs, store warm: cheaper than stock frozen by"] == pytest.approx(10)
+    assert ratios["`hard` mask at 0.8 ÷ no mask: attention and feed-forward (time)"] == pytest.approx(0.3)
+    assert ratios["peak memory of a whole training"] == pytest.approx(2.5)
+    assert training_minutes(cost)["fine-tuned, spaCy"] == pytest.approx(17)
+    assert training_minutes(cost)["posattn-spacy, store warm"] == pytest.approx(27 / 60)
+
+
+def test_ratios_are_medians_over_repeats_and_know_their_goals() -> None:
+    rows = {row[0]: row for row in ratio_rows(make_cost(400.0, 700.0, 600.0))}
+    assert rows["head epoch ÷ raw forward pass (words/s)"][1:] == ("6.00", "4.00", "7.00", "≥ 5", "✓")
+    assert rows["head epoch ÷ its matrix products in float32 (time)"][1] == "1.67"
+    assert rows["head epoch ÷ its matrix products in float32 (time)"][4:] == ("≤ 1.8", "✓")
+    assert rows["head epoch ÷ its matrix products in bfloat16 (time)"][4:] == ("", "")
+    assert rows["peak memory of a whole training"][1] == "2.50 GB"
+    slow = {row[0]: row for row in ratio_rows(make_cost(400.0))}
+    assert slow["head epoch ÷ raw forward pass (words/s)"][4:] == ("≥ 5", "✗")
+    assert slow["head epoch ÷ its matrix products in float32 (time)"][4:] == ("≤ 1.8", "✗")
+
+
+def test_without_memory_or_bfloat16_their_rows_are_left_out() -> None:
+    repeat = deepcopy(REPEAT)
+    for name in ("training_cold", "training_warm"):
+        del repeat[name]["peak_bytes"]
+    del repeat["matrix_product"]["bfloat16_feed_forward_gflops"]
+    names = [row["name"] for row in compute([repeat], {**SETTING, "bfloat16": False})]
+    assert len(names) == len(make_cost(1.0)["ratios"]) - 4
+    assert not [name for name in names if "memory" in name or "bfloat16" in name]
+
+
+def test_readme_gets_tables_and_chart(tmp_path: Path) -> None:
+    cost, chart = make_cost(400.0), tmp_path / "cost.png"
+    draw(cost, chart)
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    readme = tmp_path / "README.md"
+    start, end = MARKERS
+    readme.write_text(f"before\n{start}\nlast time\n{end}\nafter\n")
+    fill_readme(readme, MARKERS, cost_markdown(cost, "cost.png"))
+    text = readme.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "last time" not in text
+    assert "(cost.png)" in text
+    assert "| training, posattn-spacy, features in the store | 400 | – |" in text
+    assert "| fine-tuned, spaCy | 17.0 | extrapolated from its words/s |" in text
+    fill_readme(readme, MARKERS, cost_markdown(cost, "cost.png"))
+    assert readme.read_text() == text
+
+
+def test_a_process_is_watched_until_its_end(tmp_path: Path) -> None:
+    # The process itself says when its memory may have been seen.
+    hold = (
+        "import os, sys, time\n"
+        "block = bytearray(200_000_000)\n"
+        "seen = time.monotonic() + 1\n"
+        "while time.monotonic() < seen: pass\n"
+        "print(os.environ['OMP_NUM_THREADS'])"
+    )
+    took = run([sys.executable, "-c", hold], threads=3, log=tmp_path / "log")
+    assert (tmp_path / "log").read_text() == "3\n"
+    assert took.seconds > 1
+    assert took.peak_bytes is not None
+    assert 200_000_000 < took.peak_bytes < 300_000_000
+
+
+def test_a_failing_measurement_shows_its_output(tmp_path: Path) -> None:
+    workload = Workload(
+        **dict.fromkeys(("config", "encoder", "train", "dev", "model"), "nowhere"),
+        folder=str(tmp_path),
+        docs=1,
+        epochs=1,
+    )
+    with pytest.raises(RuntimeError, match="nowhere"):
+        measure("pipe", workload, 1, tmp_path / "log")
+
+
+def test_workload_reaches_another_process_as_it_is(tmp_path: Path) -> None:
+    names = ("config", "encoder", "train", "dev", "model", "folder")
+    workload = Workload(**{name: name for name in names}, docs=3, epochs=2)
+    workload.write(tmp_path / "workload.json")
+    assert Workload.read(tmp_path / "workload.json") == workload
