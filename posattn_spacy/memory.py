@@ -1,20 +1,17 @@
-"""Memory while training: what is no longer used goes back to the system, and what is used lies in large pages.
-
-`posattn-spacy.trim_memory.v1` is the callback that gives it back.
-"""
+"""Memory while training: what is not used goes back to the system, what is used lies in large pages."""
 
 import ctypes
 from typing import Any, Callable, Dict
 
 from spacy.language import Language
 
-# Lets torch ask Linux for large pages: an update of the head then takes a tenth less time. torch reads it when it
-# first needs memory, so it is for the environment of a process to come.
+# Lets torch ask Linux for large pages: an update of the head then takes a tenth less time. torch reads it
+# when it first needs memory, so it is for the environment of a process to come.
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 
 
 def configure_trim_memory_v1(steps: int = 200) -> Callable[[Language, Dict[str, Any]], None]:
-    """Make the callback for `[training.before_update]` that gives freed memory back every few steps.
+    """Make `posattn-spacy.trim_memory.v1`, for `[training.before_update]`, that gives freed memory back every few steps.
 
     spaCy copies every document of a batch, and these copies and the batch's features leave holes behind that
     the C library keeps: without the callback, a training on GMB holds twice the memory it uses. It does

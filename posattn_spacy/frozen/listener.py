@@ -165,7 +165,8 @@ def token_rows(doc: Doc, data: TransformerData) -> Floats2d:
     RETURNS (Floats2d): (tokens, width), of the type the transformer has them in.
     RAISES (ValueError): If the rows are word pieces, as a stock transformer gives them.
     """
-    rows: Any = data.rows[None] if isinstance(data, FrozenData) else data.model_output["last_hidden_state"]
+    given: Any = data
+    rows = given.rows[None] if isinstance(data, FrozenData) else given.model_output["last_hidden_state"]
     if rows.shape[:2] != (1, len(doc)):
         raise ValueError(
             f"'posattn-spacy.FrozenListener.v1' expects one row for each of the {len(doc)} tokens of "
