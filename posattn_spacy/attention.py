@@ -30,7 +30,7 @@ class HeadConfig:
     max_distance (int): Relative positions are clipped at this distance, in tokens.
     mask (str): What keeps tokens from being attended to: one of `MASK_MODES`.
     pad_ratio (float): Share of a text's tokens that `pad` and `hard` turn into `[PAD]`.
-    mixed_precision (bool): Whether to multiply matrices in bfloat16 on hardware that is faster at it.
+    mixed_precision (bool): Whether to run in bfloat16 on hardware that is faster at it.
     """
 
     input_width: int
@@ -41,7 +41,7 @@ class HeadConfig:
     max_distance: int
     mask: MaskMode
     pad_ratio: float
-    mixed_precision: bool
+    mixed_precision: bool = False
 
 
 class Layout(NamedTuple):

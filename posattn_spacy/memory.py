@@ -11,7 +11,7 @@ LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 
 
 def configure_trim_memory_v1(steps: int = 200) -> Callable[[Language, Dict[str, Any]], None]:
-    """Make `posattn-spacy.trim_memory.v1`, for `[training.before_update]`, that gives freed memory back every few steps.
+    """Make `posattn-spacy.trim_memory.v1` for `[training.before_update]`: it gives freed memory back.
 
     spaCy copies every document of a batch, and these copies and the batch's features leave holes behind that
     the C library keeps: without the callback, a training on GMB holds twice the memory it uses. It does

@@ -1,4 +1,4 @@
-"""Mixed precision: matrix products in bfloat16 where the hardware is faster at it, all else in float32."""
+"""Mixed precision: models run in bfloat16 where the hardware is faster at it, with weights in float32."""
 
 from typing import ContextManager
 

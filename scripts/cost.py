@@ -18,6 +18,7 @@ from posattn_spacy.experiments.cost.ratios import compute, medians
 from posattn_spacy.experiments.cost.report import (
     MARKERS,
     RATIO_HEADER,
+    README_COST,
     SPEED_HEADER,
     TIME_HEADER,
     cost_markdown,
@@ -28,6 +29,7 @@ from posattn_spacy.experiments.cost.report import (
 )
 from posattn_spacy.experiments.cost.workload import Workload
 from posattn_spacy.experiments.tables import README_RUN, fill_readme
+from posattn_spacy.frozen.store import StoreError
 
 
 def main(
@@ -39,6 +41,7 @@ def main(
     report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
+    seed: Annotated[int, typer.Option(help="Seed of the finished pipeline")] = 0,
     readme: Annotated[Path | None, typer.Option(help="README to put table and chart into")] = None,
     chart: Annotated[Path, typer.Option(help="The README's chart")] = Path("assets/cost.png"),
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a whole training")] = 12,
@@ -61,13 +64,13 @@ def main(
         epochs=epochs,
     )
     setting = Setting(workload, threads)
-    about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "split": split_dir.name}
+    about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "split": split_dir.name, "seed": seed}
     with tqdm(total=repeats * len(measurements()), unit="measurement") as bar:
         try:
             taken = take_figures(setting, repeats, bar)
-        except RuntimeError as error:
+        except (RuntimeError, StoreError) as error:
             msg.fail(str(error), exits=1)
-    described = {**about, **setting.describe()}
+    described = {**about, **setting.describe(), "repeats": repeats}
     cost = {
         "setting": described,
         "ratios": compute(taken, described),
@@ -88,7 +91,7 @@ def main(
     msg.good(f"{mark}Figures written to {output}, drawn in {output.with_suffix('.png')}")
     if readme is None:
         return
-    if any(described[key] != value for key, value in README_RUN.items() if key != "seed"):
+    if any(described[key] != value for key, value in {**README_RUN, **README_COST}.items()):
         msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
         return
     draw(cost, chart)

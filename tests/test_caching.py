@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional
 import numpy as np
 import pytest
 import spacy
+import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -122,6 +123,40 @@ def test_features_differ_from_the_encoders_by_rounding_alone(
             np.testing.assert_allclose(half_rows, rows, rtol=2**-10, atol=1e-4)
             np.testing.assert_allclose(single_rows, rows, atol=1e-5)
             assert half_rows.dtype == single_rows.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_the_head_gets_features_as_they_are_stored(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, dtype: str
+) -> None:
+    nlp = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path / "store", dtype=dtype)
+    examples = initialized(nlp)
+    head = nlp.get_pipe("posattn_ner").model.get_ref("output_layer").shims[0]._model
+    types: List[torch.dtype] = []
+    head.register_forward_pre_hook(lambda module, args: types.append(args[0].dtype))
+    nlp.update(examples)
+    list(nlp.pipe(TEXTS))
+    assert types == [getattr(torch, dtype)] * 2
+
+
+def test_other_layers_get_stored_features_in_float32(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    nlp = spacy.blank("en")
+    add_frozen_transformer(nlp, tiny_encoder("bert"))
+    tok2vec = {"@architectures": "posattn-spacy.FrozenListener.v1"}
+    nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}})
+    examples = [Example.from_dict(nlp.make_doc(text), {"tags": ["X"] * len(text.split())}) for text in TEXTS]
+    with_store(nlp, tmp_path / "store").initialize(lambda: examples)
+    listener = nlp.get_pipe("tagger").model.get_ref("tok2vec")
+    for is_train in (True, False):
+        docs = [nlp.make_doc(text) for text in TEXTS]
+        if is_train:
+            nlp.get_pipe("transformer").update([Example(doc, doc) for doc in docs])
+        else:
+            docs = list(nlp.get_pipe("transformer").pipe(docs))
+        rows, _ = listener(docs, is_train)
+        assert {array.dtype for array in rows} == {np.dtype("float32")}
 
 
 def test_configs_with_other_layers_share_a_store(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """Mixed precision: bfloat16 where the hardware is fast at it, and only there."""
 
+import copy
+import pickle
+import platform
 from dataclasses import replace
 from pathlib import Path
 from typing import Callable, Dict
@@ -8,13 +11,14 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from spacy.tokens import Doc
 
-from pipelines import TEXTS, add_frozen_transformer, entities, frozen_pipeline, train
-from posattn_spacy import precision as precision_module
+from pipelines import TEXTS, add_frozen_transformer, entities, frozen_pipeline, initialized, train
 from posattn_spacy.attention import PositionalTagger
 from posattn_spacy.frozen.caching import describe
-from posattn_spacy.precision import bfloat16_is_fast, precision, product_type
+from posattn_spacy.precision import BFLOAT16_INSTRUCTIONS, bfloat16_is_fast, precision, product_type
 from test_attention import CONFIG, LENGTHS
+from test_caching import with_store
 
 CPU = torch.device("cpu")
 WEIGHT = torch.zeros(1)
@@ -51,7 +55,7 @@ def test_torch_that_cannot_tell_means_float32(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("mask", ["soft", "pad", "hard", "none"])
 def test_mixed_head_scores_like_a_plain_one_and_in_float32(fast: Callable[[bool], None], mask: str) -> None:
     fast(True)
-    plain = PositionalTagger(replace(CONFIG, mask=mask, pad_ratio=0.0)).eval()
+    plain = PositionalTagger(replace(CONFIG, mask=mask)).eval()
     mixed = PositionalTagger(replace(plain.config, mixed_precision=True)).eval()
     mixed.load_state_dict(plain.state_dict())
     features, lengths = torch.randn(sum(LENGTHS), CONFIG.input_width), torch.tensor(LENGTHS)
@@ -104,5 +108,22 @@ def test_mixed_encoder_encodes_like_a_plain_one_and_has_its_own_store(
 
 
 def test_names_of_instructions_are_those_of_torch() -> None:
-    known = set(torch.cpu.get_capabilities())
-    assert known & set(precision_module.BFLOAT16_INSTRUCTIONS)
+    of_processor = {"x86_64": {"avx512_bf16", "amx_bf16"}, "AMD64": {"avx512_bf16", "amx_bf16"}}
+    names = of_processor.get(platform.machine(), {"bf16", "sve_bf16"})
+    assert names <= set(torch.cpu.get_capabilities()) & set(BFLOAT16_INSTRUCTIONS)
+
+
+def test_docs_with_stored_features_can_be_copied_and_sent_on(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    nlp = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path / "store")
+    initialized(nlp)
+    (doc,) = nlp.pipe(TEXTS[:1])
+    data = doc._.trf_data
+    assert data.rows.dtype == np.float16
+    expected = data.model_output.last_hidden_state
+    assert expected.dtype == np.float32
+    received = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    for other in (copy.deepcopy(data), pickle.loads(pickle.dumps(data)), received._.trf_data):
+        np.testing.assert_array_equal(other.model_output["last_hidden_state"], expected)
+        np.testing.assert_array_equal(other.align.dataXd, np.arange(len(doc)))

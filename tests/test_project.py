@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import zipfile
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -121,6 +123,29 @@ def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
     assert (project / "metrics/cost.png").read_bytes().startswith(b"\x89PNG")
     assert not (project / "assets/cost.png").exists()
     assert not (project / "metrics/cost/measured").exists()
+
+
+def test_killed_training_leaves_a_sound_store_and_goes_on_from_there(project: Path, tmp_path: Path) -> None:
+    store = tmp_path / "features"
+    command = ["-m", "spacy", "train", "configs/posattn.cfg", "--output", str(tmp_path / "output")]
+    command += ["--paths.encoder", "tiny-encoder", "--initialize.after_init.path", str(store)]
+    command += SHORT.replace("=", " ").split()
+    for size in (1, 200_000, 400_000):  # bytes the store has when the training is killed
+        training = subprocess.Popen(
+            [sys.executable, *command], cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        data = store / "data.mdb"
+        while not data.exists() or data.stat().st_size < size:
+            assert training.poll() is None, "the training ended before its store had grown"
+        training.kill()
+        training.wait()
+        if size > 1:  # before that, it may have died before anything was written
+            run("-m", "spacy", "posattn", "store", "verify", store)
+    run(*command, folder=project)
+    assert (
+        "records are as they were written" in run("-m", "spacy", "posattn", "store", "verify", store).stdout
+    )
+    assert (tmp_path / "output/model-best").is_dir()
 
 
 def test_second_run_skips_what_is_up_to_date(project: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import ABOUT, assert_there, damage_record, fill, look_up, made_store, open_store, rows_of
-from posattn_spacy.frozen.store import StoreError
+from posattn_spacy.frozen.store import StoreError, open_environment, read_about
 from processes import run
 
 
@@ -117,6 +117,16 @@ def test_store_of_something_else_is_refused(
         del store
     with pytest.raises(StoreError, match=message):
         open_store(tmp_path / "store", **about)
+
+
+def test_store_whose_maker_died_at_once_is_empty_and_can_be_used(tmp_path: Path) -> None:
+    handle = open_environment(tmp_path / "store", 1 << 20, make=True)
+    with pytest.raises(StoreError, match="is empty"):
+        read_about(tmp_path / "store", handle)
+    handle.close()
+    store = open_store(tmp_path / "store")
+    fill(store, range(3))
+    assert_there(store, range(3))
 
 
 def test_newer_format_is_refused(tmp_path: Path) -> None:

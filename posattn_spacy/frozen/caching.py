@@ -15,6 +15,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
+from ..precision import precision, product_type
 from .encoder import FrozenModel, encode_docs, encode_docs_into, huggingface, kept_layers
 from .fingerprint import encoder_fingerprint, text_key
 from .store import About, FeatureStore, StoreError
@@ -108,9 +109,12 @@ def describe(encoder: FrozenModel, dtype: str) -> About:
     RETURNS (About): What the store is to hold.
     """
     transformer, tokenizer = huggingface(encoder)
+    with precision(transformer.device, encoder.attrs["mixed_precision"]):
+        product = product_type(next(transformer.parameters()))
+    name = encoder.attrs["name"]
     return About(
-        encoder=encoder.attrs["name"],
-        fingerprint=encoder_fingerprint(transformer, tokenizer, encoder.attrs["mixed_precision"]),
+        encoder=name if product == torch.float32 else f"{name} in {str(product).removeprefix('torch.')}",
+        fingerprint=encoder_fingerprint(transformer, tokenizer, product),
         width=transformer.config.hidden_size,
         dtype=dtype,
     )

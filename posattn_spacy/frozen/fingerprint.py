@@ -4,10 +4,10 @@ import json
 from hashlib import blake2b
 from typing import Any
 
+import torch
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
 
-from ..precision import precision, product_type
 from .encode import max_pieces
 
 # What the weights don't tell about a model. The epsilon of its layer normalisation is left out: a saved
@@ -16,12 +16,12 @@ CONFIG = ("model_type", "num_attention_heads", "hidden_act", "position_embedding
 ENCODING = 1  # how words become rows (encode.py): windows, pooling; counts up when that changes
 
 
-def encoder_fingerprint(transformer: Any, tokenizer: Any, mixed_precision: bool = False) -> str:
+def encoder_fingerprint(transformer: Any, tokenizer: Any, product: torch.dtype = torch.float32) -> str:
     """Sum up everything that decides what an encoder makes of a text.
 
     transformer (PreTrainedModel): The encoder.
     tokenizer (PreTrainedTokenizerFast): Its tokenizer.
-    mixed_precision (bool): Whether it multiplies matrices in bfloat16 on hardware that is faster at it.
+    product (torch.dtype): The type in which it multiplies matrices.
     RETURNS (str): The same for the same weights, tokenizer, window and precision, in every process.
     """
     digest = blake2b(digest_size=16)
@@ -29,9 +29,9 @@ def encoder_fingerprint(transformer: Any, tokenizer: Any, mixed_precision: bool 
     settings.pop("truncation"), settings.pop("padding")  # what the last call left behind
     limit = max_pieces(transformer, tokenizer)
     config = [getattr(transformer.config, name, None) for name in CONFIG]
-    with precision(transformer.device, mixed_precision):
-        product = str(product_type(next(transformer.parameters())))
-    digest.update(json.dumps([ENCODING, product, limit, config, settings], sort_keys=True).encode())
+    digest.update(json.dumps([ENCODING, limit, config, settings], sort_keys=True).encode())
+    if product != torch.float32:
+        digest.update(str(product).encode())
     for name, weight in sorted(transformer.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().numpy())

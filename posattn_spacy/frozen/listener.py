@@ -4,6 +4,7 @@ The stock listener pools, concatenates and sends a gradient back; on frozen feat
 that costs more than the head itself (DESIGN.md 3).
 """
 
+from functools import cached_property
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -33,17 +34,17 @@ class FrozenData(TransformerData):
     def __init__(self, rows: Floats2d) -> None:
         self.rows = rows
 
-    @property
+    @cached_property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
         """RETURNS (WordpieceBatch): Nothing: there are no pieces to speak of."""
         return NO_PIECES
 
-    @property
+    @cached_property
     def model_output(self) -> ModelOutput:  # type: ignore[override]
         """RETURNS (ModelOutput): The rows in float32, as `last_hidden_state` (1, tokens, width)."""
         return ModelOutput(last_hidden_state=in_float32(self.rows)[None])
 
-    @property
+    @cached_property
     def align(self) -> Ragged:  # type: ignore[override]
         """RETURNS (Ragged): The identity."""
         n = len(self.rows)

@@ -319,10 +319,14 @@ def read_about(path: Path, handle: Handle) -> About:
     path (Path): Folder of the store, for the message.
     handle (Handle): Its environment.
     RETURNS (About): What it holds.
-    RAISES (StoreError): If the store is of another format than this version's.
+    RAISES (StoreError): If the store is of another format than this version's, or holds nothing at all.
     """
     with handle.environment.begin(db=handle.about) as transaction:
         facts = json.loads(transaction.get(b"about", b"{}"))
+    if not facts:
+        raise StoreError(
+            f"The feature store {path} is empty: the process that made it wrote nothing into it."
+        )
     if facts.get("format") != FORMAT:
         raise StoreError(
             f"The feature store {path} has format {facts.get('format')}, and this version of posattn-spacy "

@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .report import SPEEDS, training_minutes
+from .report import speeds, training_minutes
 
 OURS, OTHERS = "#0f766e", "#9ca3af"
 OUR_SYSTEMS = ("pipe", "encoding", "head_epoch")
@@ -19,14 +19,14 @@ def draw(cost: Dict[str, Any], path: Path) -> None:
     path (Path): PNG file to write.
     """
     figure = Figure(figsize=(9, 8.5), layout="constrained", dpi=120)
-    grid = figure.add_gridspec(3, 1, height_ratios=[7, 4, 6])
+    grid = figure.add_gridspec(3, 1, height_ratios=[8, 4, 6])
     medians = cost["medians"]
-    systems = list(reversed(SPEEDS))
+    names = dict(reversed(speeds(cost).items()))
     _bars(
         figure.add_subplot(grid[0]),
-        [SPEEDS[system].replace("`", "") for system in systems],
-        [medians[system]["words_per_s"] for system in systems],
-        [system in OUR_SYSTEMS for system in systems],
+        [name.replace("`", "") for name in names.values()],
+        [medians[system]["words_per_s"] for system in names],
+        [system in OUR_SYSTEMS for system in names],
         "words per second",
         "{:,.0f}",
     )
@@ -54,7 +54,7 @@ def _bars(
 
 
 def _curve(axes: Axes, curve: Dict[str, float]) -> None:
-    points = sorted((float(name.split("_")[1]), ms) for name, ms in curve.items() if name != "none")
+    points = sorted((float(name.removeprefix("hard_")), ms) for name, ms in curve.items() if "hard_" in name)
     ratios, times = zip(*points, strict=True)
     axes.plot(ratios, times, marker="o", color=OURS, label="mask = hard")
     axes.axhline(curve["none"], color=OTHERS, linestyle="--", label="mask = none")

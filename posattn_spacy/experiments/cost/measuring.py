@@ -12,6 +12,7 @@ from spacy.tokens import DocBin
 from spacy.util import load_config
 from tqdm import tqdm
 
+from ...frozen.upkeep import survey
 from ...precision import bfloat16_is_fast
 from .machine import CPU
 from .ours import trained_scores, training_command
@@ -45,7 +46,7 @@ class Setting(NamedTuple):
             "encoder": Path(self.workload.encoder).name,
             "layers": config["components"]["transformer"]["model"]["layers"],
             "epochs": self.workload.epochs,
-            "docs": min(self.workload.docs, len(corpora["dev"])),
+            "docs": self.workload.docs,
             "words": {name: count_words(docs) for name, docs in corpora.items()},
             "threads": self.threads,
             "cores": os.cpu_count(),
@@ -64,6 +65,7 @@ def take_figures(setting: Setting, repeats: int, bar: tqdm) -> List[Repeat]:
     bar (tqdm): Shows what is measured, and how much is left.
     RETURNS (List[Repeat]): For each time, the figures of each system.
     RAISES (RuntimeError): If a measurement fails.
+    RAISES (StoreError): If a training left no feature store.
     """
     return [_take_once(setting, number, bar) for number in range(1, repeats + 1)]
 
@@ -85,16 +87,27 @@ def _take_once(setting: Setting, number: int, bar: tqdm) -> Repeat:
         for name in measurements():
             bar.set_description(f"{number}: {name}")
             log = folder.with_name(f"{name}.log")
-            if name not in TRAININGS:
-                figures[name] = measure(name, workload, threads, log)
-            else:
-                output = folder / name
-                took = run(training_command(workload, output), threads, log)
-                figures[name] = {"seconds": took.seconds, **peak_figure(took), **trained_scores(output)}
+            take = _whole_training if name in TRAININGS else measure
+            figures[name] = take(name, workload, threads, log)
             bar.update()
     finally:
         shutil.rmtree(folder)
+    if figures["training_warm"]["store_misses"] > figures["training_cold"]["store_misses"]:
+        raise RuntimeError(f"The trainings did not use the feature store; see {folder.parent}/*.log for why.")
     return figures
+
+
+def _whole_training(name: str, workload: Workload, threads: int, log: Path) -> Figures:
+    """Run a training of ours from its start to its end."""
+    output = Path(workload.folder) / name
+    took = run(training_command(workload, output), threads, log)
+    misses = survey(workload.store).misses
+    return {
+        "seconds": took.seconds,
+        **peak_figure(took),
+        **trained_scores(output),
+        "store_misses": misses,
+    }
 
 
 def _processor() -> str:

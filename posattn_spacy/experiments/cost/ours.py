@@ -6,16 +6,17 @@ import tempfile
 import time
 from collections import defaultdict
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Callable, DefaultDict, Dict, Iterator, List, Tuple
+from typing import Any, Callable, DefaultDict, Dict, Iterator, List
 
 import numpy as np
 import spacy
 import torch
 from spacy.language import Language
 from spacy.training.initialize import init_nlp
-from spacy.training.loop import create_train_batches, train_while_improving
+from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry, resolve_dot_names
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,15 +25,16 @@ from ... import component
 from ...attention import Layout, PositionalTagger
 from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
 from ...frozen.warming import warm
+from ...precision import precision
 from ...schedule import count_batches, scaled_schedule
-from .machine import frozen_encoder
+from .machine import CPU, frozen_encoder
+from .training import Batches, train
 from .workload import Figures, Workload, count_words
 
 PAD_RATIOS = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.9)
 COUNTED_STEPS = 40
-CURVE_REPEATS = 15
+CURVE_REPEATS = 5
 CURVE_DOCS = 4000
-Batches = Iterator[Tuple[int, List[Any]]]
 
 
 def encoding(workload: Workload) -> Figures:
@@ -64,14 +66,16 @@ def pipe_rate(nlp: Language, workload: Workload) -> Figures:
 
     nlp (Language): The pipeline.
     workload (Workload): Has the documents.
-    RETURNS (Figures): Words per second.
+    RETURNS (Figures): Words of the corpus per second, however the pipeline's tokenizer cuts them.
     """
-    texts = [doc.text for doc in workload.dev_docs(nlp)]
+    docs = workload.dev_docs(nlp)
+    texts = [doc.text for doc in docs]
     for _ in nlp.pipe(texts[:200]):
         pass
     started = time.perf_counter()
-    words = sum(len(doc) for doc in nlp.pipe(texts))
-    return {"words_per_s": words / (time.perf_counter() - started)}
+    for _ in nlp.pipe(texts):
+        pass
+    return {"words_per_s": count_words(docs) / (time.perf_counter() - started)}
 
 
 def training_command(workload: Workload, output: Path) -> List[str]:
@@ -102,19 +106,17 @@ def head_epoch(workload: Workload) -> Figures:
     """
     nlp = init_nlp(load_config(workload.config, overrides=workload.overrides()))
     settings = registry.resolve(nlp.config.interpolate()["training"])
-    batches = _train_batches(nlp, settings["batcher"], max_epochs=2)
+    epochs = _epochs(nlp, settings)
     clock = _Clock()
     _put_clocks(nlp, clock)
     with FlopCounterMode(display=False) as counter:
-        counted_words, _ = _train(nlp, settings, islice(batches, COUNTED_STEPS))
-    for epoch, batch in batches:
+        counted_words, _ = train(nlp, settings, islice(next(epochs), COUNTED_STEPS))
+    for _, batch in next(epochs):
         for transformer in find_frozen_transformers(nlp):
             transformer.attrs["encode"](transformer, [example.predicted for example in batch])
-        if epoch:
-            break
     clock.seconds.clear()
     started = time.perf_counter()
-    words, steps = _train(nlp, settings, batches)
+    words, steps = train(nlp, settings, next(epochs))
     for checkpoint in ("model-last", "model-best"):
         nlp.to_disk(Path(workload.folder) / checkpoint)
     seconds = time.perf_counter() - started
@@ -164,37 +166,18 @@ def _put_clocks(nlp: Language, clock: _Clock) -> None:
     component.loss_and_gradient = clock.timed("loss", component.loss_and_gradient)
 
 
-def _train_batches(nlp: Language, batcher: Callable, max_epochs: int) -> Batches:
-    """The batches that `spacy train` makes."""
+def _epochs(nlp: Language, settings: Dict[str, Any]) -> Iterator[Batches]:
+    """The batches of one epoch after another, as `spacy train` makes them."""
     config = nlp.config.interpolate()
     (corpus,) = resolve_dot_names(config, [config["training"]["train_corpus"]])
-    return create_train_batches(nlp, corpus, batcher, max_epochs=max_epochs)
-
-
-def _train(nlp: Language, settings: Dict[str, Any], batches: Batches) -> Tuple[int, int]:
-    """Train on batches, without evaluating; return words and steps."""
-    loop = train_while_improving(
-        nlp,
-        settings["optimizer"],
-        batches,
-        lambda: (0.0, {}),
-        dropout=settings["dropout"],
-        eval_frequency=10**9,
-        accumulate_gradient=settings["accumulate_gradient"],
-        patience=0,
-        max_steps=0,
-        exclude=[],
-        annotating_components=[],
-        before_update=settings["before_update"],
-    )
-    sizes = [sum(len(example) for example in batch) for batch, _, _ in loop]
-    return sum(sizes), len(sizes)
+    batches = create_train_batches(nlp, corpus, settings["batcher"], max_epochs=0)
+    return (epoch for _, epoch in groupby(batches, key=itemgetter(0)))
 
 
 def mask_curve(workload: Workload) -> Figures:
     """Measure attention and feed-forward, forward and backward, without mask and with the hard mask.
 
-    RETURNS (Figures): Milliseconds for a batch, by mask and share of tokens that are left out.
+    RETURNS (Figures): Milliseconds per batch, by mask and share of tokens that are left out.
     """
     torch.manual_seed(0)
     config = load_config(workload.config, overrides=workload.overrides(), interpolate=True)
@@ -202,27 +185,32 @@ def mask_curve(workload: Workload) -> Figures:
     config["corpora"]["train"]["limit"] = CURVE_DOCS
     nlp = init_nlp(config)
     settings = registry.resolve(nlp.config.interpolate()["training"])
-    _, batch = next(_train_batches(nlp, settings["batcher"], max_epochs=1))
-    lengths = torch.tensor([len(example.predicted) for example in batch])
+    batches = [
+        torch.tensor([len(example.predicted) for example in batch])
+        for _, batch in next(_epochs(nlp, settings))
+    ]
     pipe: Any = nlp.get_pipe("posattn_ner")
-    head = pipe.model.get_ref("output_layer").shims[0]._model
-    z = torch.randn(int(lengths.sum()), head.config.hidden_width)
-    gate = torch.randn(len(z))
-    layout = Layout.from_lengths(lengths)
-    curve = {f"hard_{ratio}": _attention_ms(head, "hard", ratio, z, gate, layout) for ratio in PAD_RATIOS}
-    return {"none": _attention_ms(head, "none", 0.0, z, gate, layout), **curve}
+    head = pipe.model.get_ref("output_layer").shims[0]._model.train()
+    head.set_dropout(settings["dropout"])
+    modes = {"none": ("none", 0.0), **{f"hard_{ratio}": ("hard", ratio) for ratio in PAD_RATIOS}}
+    times: Dict[str, List[float]] = {name: [] for name in modes}
+    for lengths in batches:
+        for name, (mask, ratio) in modes.items():
+            head.config = replace(head.config, mask=mask, pad_ratio=ratio)
+            times[name].append(_attention_ms(head, lengths))
+    return {name: float(np.mean(each)) for name, each in times.items()}
 
 
-def _attention_ms(
-    head: PositionalTagger, mask: Any, ratio: float, z: Tensor, gate: Tensor, layout: Layout
-) -> float:
+def _attention_ms(head: PositionalTagger, lengths: Tensor) -> float:
     """Median time of a step through mask and attention blocks, packing included."""
-    head.config = replace(head.config, mask=mask, pad_ratio=ratio)
-    head.train()
-    z = z.clone().requires_grad_()
+    z = torch.randn(int(lengths.sum()), head.config.hidden_width, requires_grad=True)
+    gate = torch.randn(len(z), requires_grad=True)
+    layout = Layout.from_lengths(lengths)
     times = []
-    for _ in range(CURVE_REPEATS + 3):
+    for _ in range(CURVE_REPEATS):
         started = time.perf_counter()
-        head.attend(z, gate, layout).sum().backward()
+        with precision(CPU, head.config.mixed_precision):
+            h = head.attend(z, gate, layout)
+        h.sum().backward()
         times.append(time.perf_counter() - started)
-    return float(np.median(times[3:])) * 1000
+    return float(np.median(times)) * 1000

@@ -6,10 +6,12 @@ from ..tables import Rows, markdown_table
 from .ratios import stock_seconds
 
 MARKERS = ("<!-- COST: written by `spacy project run cost` -->", "<!-- END OF COST -->")
+README_COST = {"epochs": 12, "docs": 4000, "repeats": 3}  # no less than this gets there
 RATIO_HEADER = ("ratio", "measured", "lowest", "highest", "goal", "")
-SPEED_HEADER = ("", "words/s", "peak memory (GB)")
+SPEED_HEADER = ("", "words/s")
 SPEEDS = {
-    "raw_forward": "Hugging Face forward pass of the encoder alone",
+    "raw_forward": "Hugging Face forward pass of the encoder alone, float32",
+    "raw_forward_bfloat16": "the same in bfloat16",
     "stock_pipe": "`nlp.pipe`, spaCy's transformer and ner",
     "pipe": "`nlp.pipe`, posattn-spacy",
     "stock_fine_tuning": "training, spaCy's transformer (fine-tuned) and ner",
@@ -33,13 +35,14 @@ def ratio_rows(cost: Dict[str, Any]) -> Rows:
 
 
 def speed_rows(cost: Dict[str, Any]) -> Rows:
-    """RETURNS (Rows): Words per second and peak memory of each system, in the order of `SPEED_HEADER`."""
-    table: Rows = []
-    for system, name in SPEEDS.items():
-        figures = cost["medians"][system]
-        peak = f"{figures['peak_bytes'] / 1e9:.2f}" if "peak_bytes" in figures else "–"
-        table.append((name, f"{figures['words_per_s']:,.0f}", peak))
-    return table
+    """RETURNS (Rows): Words per second of each system, in the order of `SPEED_HEADER`."""
+    return [(name, f"{cost['medians'][system]['words_per_s']:,.0f}") for system, name in speeds(cost).items()]
+
+
+def speeds(cost: Dict[str, Any]) -> Dict[str, str]:
+    """RETURNS (Dict[str, str]): The names of the systems that have words per second on this machine."""
+    fast = cost["setting"]["bfloat16"]
+    return {system: name for system, name in SPEEDS.items() if fast or system != "raw_forward_bfloat16"}
 
 
 def training_minutes(cost: Dict[str, Any]) -> Dict[str, float]:
@@ -69,10 +72,12 @@ def describe(cost: Dict[str, Any]) -> str:
     setting = cost["setting"]
     versions = setting["versions"]
     processor = setting["processor"] or "the processor"
+    ours = "bfloat16 for the matrix products of ours" if setting["bfloat16"] else "ours in float32, too"
     return (
         f"{setting['epochs']} epochs of {setting['words']['train']:,} training words with "
         f"`configs/{setting['config']}.cfg` on {setting['encoder']}, {setting['words']['dev']:,} development "
-        f"words evaluated after each; {setting['threads']} threads of {processor}, "
+        f"words evaluated after each; spaCy's own systems in float32, {ours}; "
+        f"{setting['threads']} threads of {processor}, "
         f"Python {setting['python']}, spaCy {versions['spacy']}, torch {versions['torch']}. "
         f"Medians of {len(cost['repeats'])} repeats."
     )

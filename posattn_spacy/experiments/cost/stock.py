@@ -1,23 +1,43 @@
 """What spaCy's own transformer and `ner` cost, on the same encoder."""
 
 import time
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import spacy
 from spacy.language import Language
 from spacy.training import Corpus, Example
-from spacy.training.batchers import minibatch_by_padded_size
 from spacy.util import registry
 
 from .ours import pipe_rate
+from .training import train
 from .workload import Figures, Workload
 
-LABELS_FROM = 2000  # documents
 TRAINING_DOCS = 2500
 WARM_UP_BATCHES = 3
-# As `spacy init config --gpu` and spacy-transformers have them.
-BATCH_SIZE, BUFFER = 2000, 256
-OPTIMIZER = {"@optimizers": "Adam.v1", "learn_rate": 5e-5}
+# What `spacy init config --gpu` writes, and spaCy's defaults.
+TRAINING = {
+    "dropout": 0.1,
+    "accumulate_gradient": 3,
+    "before_update": None,
+    "optimizer": {
+        "@optimizers": "Adam.v1",
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "L2_is_weight_decay": True,
+        "L2": 0.01,
+        "grad_clip": 1.0,
+        "use_averages": False,
+        "eps": 1e-8,
+        "learn_rate": 5e-5,
+    },
+    "batcher": {
+        "@batchers": "spacy.batch_by_padded.v1",
+        "discard_oversize": True,
+        "size": 2000,
+        "buffer": 256,
+        "get_length": None,
+    },
+}
 TRANSFORMER = {
     "@architectures": "spacy-transformers.TransformerModel.v3",
     "tokenizer_config": {"use_fast": True},
@@ -46,12 +66,12 @@ def pipe(workload: Workload) -> Figures:
 
 def frozen_training(workload: Workload) -> Figures:
     """Measure training with the transformer under frozen and annotating components."""
-    return _training_rate(workload, exclude=["transformer"], annotates=["transformer"])
+    return _training_rate(workload, frozen=("transformer",))
 
 
 def fine_tuning(workload: Workload) -> Figures:
     """Measure training with the transformer trained, too."""
-    return _training_rate(workload)
+    return _training_rate(workload, frozen=())
 
 
 def _pipeline(workload: Workload) -> Tuple[Language, List[Example]]:
@@ -60,27 +80,16 @@ def _pipeline(workload: Workload) -> Tuple[Language, List[Example]]:
     nlp.batch_size = 128
     nlp.add_pipe("transformer", config={"model": {**TRANSFORMER, "name": workload.encoder}})
     nlp.add_pipe("ner", config={"model": NER})
-    corpus = Corpus(workload.train, gold_preproc=True, limit=max(LABELS_FROM, TRAINING_DOCS))
-    examples = list(corpus(nlp))
-    nlp.initialize(lambda: examples[:LABELS_FROM])
-    return nlp, examples[:TRAINING_DOCS]
+    examples = list(Corpus(workload.train, gold_preproc=True, limit=TRAINING_DOCS)(nlp))
+    nlp.initialize(lambda: examples)
+    return nlp, examples
 
 
-def _training_rate(workload: Workload, **update: Any) -> Figures:
+def _training_rate(workload: Workload, frozen: Tuple[str, ...]) -> Figures:
     nlp, examples = _pipeline(workload)
-    optimizer = registry.resolve({"optimizer": OPTIMIZER})["optimizer"]
-    batches = list(minibatch_by_padded_size(examples, BATCH_SIZE, buffer=BUFFER, discard_oversize=True))
-    warm_up = batches[:WARM_UP_BATCHES]
-    measured = batches[WARM_UP_BATCHES:] or batches
-
-    def train(batch: List[Example]) -> None:
-        nlp.update(batch, sgd=optimizer, drop=0.1, losses={}, **update)
-
-    for batch in warm_up:
-        train(batch)
+    settings = registry.resolve({"training": TRAINING})["training"]
+    batches = [(0, batch) for batch in settings["batcher"](examples)]
+    train(nlp, settings, iter(batches[:WARM_UP_BATCHES]), frozen)
     started = time.perf_counter()
-    for batch in measured:
-        train(batch)
-    seconds = time.perf_counter() - started
-    words = sum(len(example) for batch in measured for example in batch)
-    return {"words_per_s": words / seconds, "words": words}
+    words, _ = train(nlp, settings, iter(batches[WARM_UP_BATCHES:] or batches), frozen)
+    return {"words_per_s": words / (time.perf_counter() - started), "words": words}
