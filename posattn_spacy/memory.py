@@ -10,7 +10,7 @@ from spacy.language import Language
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 
 
-def configure_trim_memory_v1(steps: int = 200) -> Callable[[Language, Dict[str, Any]], None]:
+def configure_trim_memory_v1(steps: int = 100) -> Callable[[Language, Dict[str, Any]], None]:
     """Make `posattn-spacy.trim_memory.v1` for `[training.before_update]`: it gives freed memory back.
 
     spaCy copies every document of a batch, and these copies and the batch's features leave holes behind that
