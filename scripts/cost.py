@@ -87,7 +87,7 @@ def main(
         (SPEED_HEADER, speed_rows(cost)),
         (RATIO_HEADER, ratio_rows(cost)),
     ):
-        msg.table(rows, header=header, divider=True, aligns=["l", *"r" * (len(header) - 1)])
+        msg.table(rows, header=header, divider=True, max_col=80, aligns=["l", *"r" * (len(header) - 1)])
     msg.good(f"{mark}Figures written to {output}, drawn in {output.with_suffix('.png')}")
     if readme is None:
         return

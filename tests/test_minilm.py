@@ -59,10 +59,12 @@ def test_a_short_training_separates_a_toy_corpus():
     assert entities(nlp, [UNKNOWN_NAMES]) == [[(0, 12, "per"), (28, 34, "geo"), (38, 47, "tim")]]
 
 
-def test_predictions_from_stored_and_from_live_features_agree(tmp_path: Path) -> None:
-    nlp = frozen_pipeline(FOLDER, hidden_width=64)
-    train(nlp, 20, CORPUS, drop=0.1)
+@pytest.mark.parametrize("mixed", [False, True])
+def test_predictions_from_stored_and_from_live_features_agree(tmp_path: Path, mixed: bool) -> None:
+    nlp = frozen_pipeline(FOLDER, hidden_width=64, mixed_precision=mixed)
     transformer, head = (nlp.get_pipe(name) for name in ("transformer", "posattn_ner"))
+    transformer.model.attrs["mixed_precision"] = mixed
+    train(nlp, 20, CORPUS, drop=0.1)
     docs = [Doc(nlp.vocab, words=words) for words in sample_words()]
     predicted = []
     store = FeatureStore.open(tmp_path, describe(transformer.model, "float16"), max_gb=1)
