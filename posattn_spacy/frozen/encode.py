@@ -6,7 +6,7 @@ and the hidden states of a word's pieces are averaged into one row per word.
 
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -178,6 +178,23 @@ def batch_by_length(windows: Iterable[Window], n_special: int, batch_pieces: int
         yield batch
 
 
+def pad_pieces(batch: Sequence[Window], special: SpecialTokens) -> Tuple[np.ndarray, np.ndarray]:
+    """Lay out windows for the encoder, special tokens around each.
+
+    batch (Sequence[Window]): The windows, the longest first.
+    special (SpecialTokens): What goes around each, and behind the shorter ones.
+    RETURNS (Tuple[np.ndarray, np.ndarray]): (batch, time) piece ids, and which of them to attend to.
+    """
+    time = len(batch[0].pieces) + len(special)
+    ids = np.full((len(batch), time), special.pad)
+    attended = np.zeros((len(batch), time), dtype=np.int64)
+    for i, window in enumerate(batch):
+        sequence = np.concatenate([special.before, window.pieces, special.after])
+        ids[i, : len(sequence)] = sequence
+        attended[i, : len(sequence)] = 1
+    return ids, attended
+
+
 def _encode_batch(
     transformer: Any,
     batch: Sequence[Window],
@@ -187,15 +204,10 @@ def _encode_batch(
     out: Tensor,
 ) -> None:
     """Put the means over the pieces of a batch's words where they belong."""
-    time = len(batch[0].pieces) + len(special)
-    ids = np.full((len(batch), time), special.pad)
-    attended = np.zeros((len(batch), time), dtype=np.int64)
-    words = np.full((len(batch), time), -1)
+    ids, attended = pad_pieces(batch, special)
+    words = np.full(ids.shape, -1)
     for i, window in enumerate(batch):
-        stop = len(special.before) + len(window.pieces)
-        ids[i, : stop + len(special.after)] = np.concatenate([special.before, window.pieces, special.after])
-        attended[i, : stop + len(special.after)] = 1
-        words[i, len(special.before) : stop] = window.words
+        words[i, len(special.before) : len(special.before) + len(window.pieces)] = window.words
     hidden = transformer(
         torch.from_numpy(ids).to(out.device),
         attention_mask=torch.from_numpy(attended).to(out.device),

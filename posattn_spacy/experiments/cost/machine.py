@@ -4,14 +4,14 @@ import time
 from contextlib import AbstractContextManager
 from typing import Iterator, List, Tuple
 
-import numpy as np
 import spacy
 import torch
 from spacy.tokens import Doc
+from spacy.util import load_config, registry
 from torch import Tensor
 
-from ...frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces
-from ...frozen.encoder import FrozenModel, build_frozen_transformer_v1, huggingface
+from ...frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
+from ...frozen.encoder import FrozenModel, huggingface
 from ...precision import bfloat16_is_fast, precision
 from .workload import Figures, Workload, count_words
 
@@ -45,9 +45,8 @@ def _product_rate(rows: int, inner: int, columns: int, dtype: torch.dtype, secon
 
 def frozen_encoder(workload: Workload) -> FrozenModel:
     """RETURNS (FrozenModel): The encoder of the workload, as our config has it."""
-    config = spacy.util.load_config(workload.config, overrides=workload.overrides(), interpolate=True)
-    settings = config["components"]["transformer"]["model"]
-    encoder = build_frozen_transformer_v1(**{k: v for k, v in settings.items() if not k.startswith("@")})
+    config = load_config(workload.config, overrides=workload.overrides(), interpolate=True)
+    encoder = registry.resolve({"model": config["components"]["transformer"]["model"]})["model"]
     encoder.initialize()
     return encoder
 
@@ -74,12 +73,9 @@ def _forward_rate(workload: Workload, context: AbstractContextManager[None]) -> 
         for ids, attended in batches:
             transformer(ids, attention_mask=attended)
         seconds = time.perf_counter() - started
-    pieces, padded = (sum(int(part) for part in parts) for parts in _sizes(batches))
+    pieces = sum(int(attended.sum()) for _, attended in batches)
+    padded = sum(ids.numel() for ids, _ in batches)
     return {"words_per_s": count_words(docs) / seconds, "padding": 1 - pieces / padded}
-
-
-def _sizes(batches: List[Tuple[Tensor, Tensor]]) -> Tuple[List[int], List[int]]:
-    return [int(attended.sum()) for _, attended in batches], [ids.numel() for ids, _ in batches]
 
 
 def _piece_batches(encoder: FrozenModel, docs: List[Doc]) -> Iterator[Tuple[Tensor, Tensor]]:
@@ -90,11 +86,5 @@ def _piece_batches(encoder: FrozenModel, docs: List[Doc]) -> Iterator[Tuple[Tens
     limit = max_pieces(transformer, tokenizer) - len(special)
     windows = pieces.windows([len(doc) for doc in docs], limit)
     for batch in batch_by_length(windows, len(special), encoder.attrs["batch_pieces"]):
-        time_steps = len(batch[0].pieces) + len(special)
-        ids = np.full((len(batch), time_steps), special.pad)
-        attended = np.zeros((len(batch), time_steps), dtype=np.int64)
-        for i, window in enumerate(batch):
-            sequence = [*special.before, *window.pieces, *special.after]
-            ids[i, : len(sequence)] = sequence
-            attended[i, : len(sequence)] = 1
+        ids, attended = pad_pieces(batch, special)
         yield torch.from_numpy(ids), torch.from_numpy(attended)

@@ -1,7 +1,7 @@
 """The ratios that say what the figures mean, with the goals that were set for them."""
 
 from statistics import median
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple
 
 from .measuring import TRAININGS, Repeat
 
@@ -14,14 +14,14 @@ class Row(NamedTuple):
 
     name (str): What it says.
     of (Ratio): Computes it from the figures of one repeat and the setting.
-    goal (Optional[float]): The goal that was set; None for a figure that is only shown.
+    goal (float): The goal that was set.
     at_least (bool): Whether the goal is a lower bound.
     unit (str): What follows the number.
     """
 
     name: str
     of: Ratio
-    goal: Optional[float]
+    goal: float
     at_least: bool = True
     unit: str = ""
 
@@ -114,7 +114,7 @@ def compute(repeats: List[Repeat], setting: Dict[str, Any]) -> List[Dict[str, An
     for row in rows(setting, "peak_bytes" in repeats[0][TRAININGS[0]]):
         values = [row.of(repeat, setting) for repeat in repeats]
         middle = median(values)
-        reached = None if row.goal is None else (middle >= row.goal if row.at_least else middle <= row.goal)
+        reached = middle >= row.goal if row.at_least else middle <= row.goal
         goal = {"goal": row.goal, "at_least": row.at_least, "reached": reached}
         table.append({"name": row.name, "unit": row.unit, "median": middle, "values": values, **goal})
     return table

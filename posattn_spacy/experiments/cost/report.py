@@ -28,8 +28,8 @@ def ratio_rows(cost: Dict[str, Any]) -> Rows:
     for row in cost["ratios"]:
         numbers = (row["median"], min(row["values"]), max(row["values"]))
         sign = "≥" if row["at_least"] else "≤"
-        goal = "" if row["goal"] is None else f"{sign} {row['goal']:g}{row['unit']}"
-        verdict = {None: "", True: "✓", False: "✗"}[row["reached"]]
+        goal = f"{sign} {row['goal']:g}{row['unit']}"
+        verdict = "✓" if row["reached"] else "✗"
         table.append((row["name"], *(f"{number:.2f}{row['unit']}" for number in numbers), goal, verdict))
     return table
 
