@@ -1,7 +1,8 @@
 """The categorical and the positional loss."""
 
 import math
-from typing import Tuple
+from itertools import product
+from typing import Sequence, Tuple
 
 import pytest
 import torch
@@ -14,50 +15,98 @@ from posattn_spacy.losses import (
     loss_and_gradient,
     positional_loss,
 )
+from posattn_spacy.tagging import TagScheme
+from sequences import is_legal
 
-N_ROWS, N_TAGS = 6, 5
+N_ROWS, N_TAGS = 7, 5
+TAGS = torch.tensor([0, 1, 2, MISSING, 0, 3, 1])
+LENGTHS = torch.tensor([5, 2])
 
 
-def batch() -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Random scores and logits in float64, gold tags with two rows missing, random targets."""
+def batch() -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Random scores and logits in float64, gold tags of two texts with one missing, random targets."""
     scores = torch.randn(N_ROWS, N_TAGS, dtype=torch.float64)
     logits = torch.randn(N_ROWS, 3, dtype=torch.float64)
-    tags = torch.tensor([0, 1, MISSING, 2, MISSING, 4])
-    return scores, logits, tags, torch.randint(0, 2, (N_ROWS, 3)).double()
+    return scores, logits, TAGS, torch.randint(0, 2, (N_ROWS, 3)).double(), LENGTHS
 
 
-def test_categorical_loss_is_the_mean_surprise_of_the_gold_tags():
-    scores = torch.tensor([[0.0, math.log(3.0)], [0.0, 0.0]])
-    expected = (-math.log(3 / 4) - math.log(1 / 2)) / 2
-    assert categorical_loss(scores, torch.tensor([1, 0])).item() == pytest.approx(expected)
+def surprise(scores: Tensor, gold: Sequence[int]) -> float:
+    """Negative log-likelihood of a text's tags, by going through all legal sequences."""
+    weights = {
+        path: math.exp(sum(float(row[tag]) for row, tag in zip(scores, path, strict=True)))
+        for path in product(range(N_TAGS), repeat=len(scores))
+        if is_legal(path, TagScheme(["a", "b"]))
+    }
+    return -math.log(weights[tuple(gold)] / sum(weights.values()))
+
+
+def test_categorical_loss_is_the_surprise_of_the_gold_sequences_per_token():
+    scores, *_ = batch()
+    gold = torch.tensor([0, 1, 2, 2, 0, 3, 1])
+    expected = (surprise(scores[:5], [0, 1, 2, 2, 0]) + surprise(scores[5:], [3, 1])) / 7
+    assert categorical_loss(scores, gold, LENGTHS)[0].item() == pytest.approx(expected)
+
+
+def test_missing_tags_cut_a_text_in_two():
+    scores, *_ = batch()
+    expected = surprise(scores[:3], [0, 1, 2]) + surprise(scores[4:5], [0]) + surprise(scores[5:], [3, 1])
+    loss, gradient = categorical_loss(scores, TAGS, LENGTHS)
+    assert loss.item() == pytest.approx(expected / 6)
+    assert not gradient[3].any()
+
+
+def test_the_rest_of_an_entity_whose_beginning_is_missing_is_left_out():
+    scores, *_ = batch()
+    tags = torch.tensor([MISSING, 2, 2, 0, 1, MISSING, 4])
+    loss, gradient = categorical_loss(scores, tags, LENGTHS)
+    assert loss.item() == pytest.approx(surprise(scores[3:5], [0, 1]) / 2)
+    assert gradient.any(dim=1).tolist() == [False, False, False, True, True, False, False]
+
+
+def test_tag_weights_make_other_tags_count_for_more():
+    scores, *_ = batch()
+    weights = torch.tensor([1.0, 3.0, 0.5, 5.0, 1.0], dtype=torch.float64)
+    gold = [0, 1, 2, 0, 0]
+    raised = scores[:5].clone()
+    for row, tag in zip(raised, gold, strict=True):
+        row[torch.arange(N_TAGS) != tag] += weights[tag].log()
+    loss, _ = categorical_loss(scores[:5], torch.tensor(gold), torch.tensor([5]), weights)
+    assert loss.item() == pytest.approx(surprise(raised, gold) / 5)
+    ones = torch.ones(N_TAGS, dtype=torch.float64)
+    for weighted, plain in zip(
+        categorical_loss(scores, TAGS, LENGTHS, ones), categorical_loss(scores, TAGS, LENGTHS), strict=True
+    ):
+        torch.testing.assert_close(weighted, plain)
+
+
+def test_a_tag_without_weight_is_not_learned():
+    scores, *_ = batch()
+    weights = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0], dtype=torch.float64)
+    _, gradient = categorical_loss(scores, TAGS, LENGTHS, weights)
+    assert gradient.any(dim=1).tolist() == [True, False, False, False, True, True, False]
 
 
 def test_positional_loss_sums_gate_start_and_end():
     logits = torch.tensor([[0.0, math.log(3.0), -math.log(3.0)]])
     expected = -math.log(1 / 2) - math.log(3 / 4) - math.log(1 / 4)
-    loss = positional_loss(logits, torch.tensor([[1.0, 1.0, 1.0]]), torch.tensor([True]))
+    loss, _ = positional_loss(logits, torch.tensor([[1.0, 1.0, 1.0]]), torch.tensor([True]))
     assert loss.item() == pytest.approx(expected)
 
 
-def test_missing_rows_count_neither_above_nor_below_the_line():
-    scores, logits, tags, targets = batch()
+def test_missing_rows_have_no_positional_loss():
+    _, logits, tags, targets, _ = batch()
     known = tags != MISSING
-    whole, d_scores, d_logits = loss_and_gradient(scores, logits, tags, targets, 0.3)
-    part, d_scores_part, d_logits_part = loss_and_gradient(
-        scores[known], logits[known], tags[known], targets[known], 0.3
-    )
-    assert whole.total == pytest.approx(part.total)
-    assert whole.categorical == pytest.approx(part.categorical)
-    assert whole.positional == pytest.approx(part.positional)
-    assert torch.equal(d_scores[~known], torch.zeros(2, N_TAGS, dtype=torch.float64))
-    assert torch.equal(d_logits[~known], torch.zeros(2, 3, dtype=torch.float64))
-    torch.testing.assert_close(d_scores[known], d_scores_part)
-    torch.testing.assert_close(d_logits[known], d_logits_part)
+    whole, gradient = positional_loss(logits, targets, known)
+    part, gradient_of_part = positional_loss(logits[known], targets[known], known[known])
+    torch.testing.assert_close(whole, part)
+    torch.testing.assert_close(gradient[known], gradient_of_part)
+    assert not gradient[~known].any()
 
 
 def test_all_rows_missing_gives_no_loss_and_no_gradient():
-    scores, logits, tags, targets = batch()
-    loss, d_scores, d_logits = loss_and_gradient(scores, logits, torch.full_like(tags, MISSING), targets, 1.0)
+    scores, logits, tags, targets, lengths = batch()
+    missing = torch.full_like(tags, MISSING)
+    loss, d_scores, d_logits = loss_and_gradient(scores, logits, missing, targets, lengths, 1.0)
     assert loss == TaggingLoss(0.0, 0.0, 0.0)
     assert not d_scores.any()
     assert not d_logits.any()
@@ -87,7 +136,8 @@ def test_gradient_equals_finite_differences(which):
 
 
 def test_loss_leaves_its_inputs_alone():
-    scores, logits, tags, targets = batch()
-    loss_and_gradient(scores, logits, tags, targets, 1.0)
-    assert not scores.requires_grad
-    assert not logits.requires_grad
+    inputs = batch()
+    before = [tensor.clone() for tensor in inputs]
+    loss_and_gradient(*inputs, 1.0)
+    for tensor, copy in zip(inputs, before, strict=True):
+        assert torch.equal(tensor, copy)
