@@ -6,7 +6,7 @@ that no matrix product is spent on padding. Only the attention itself lays them 
 
 import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Tuple, get_args
+from typing import Literal, NamedTuple, Optional, Tuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +23,7 @@ class HeadConfig:
     """The shape of a `PositionalTagger`; everything needed to build it anew.
 
     input_width (int): Width of a token's features, all kept encoder layers side by side.
+    lexical_width (int): Width of what the lexical channel says of a token; 0 without one.
     n_tags (int): Number of tag scores per token.
     hidden_width (int): Width inside the head.
     n_heads (int): Attention heads; divides the hidden width.
@@ -41,6 +42,7 @@ class HeadConfig:
     max_distance: int
     mask: MaskMode
     pad_ratio: float
+    lexical_width: int = 0
     mixed_precision: bool = False
 
 
@@ -217,6 +219,7 @@ class PositionalTagger(nn.Module):
         width = config.hidden_width
         self.config = config
         self.mix = LayerMix(config.input_width, width)
+        self.lexical = nn.Linear(config.lexical_width, width, bias=False) if config.lexical_width else None
         self.token_norm = nn.LayerNorm(width)
         self.gate = nn.Linear(width, 1)
         self.blocks = nn.ModuleList(
@@ -227,16 +230,19 @@ class PositionalTagger(nn.Module):
         self.dropout = Dropout()
         self.register_buffer("pad_embedding", torch.zeros(config.input_width))
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, lengths: Tensor, words: Optional[Tensor] = None
+    ) -> Tuple[Tensor, Tensor]:
         """Score a batch.
 
         features (Tensor): (rows, input width), the texts one after another.
         lengths (Tensor): (batch,) tokens per text, each at least 1.
+        words (Optional[Tensor]): (rows, lexical width) from the lexical channel, if there is one.
         RETURNS (Tuple[Tensor, Tensor]): Tag scores (rows, tags), and logits (rows, 3) of "inside an
             entity" (the gate), "an entity starts here" and "an entity ends here".
         """
         with precision(features.device, self.config.mixed_precision):
-            z = self.project(features).to(self.gate.weight.dtype)
+            z = self.project(features, words).to(self.gate.weight.dtype)
         gate = self.gate(z).squeeze(1)
         with precision(features.device, self.config.mixed_precision):
             h = self.attend(z, gate, Layout.from_lengths(lengths))
@@ -249,9 +255,17 @@ class PositionalTagger(nn.Module):
             if isinstance(module, Dropout):
                 module.p = rate
 
-    def project(self, features: Tensor) -> Tensor:
-        """Turn encoder features into the head's token vectors: (rows, input) → (rows, hidden)."""
-        return self.token_norm(F.gelu(self.mix(features)))
+    def project(self, features: Tensor, words: Optional[Tensor] = None) -> Tensor:
+        """Make the head's token vectors of encoder features and lexical channel (DESIGN.md 2.3).
+
+        features (Tensor): (rows, input width).
+        words (Optional[Tensor]): (rows, lexical width); None adds nothing.
+        RETURNS (Tensor): (rows, hidden).
+        """
+        mixed = self.mix(features)
+        if self.lexical is not None and words is not None:
+            mixed = mixed + self.lexical(words)
+        return self.token_norm(F.gelu(mixed))
 
     def attend(self, z: Tensor, gate: Tensor, layout: Layout) -> Tensor:
         """Apply the mask and the attention blocks (DESIGN.md 2.5 and 2.6).

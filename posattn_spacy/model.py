@@ -1,8 +1,9 @@
 """`posattn-spacy.PosAttnTagger.v1`: thinc glue between lists of arrays and the torch head."""
 
 import io
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 import numpy as np
 import torch
@@ -35,6 +36,7 @@ Tagger = Model[List[Doc], TokenScores]
 
 def build_posattn_tagger_v1(
     tok2vec: Tok2Vec,
+    lexical: Optional[Tok2Vec] = None,
     mask: MaskMode = "soft",
     pad_ratio: float = 0.7,
     hidden_width: int = 256,
@@ -50,6 +52,8 @@ def build_posattn_tagger_v1(
 
     tok2vec (Model[List[Doc], List[Floats2d]]): Gives one row per token, usually the listener of a frozen
         transformer.
+    lexical (Optional[Model[List[Doc], List[Floats2d]]]): Gives one more row per token, trained along with the
+        head: what an uncased or frozen encoder has lost, such as case. Usually a `spacy.MultiHashEmbed.v2`.
     mask (str): "soft" weighs keys by the gate, "pad" replaces the tokens with the lowest gate by the
         encoder's [PAD], "hard" leaves them out of the attention altogether, "none" attends to all.
     pad_ratio (float): Share of a text's tokens that "pad" and "hard" mask, at least 0 and below 1.
@@ -78,8 +82,8 @@ def build_posattn_tagger_v1(
         "posattn_tagger",
         forward,
         init=init,
-        layers=[tok2vec, head],
-        refs={"tok2vec": tok2vec, "output_layer": head},
+        layers=[tok2vec, head] if lexical is None else [tok2vec, lexical, head],
+        refs={"tok2vec": tok2vec, "lexical": lexical, "output_layer": head},
         dims={"nO": nO},
         attrs={
             "mask": mask,
@@ -122,7 +126,10 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     """
     tok2vec = model.get_ref("tok2vec")
     tok2vec.initialize(X=X)
-    width = _input_width(tok2vec, X)
+    width = _output_width(tok2vec, X)
+    lexical = model.maybe_get_ref("lexical")
+    if lexical is not None:
+        lexical.initialize(X=X)
     attrs = model.attrs
     config = HeadConfig(
         input_width=width,
@@ -133,6 +140,7 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
         max_distance=attrs["max_distance"],
         mask=attrs["mask"],
         pad_ratio=attrs["pad_ratio"],
+        lexical_width=0 if lexical is None else _output_width(lexical, X),
         mixed_precision=attrs["mixed_precision"],
     )
     head = model.get_ref("output_layer")
@@ -141,7 +149,7 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     head.set_dim("nO", config.n_tags, force=True)
 
 
-def _input_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
+def _output_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
     listener = tok2vec.maybe_get_ref("listener")
     for node in (tok2vec, listener):
         if node is not None and node.has_dim("nO"):
@@ -164,6 +172,31 @@ def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:
         head.pad_embedding.copy_(torch.from_numpy(embedding))
 
 
+@contextmanager
+def use_averages(model: Tagger, averages: Dict[Any, Any]) -> Iterator[None]:
+    """Let the torch head work with averaged weights for a while.
+
+    thinc's own method looks for them under other keys than its optimizer keeps them under, and so leaves
+    torch as it is.
+
+    model (Model[List[Doc], TokenScores]): The tagger.
+    averages (Dict[Any, Any]): What an optimizer has as `averages`.
+    """
+    shim = model.get_ref("output_layer").shims[0]
+    weights = dict(shim._model.named_parameters()) if is_initialized(model) else {}
+    averaged = {name: averages[shim.id, name] for name in weights if (shim.id, name) in averages}
+    own = {name: weights[name].detach().clone() for name in averaged}
+    with torch.no_grad():
+        for name, average in averaged.items():
+            weights[name].copy_(xp2torch(average))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, value in own.items():
+                weights[name].copy_(value)
+
+
 def is_initialized(model: Tagger) -> bool:
     """RETURNS (bool): Whether the torch head has been built or loaded."""
     return model.get_ref("output_layer").shims[0]._model is not None
@@ -173,12 +206,16 @@ def forward(
     model: Tagger, docs: List[Doc], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
     """Score the tokens of a batch of which at least one document has tokens."""
-    tok2vec, head = model.layers
+    tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
     features, backprop_tok2vec = tok2vec(docs, is_train)
-    scores, backprop_head = head(features, is_train)
+    words, backprop_lexical = lexical[0](docs, is_train) if lexical else (None, None)
+    scores, backprop_head = head((features, words), is_train)
 
     def backprop(d_scores: TokenScores) -> List[Doc]:
-        return backprop_tok2vec(backprop_head(d_scores))
+        d_features, d_words = backprop_head(d_scores)
+        if backprop_lexical is not None:
+            backprop_lexical(d_words)
+        return backprop_tok2vec(d_features)
 
     return scores, backprop
 
@@ -188,9 +225,10 @@ def _torch_shim(model: Model) -> PyTorchShim:
 
 
 def _convert_inputs(
-    model: Model, features: List[Floats2d], is_train: bool
-) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], List[Floats2d]]]:
-    """Lay the documents' rows one after another, and give the gradient back in the same pieces."""
+    model: Model, inputs: Tuple[List[Floats2d], Optional[List[Floats2d]]], is_train: bool
+) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Tuple[List[Floats2d], List[Floats2d]]]]:
+    """Lay the documents' rows one after another, and give the gradients back in the same pieces."""
+    features, words = inputs
     shim = _torch_shim(model)
     lengths = [len(rows) for rows in features]
     rows = xp2torch(
@@ -199,16 +237,21 @@ def _convert_inputs(
         device=shim.device,
     )
     filled = torch.tensor([n for n in lengths if n], device=shim.device)
+    args = [rows, filled]
+    if words is not None:
+        args.append(xp2torch(_joined(model, words), requires_grad=is_train, device=shim.device))
     if is_train:
         shim._model.set_dropout(model.attrs["dropout_rate"])
 
-    def backprop(d_inputs: ArgsKwargs) -> List[Floats2d]:
-        if not model.attrs["input_gradient"]:
-            return []
-        d_rows = cast(Floats2d, torch2xp(d_inputs.args[0]))
-        return model.ops.unflatten(d_rows, model.ops.asarray1i(lengths))
+    def pieces(gradient: Tensor) -> List[Floats2d]:
+        return model.ops.unflatten(cast(Floats2d, torch2xp(gradient)), model.ops.asarray1i(lengths))
 
-    return ArgsKwargs(args=(rows, filled), kwargs={}), backprop
+    def backprop(d_inputs: ArgsKwargs) -> Tuple[List[Floats2d], List[Floats2d]]:
+        d_rows, _, *d_words = d_inputs.args
+        d_features = pieces(d_rows) if model.attrs["input_gradient"] else []
+        return d_features, pieces(d_words[0]) if d_words else []
+
+    return ArgsKwargs(args=tuple(args), kwargs={}), backprop
 
 
 def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
@@ -223,10 +266,10 @@ def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
 
 
 def _convert_outputs(
-    model: Model, inputs_outputs: Tuple[List[Floats2d], Tuple[Tensor, Tensor]], is_train: bool
+    model: Model, inputs_outputs: Tuple[Tuple[List[Floats2d], Any], Tuple[Tensor, Tensor]], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], ArgsKwargs]]:
     """Name the head's outputs, and hand their gradients to autograd."""
-    features, outputs = inputs_outputs
+    (features, _), outputs = inputs_outputs
     tags, positions = (cast(Floats2d, torch2xp(output)) for output in outputs)
     lengths = model.ops.asarray1i([len(rows) for rows in features])
 

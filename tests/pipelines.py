@@ -34,6 +34,19 @@ HASH_EMBED = {
     "maxout_pieces": 3,
     "subword_features": True,
 }
+MULTI_HASH_EMBED = {
+    "@architectures": "spacy.MultiHashEmbed.v2",
+    "width": 16,
+    "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
+    "rows": [200, 100, 100, 100],
+    "include_static_vectors": False,
+}
+LEXICAL = {
+    "@architectures": "posattn-spacy.LexicalEmbed.v1",
+    "width": 8,
+    "attrs": ["NORM", "SHAPE"],
+    "rows": [200, 100],
+}
 FROZEN_LISTENER = {"@architectures": "posattn-spacy.FrozenListener.v1"}
 STOCK_LISTENER = {
     "@architectures": "spacy-transformers.TransformerListener.v1",

@@ -9,10 +9,21 @@ import torch
 from confection import ConfigValidationError
 from spacy.tokens import Doc
 from spacy.util import registry
-from thinc.api import Model, set_dropout_rate
+from thinc.api import Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
-from pipelines import FROZEN_LISTENER, HASH_EMBED, MASKS, TAGGER, add_head, plain_pipeline
+from pipelines import (
+    FROZEN_LISTENER,
+    HASH_EMBED,
+    LEXICAL,
+    MASKS,
+    MULTI_HASH_EMBED,
+    TAGGER,
+    TEXTS,
+    add_head,
+    initialized,
+    plain_pipeline,
+)
 from posattn_spacy.attention import MASK_MODES, Dropout
 from posattn_spacy.model import (
     TokenScores,
@@ -184,6 +195,82 @@ def test_frozen_features_ask_for_no_gradient():
     backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), scores.lengths))
     assert received == [[]]
     assert tagger.get_ref("output_layer").shims[0]._model.tags.weight.grad is not None
+
+
+# The lexical channel
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_the_lexical_channel_has_a_say_in_the_scores(mask):
+    rows, words = random_rows([3, 0, 2]), random_rows([3, 0, 2])
+    tagger = make_tagger(given_features(rows, []), lexical=given_features(words, []), mask=mask)
+    before = tagger.predict(docs_of([3, 0, 2])).tags
+    words[2] += np.array([3.0, 0, 0, 0, 0, 0], dtype="f")
+    after = tagger.predict(docs_of([3, 0, 2])).tags
+    np.testing.assert_array_equal(before[:3], after[:3])
+    assert not np.array_equal(before[3:], after[3:])
+
+
+def test_gradient_of_the_lexical_channel_equals_finite_differences():
+    lengths, received = [2, 0, 1], []
+    words = random_rows(lengths)
+    frozen = given_features(random_rows(lengths), [])
+    frozen.attrs["frozen"] = True
+    tagger = make_tagger(frozen, lexical=given_features(words, received))
+    docs = docs_of(lengths)
+    weights = np.random.normal(size=(3, N_TAGS)).astype("f"), np.random.normal(size=(3, 3)).astype("f")
+
+    def weighted_sum() -> float:
+        tags, positions, _ = tagger.begin_update(docs)[0]
+        return float((tags * weights[0]).sum(dtype="d") + (positions * weights[1]).sum(dtype="d"))
+
+    scores, backprop = tagger.begin_update(docs)
+    backprop(TokenScores(*weights, scores.lengths))
+    (gradient,) = received
+    assert [array.shape for array in gradient] == [array.shape for array in words]
+    for array, found in zip(words, gradient, strict=True):
+        expected = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            centre, sums = array[index], []
+            for step in (1e-2, -1e-2):
+                array[index] = centre + step
+                sums.append(weighted_sum())
+            array[index] = centre
+            expected[index] = (sums[0] - sums[1]) / 2e-2
+        np.testing.assert_allclose(found, expected, atol=5e-3, rtol=5e-3)
+
+
+@pytest.mark.parametrize("lexical", [LEXICAL, MULTI_HASH_EMBED])
+def test_lexical_channels_learn_and_survive_their_bytes(lexical):
+    nlp = plain_pipeline(lexical=lexical)
+    model = nlp.get_pipe("posattn_ner").model
+    examples = initialized(nlp)
+    (table, *_) = (node for node in model.get_ref("lexical").walk() if node.has_param("E"))
+    before = table.get_param("E").copy()
+    nlp.update(examples, sgd=Optimizer(0.01))
+    assert not np.array_equal(before, table.get_param("E"))
+    other = plain_pipeline(lexical=lexical)
+    other.from_bytes(nlp.to_bytes())
+    docs = [nlp.make_doc(text) for text in [*TEXTS, ""]]
+    found = other.get_pipe("posattn_ner").model.predict(docs)
+    np.testing.assert_array_equal(found.tags, model.predict(docs).tags)
+
+
+def test_the_lexical_channel_puts_its_attributes_side_by_side():
+    lexical = registry.resolve({"model": LEXICAL})["model"]
+    docs = [NLP.make_doc("Bob bob Bob"), NLP.make_doc("")]
+    lexical.initialize(X=docs)
+    rows, nothing = lexical.predict(docs)
+    assert rows.shape == (3, 16)
+    assert len(nothing) == 0
+    assert np.array_equal(rows[0], rows[2])
+    assert np.array_equal(rows[0, :8], rows[1, :8])  # the same NORM
+    assert not np.array_equal(rows[0, 8:], rows[1, 8:])  # another SHAPE
+
+
+def test_a_lexical_channel_needs_a_table_for_each_attribute():
+    with pytest.raises(ValueError, match="2 attrs, but 1 rows"):
+        plain_pipeline(lexical={**LEXICAL, "rows": [200]})
 
 
 # Dropout
