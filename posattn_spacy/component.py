@@ -2,14 +2,27 @@
 
 import math
 import warnings
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple, cast
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    cast,
+)
 
 import numpy as np
 import torch
 from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from spacy_transformers.util import batch_by_length
@@ -17,12 +30,13 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate, torch2xp, xp2t
 from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
+from .annotation import taken_tokens, write_entities, write_spans
 from .frozen.encoder import pad_embedding
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import gold_batch, survey_examples
 from .losses import TaggingLoss, loss_and_gradient
-from .model import TokenScores, is_initialized, set_pad_embedding
-from .tagging import TagScheme, viterbi
+from .model import TokenScores, is_initialized, set_pad_embedding, use_averages
+from .tagging import Lattice, Spans, TagScheme
 
 default_model_config = """
 [model]
@@ -43,12 +57,27 @@ INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
 
 
+class Prediction(NamedTuple):
+    """What the component finds in a document.
+
+    entities (Spans): Spans that do not overlap, in order.
+    candidates (Spans): All spans that are probable enough, overlapping ones too; none unless asked for.
+    """
+
+    entities: Spans
+    candidates: Spans
+
+
 @Language.factory(
     "posattn_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
         "positional_weight": 0.25,
+        "label_weights": {},
+        "threshold": 0.0,
+        "label_thresholds": {},
+        "candidates": None,
         "overwrite": False,
         "scorer": {"@scorers": "posattn-spacy.ner_scorer.v1"},
     },
@@ -68,6 +97,10 @@ def make_posattn_ner(
     name: str,
     model: Model[List[Doc], TokenScores],
     positional_weight: float,
+    label_weights: Dict[str, float],
+    threshold: float,
+    label_thresholds: Dict[str, float],
+    candidates: Optional[float],
     overwrite: bool,
     scorer: Optional[Callable],
 ) -> "PositionalNER":
@@ -75,6 +108,12 @@ def make_posattn_ner(
 
     model (Model[List[Doc], TokenScores]): A `posattn-spacy.PosAttnTagger.v1`.
     positional_weight (float): Weight λ of the positional loss, at least 0.
+    label_weights (Dict[str, float]): How heavily a type's tokens weigh in the categorical loss, where it is
+        not 1: by this factor their other tags count for more.
+    threshold (float): Entities that are less probable are left out.
+    label_thresholds (Dict[str, float]): The same for single types, in place of `threshold`.
+    candidates (Optional[float]): If given, every span that is at least so probable is written to `doc.spans`,
+        overlapping ones too.
     overwrite (bool): Whether entities that are already there give way to predicted ones. By default they
         stay, as they do in spaCy's `ner`.
     scorer (Optional[Callable]): The scoring method.
@@ -84,6 +123,10 @@ def make_posattn_ner(
         model,
         name,
         positional_weight=positional_weight,
+        label_weights=label_weights,
+        threshold=threshold,
+        label_thresholds=label_thresholds,
+        candidates=candidates,
         overwrite=overwrite,
         scorer=scorer,
     )
@@ -99,6 +142,10 @@ class PositionalNER(TrainablePipe):
         name: str = "posattn_ner",
         *,
         positional_weight: float = 0.25,
+        label_weights: Optional[Dict[str, float]] = None,
+        threshold: float = 0.0,
+        label_thresholds: Optional[Dict[str, float]] = None,
+        candidates: Optional[float] = None,
         overwrite: bool = False,
         scorer: Optional[Callable] = None,
     ) -> None:
@@ -108,24 +155,29 @@ class PositionalNER(TrainablePipe):
         model (Model[List[Doc], TokenScores]): The model.
         name (str): The component's name in the pipeline.
         positional_weight (float): Weight λ of the positional loss, at least 0.
+        label_weights (Optional[Dict[str, float]]): Weights of types in the categorical loss, 1 if not given.
+        threshold (float): The least probability of an entity.
+        label_thresholds (Optional[Dict[str, float]]): The same for single types, in place of `threshold`.
+        candidates (Optional[float]): The least probability of a candidate; None for no candidates.
         overwrite (bool): Whether entities that are already there give way to predicted ones.
         scorer (Optional[Callable]): The scoring method.
-        RAISES (ValueError): If the weight is negative.
+        RAISES (ValueError): If a setting is out of its range.
         """
-        if positional_weight < 0:
-            raise ValueError(
-                f"components.{name}.positional_weight = {positional_weight}: a loss can't have a "
-                "negative weight; 0 leaves the positional loss out."
-            )
-        self.vocab = vocab
-        self.model = model
-        self.name = name
-        self.scorer = scorer
         self.cfg: Dict[str, Any] = {
             "labels": [],
             "overwrite": overwrite,
             "positional_weight": positional_weight,
+            "label_weights": dict(label_weights or {}),
+            "threshold": threshold,
+            "label_thresholds": dict(label_thresholds or {}),
+            "candidates": candidates,
+            "temperature": 1.0,  # fitted by `calibrate`
         }
+        _check_settings(f"components.{name}", self.cfg)
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
         self._warned_labels: Set[str] = set()
 
     @property
@@ -159,11 +211,11 @@ class PositionalNER(TrainablePipe):
         if self.model.has_dim("nO"):
             raise ValueError(Errors.E922.format(name=self.name, nO=self.model.get_dim("nO")))
 
-    def predict(self, docs: Iterable[Doc]) -> List[np.ndarray]:
-        """Find the best legal tag sequence of every document, without modifying it.
+    def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
+        """Find the entities of every document and how sure they are, without modifying it.
 
         docs (Iterable[Doc]): The documents.
-        RETURNS (List[np.ndarray]): Per document (tokens,) tags of `TagScheme(labels)`.
+        RETURNS (List[Prediction]): What was found, per document.
         RAISES (ValueError): If the component has not been initialized, or a transformer it listens to has
             not run.
         """
@@ -172,58 +224,65 @@ class PositionalNER(TrainablePipe):
             raise ValueError(Errors.E109.format(name=self.name))
         for listener in find_listeners(self.model):
             require_features(docs, listener)
-        tags = [np.zeros(0, dtype=np.int64) for _ in docs]
+        predictions = [Prediction(Spans.none(), Spans.none()) for _ in docs]
         for batch in batch_by_length(docs, PREDICT_TOKENS):  # one long document would pad all others
             if any(len(docs[i]) for i in batch):
-                for i, doc_tags in zip(batch, self._predict_batch([docs[i] for i in batch]), strict=True):
-                    tags[i] = doc_tags
-        return tags
+                found = self._predict_batch([docs[i] for i in batch])
+                for i, prediction in zip(batch, found, strict=True):
+                    predictions[i] = prediction
+        return predictions
 
-    def _predict_batch(self, docs: List[Doc]) -> List[np.ndarray]:
+    def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
         """Score and decode documents of like length together."""
-        scores = self.model.predict(docs)
-        tag_scores = xp2torch(scores.tags)
-        forced_outside = np.concatenate([self._forced_outside(doc) for doc in docs])
+        lattice = self.lattice(docs, self.model.predict(docs))
+        entities = lattice.spans_of(lattice.best())
+        thresholds = [self.cfg["label_thresholds"].get(label, self.cfg["threshold"]) for label in self.labels]
+        entities = entities.select(entities.probabilities >= np.array(thresholds)[entities.labels])
+        least = self.cfg["candidates"]
+        candidates = Spans.none() if least is None else lattice.spans_above(least)
+        lengths = [len(doc) for doc in docs]
+        found = zip(entities.split(lengths), candidates.split(lengths), strict=True)
+        return [Prediction(*spans) for spans in found]
+
+    def lattice(self, docs: List[Doc], scores: TokenScores) -> Lattice:
+        """Make the distribution over tag sequences that the model's scores stand for.
+
+        docs (List[Doc]): The documents; what is taken in them stays outside of entities.
+        scores (TokenScores): What the model says about them.
+        RETURNS (Lattice): The distribution, at the temperature that was fitted.
+        """
+        tag_scores = xp2torch(scores.tags) / self.cfg["temperature"]
+        forced_outside = np.concatenate([taken_tokens(doc, self.cfg["overwrite"]) for doc in docs])
         tag_scores[torch.from_numpy(forced_outside), 1:] = -torch.inf
-        lengths = xp2torch(scores.lengths).long()
-        tags = viterbi(tag_scores, lengths[lengths > 0], TagScheme(self.labels))
-        return list(np.split(tags.cpu().numpy(), np.cumsum([len(doc) for doc in docs])[:-1]))
+        return Lattice(tag_scores, _filled_lengths(scores))
 
-    def _forced_outside(self, doc: Doc) -> np.ndarray:
-        """(tokens,) bool: the tokens that are taken, which no predicted entity may touch."""
-        if self.cfg["overwrite"] or not doc.has_annotation("ENT_IOB"):
-            return np.zeros(len(doc), dtype=bool)
-        return np.array([token.ent_iob in (1, 3) for token in doc], dtype=bool)
-
-    def set_annotations(self, docs: Iterable[Doc], tags: Sequence[np.ndarray]) -> None:
-        """Write predicted entities to the documents.
+    def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Prediction]) -> None:
+        """Write predicted entities to the documents, and with their scores to `doc.spans`.
 
         Unless `overwrite` is set, entities and blocked tokens that are already there stay, and predicted
         entities that touch them are left out, as in spaCy's `ner`. Entities do not begin or end in white
-        space.
+        space. The group in `doc.spans` has the name of the component. Candidates, if asked for, are in
+        `<name>_candidates`.
 
         docs (Iterable[Doc]): The documents.
-        tags (Sequence[np.ndarray]): What `predict` returned for them.
+        predictions (Sequence[Prediction]): What `predict` returned for them.
         """
-        scheme = TagScheme(self.labels)
-        for doc, doc_tags in zip(docs, tags, strict=True):
-            spans = (
-                _trimmed(doc, start, stop, scheme.labels[label])
-                for start, stop, label in scheme.decode(doc_tags)
-            )
-            ents = [span for span in spans if span is not None]
-            if self.cfg["overwrite"]:
-                doc.set_ents(ents, default="outside")
-                continue
-            taken = self._forced_outside(doc)
-            if not taken.any():
-                doc.set_ents(ents, default="outside")
-                continue
-            free = [ent for ent in ents if not taken[ent.start : ent.end].any()]
-            for ent in free:
-                taken[ent.start : ent.end] = True
-            outside = [doc[i : i + 1] for i in np.flatnonzero(~taken).tolist()]
-            doc.set_ents(free, outside=outside, default="unmodified")
+        for doc, prediction in zip(docs, predictions, strict=True):
+            taken = taken_tokens(doc, self.cfg["overwrite"])
+            entities = write_spans(doc, self.name, prediction.entities, self.labels, taken)
+            if self.cfg["candidates"] is not None:
+                write_spans(doc, f"{self.name}_candidates", prediction.candidates, self.labels, taken)
+            write_entities(doc, entities, taken)
+
+    def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
+        """Work with other weights for a while, such as an optimizer's averages.
+
+        Like that of all pipes it is a plain generator, which `nlp.use_params` sends on by hand.
+
+        params (Dict[Any, Any]): The weights by the keys of thinc's optimizers.
+        """
+        with self.model.use_params(params), use_averages(self.model, params):
+            yield
 
     def update(
         self,
@@ -287,12 +346,22 @@ class PositionalNER(TrainablePipe):
             logits,
             torch.from_numpy(gold.tags).to(tags.device),
             torch.from_numpy(gold.positions).to(tags.device),
+            _filled_lengths(scores),
             self.cfg["positional_weight"],
+            self._tag_weights(tags.device),
         )
         if not math.isfinite(loss.total):
             raise ValueError(Errors.E910.format(name=self.name))
         d_tag_scores = cast(Floats2d, torch2xp(d_tags))
         return loss, TokenScores(d_tag_scores, cast(Floats2d, torch2xp(d_logits)), scores.lengths)
+
+    def _tag_weights(self, device: torch.device) -> Optional[torch.Tensor]:
+        """(tags,) weights of the categorical loss; None if all are 1."""
+        weights = self.cfg["label_weights"]
+        if not weights:
+            return None
+        of_labels = [weights.get(label, 1.0) for label in self.labels for _ in range(2)]
+        return torch.tensor([1.0, *of_labels], device=device)
 
     def _warn_unseen(self, labels: Set[str]) -> None:
         """Say once of each label that the component has not been set up for it."""
@@ -331,6 +400,7 @@ class PositionalNER(TrainablePipe):
         for label in survey.labels if labels is None else labels:
             self.add_label(label)
         self._require_labels()
+        self._check_labels_of_settings()
         tok2vec = self.model.get_ref("tok2vec")
         encoder = find_encoder(tok2vec, nlp)
         self.model.set_dim("nO", len(TagScheme(self.labels)))
@@ -338,11 +408,39 @@ class PositionalNER(TrainablePipe):
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
 
+    def _check_labels_of_settings(self) -> None:
+        """Refuse settings of labels that there are not, which are mostly misspelt ones."""
+        for setting in ("label_weights", "label_thresholds"):
+            unknown = sorted(set(self.cfg[setting]) - set(self.labels))
+            if unknown:
+                raise ValueError(
+                    f"components.{self.name}.{setting} names {', '.join(unknown)}, but the labels are "
+                    f"{', '.join(self.labels)}."
+                )
 
-def _trimmed(doc: Doc, start: int, stop: int, label: str) -> Optional[Span]:
-    """Make a span without white space at its edges; nothing if it is all white space."""
-    while start < stop and doc[start].is_space:
-        start += 1
-    while start < stop and doc[stop - 1].is_space:
-        stop -= 1
-    return Span(doc, start, stop, label=label) if start < stop else None
+
+def _filled_lengths(scores: TokenScores) -> torch.Tensor:
+    """(texts,) tokens of the documents that have any."""
+    lengths = xp2torch(scores.lengths).long()
+    return lengths[lengths > 0]
+
+
+def _check_settings(path: str, cfg: Dict[str, Any]) -> None:
+    """Refuse settings that are out of their range; `path` is where they stand in the config."""
+    if cfg["positional_weight"] < 0:
+        raise ValueError(
+            f"{path}.positional_weight = {cfg['positional_weight']}: a loss can't have a negative weight; 0 "
+            "leaves the positional loss out."
+        )
+    for label, weight in cfg["label_weights"].items():
+        if weight < 0:
+            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is at least 0.")
+    thresholds = {f"label_thresholds.{label}": value for label, value in cfg["label_thresholds"].items()}
+    for key, value in {"threshold": cfg["threshold"], **thresholds}.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{path}.{key} = {value}: a probability is from 0 to 1.")
+    if cfg["candidates"] is not None and not 0 < cfg["candidates"] <= 1:
+        raise ValueError(
+            f"{path}.candidates = {cfg['candidates']}: it is the least probability of a candidate, above 0 "
+            "and at most 1; null makes none."
+        )

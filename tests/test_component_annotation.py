@@ -1,6 +1,7 @@
 """What `posattn_ner` writes to documents, and what it does with entities that are already there."""
 
-from typing import List, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import pytest
@@ -9,11 +10,20 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from pipelines import HASH_EMBED, TEXTS, add_head, make_examples, plain_pipeline, train
-from posattn_spacy.tagging import TagScheme
+from posattn_spacy.component import PositionalNER, Prediction
+from posattn_spacy.confidence import add_confidence_extension
+from posattn_spacy.tagging import Spans
 
 LABELS = ["geo", "per"]
-SCHEME = TagScheme(LABELS)
 TEXT = TEXTS[0]  # Alice Smith visited Berlin .
+
+
+def predicted(*spans: Tuple[int, int, str], candidates: Optional[Spans] = None) -> Prediction:
+    """A prediction of spans: the first one is sure, each other one half as sure as the one before."""
+    starts, stops, labels = (np.array([span[i] for span in spans]) for i in range(3))
+    indices = np.array([LABELS.index(label) for label in labels], dtype=np.int64)
+    halves = np.power(0.5, np.arange(len(spans)), dtype=np.float32)
+    return Prediction(Spans(starts, stops, indices, halves), candidates or Spans.none())
 
 
 def annotate(doc: Doc, spans: Sequence[Tuple[int, int, str]], **settings: bool) -> Doc:
@@ -21,8 +31,7 @@ def annotate(doc: Doc, spans: Sequence[Tuple[int, int, str]], **settings: bool) 
     pipe = plain_pipeline(settings=settings).get_pipe("posattn_ner")
     for label in LABELS:
         pipe.add_label(label)
-    tags = SCHEME.encode([(start, end, LABELS.index(label)) for start, end, label in spans], len(doc))
-    pipe.set_annotations([doc], [tags])
+    pipe.set_annotations([doc], [predicted(*spans)])
     return doc
 
 
@@ -63,10 +72,108 @@ def test_entities_do_not_begin_or_end_in_white_space(overwrite):
 
 def test_every_document_gets_its_own_entities():
     pipe = plain_pipeline().get_pipe("posattn_ner")
-    pipe.add_label("per")
+    for label in LABELS:
+        pipe.add_label(label)
     docs = [doc_of("a", "b"), doc_of(), doc_of("c")]
-    pipe.set_annotations(docs, [np.array([1, 2]), np.array([], dtype="i8"), np.array([1])])
+    pipe.set_annotations(docs, [predicted((0, 2, "per")), predicted(), predicted((0, 1, "per"))])
     assert [found(doc) for doc in docs] == [[("a b", "per")], [], [("c", "per")]]
+
+
+# Probabilities
+
+
+def scores(doc: Doc, key: str = "posattn_ner") -> List[Tuple[str, str, float]]:
+    group = doc.spans[key]
+    return [
+        (span.text, span.label_, score)
+        for span, score in zip(group, group.attrs["scores"].tolist(), strict=False)
+    ]
+
+
+def test_spans_with_scores_stand_beside_the_entities():
+    doc = annotate(doc_of(*TEXT.split()), [(0, 2, "per"), (3, 4, "geo")])
+    assert scores(doc) == [("Alice Smith", "per", 1.0), ("Berlin", "geo", 0.5)]
+    assert "posattn_ner_candidates" not in doc.spans
+
+
+def test_scores_survive_the_way_through_bytes():
+    doc = annotate(doc_of(*TEXT.split()), [(0, 2, "per"), (3, 4, "geo")])
+    assert scores(Doc(doc.vocab).from_bytes(doc.to_bytes())) == scores(doc)
+
+
+def test_entities_that_give_way_have_no_score():
+    doc = doc_of(*TEXT.split())
+    doc.set_ents([Span(doc, 0, 1, label="rule")], default="missing")
+    annotate(doc, [(0, 2, "per"), (3, 4, "geo")])
+    assert scores(doc) == [("Berlin", "geo", 0.5)]
+    assert found(doc) == [("Alice", "rule"), ("Berlin", "geo")]
+
+
+def test_a_span_knows_its_confidence():
+    add_confidence_extension()
+    doc = annotate(doc_of(*TEXT.split()), [(0, 2, "per"), (3, 4, "geo")])
+    assert [ent._.confidence for ent in doc.ents] == [1.0, 0.5]
+    assert doc[2:3]._.confidence is None
+    assert Span(doc, 3, 4, label="per")._.confidence is None
+    assert doc_of("a")[:1]._.confidence is None
+
+
+@pytest.fixture(scope="module")
+def unsure() -> Language:
+    """A pipeline that has learned little."""
+    nlp = plain_pipeline()
+    train(nlp, 12)
+    return nlp
+
+
+def test_less_probable_entities_are_left_out(unsure):
+    pipe = unsure.get_pipe("posattn_ner")
+    every = {item for text in TEXTS for item in scores(unsure(text))}
+    middle = float(np.median([score for *_, score in every]))
+    with configured(pipe, threshold=middle):
+        kept = {item for text in TEXTS for item in scores(unsure(text))}
+    assert kept == {item for item in every if item[2] >= middle}
+    assert 0 < len(kept) < len(every)
+
+
+def test_a_label_may_have_a_threshold_of_its_own(unsure):
+    pipe = unsure.get_pipe("posattn_ner")
+    every = {item for text in TEXTS for item in scores(unsure(text))}
+    assert {label for _, label, _ in every} == {"geo", "per"}
+    with configured(pipe, threshold=1.0, label_thresholds={"geo": 0.0}):
+        kept = {item for text in TEXTS for item in scores(unsure(text))}
+    assert kept == {item for item in every if item[1] == "geo"}
+
+
+def test_candidates_are_all_probable_spans(unsure):
+    pipe = unsure.get_pipe("posattn_ner")
+    with configured(pipe, candidates=0.01):
+        docs = list(unsure.pipe(TEXTS))
+    for doc in docs:
+        candidates = scores(doc, "posattn_ner_candidates")
+        assert {item[:2] for item in scores(doc)} <= {item[:2] for item in candidates}
+        assert all(score >= 0.01 for *_, score in candidates)
+    assert sum(len(doc.spans["posattn_ner_candidates"]) for doc in docs) > sum(len(doc.ents) for doc in docs)
+
+
+def test_a_higher_temperature_makes_less_sure(unsure):
+    pipe = unsure.get_pipe("posattn_ner")
+    before = {item[:2]: item[2] for text in TEXTS for item in scores(unsure(text))}
+    with configured(pipe, temperature=2.0):
+        after = {item[:2]: item[2] for text in TEXTS for item in scores(unsure(text))}
+    assert before.keys() == after.keys()
+    assert np.mean(list(after.values())) < np.mean(list(before.values()))
+
+
+@contextmanager
+def configured(pipe: PositionalNER, **settings: Any) -> Iterator[None]:
+    """Change a component's settings for a while."""
+    before = dict(pipe.cfg)
+    pipe.cfg.update(settings)
+    try:
+        yield
+    finally:
+        pipe.cfg.update(before)
 
 
 # Entities that are already there: the same for spaCy's own `ner`
@@ -153,11 +260,14 @@ def test_predict_leaves_taken_tokens_out():
     train(nlp, 60)
     pipe = nlp.get_pipe("posattn_ner")
     doc = nlp.make_doc(TEXT)
-    assert [SCHEME.tags[tag] for tag in pipe.predict([doc])[0]] == ["B-per", "I-per", "O", "B-geo", "O"]
+    ((entities, _),) = pipe.predict([doc])
+    assert entities.starts.tolist() == [0, 3]
     doc.set_ents([Span(doc, 3, 4, label="rule")], blocked=[doc[0:1]], default="missing")
-    tags = [SCHEME.tags[tag] for tag in pipe.predict([doc])[0]]
-    assert (tags[0], tags[3]) == ("O", "O")
-    assert tags[1] != "I-per"
+    ((entities, _),) = pipe.predict([doc])
+    touched = {
+        i for start, stop in zip(entities.starts, entities.stops, strict=False) for i in range(start, stop)
+    }
+    assert not touched & {0, 3}
 
 
 # Overwriting

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from spacy.language import Language
+from thinc.api import Adam
 
 from pipelines import (
     GOLD,
@@ -254,10 +255,9 @@ def test_predict_leaves_the_documents_alone():
     pipe = nlp.get_pipe(NAME)
     docs = [nlp.make_doc(text) for text in [*TEXTS, ""]]
     before = [doc.to_bytes() for doc in docs]
-    tags = pipe.predict(docs)
+    predictions = pipe.predict(docs)
     assert [doc.to_bytes() for doc in docs] == before
-    assert [len(array) for array in tags] == [len(doc) for doc in docs]
-    pipe.set_annotations(docs, tags)
+    pipe.set_annotations(docs, predictions)
     assert [[(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents] for doc in docs] == [*GOLD, []]
 
 
@@ -283,3 +283,54 @@ def test_another_scorer_may_be_chosen():
     scores: Dict[str, Any] = nlp.evaluate(make_examples(nlp))
     assert "ents_f" in scores
     assert "flat_f" not in scores
+
+
+# Averages
+
+
+def test_averaged_weights_are_used_and_given_back():
+    nlp = plain_pipeline()
+    examples = initialized(nlp)
+    optimizer = Adam(0.01, use_averages=True)
+    for _ in range(3):
+        nlp.update(examples, sgd=optimizer)
+    pipe = nlp.get_pipe(NAME)
+    shim = pipe.model.get_ref("output_layer").shims[0]
+    own = head_parameters(nlp)
+    with nlp.use_params(optimizer.averages):
+        averaged = head_parameters(nlp)
+    for name, average in averaged.items():
+        np.testing.assert_array_equal(average.numpy(), optimizer.averages[shim.id, name])
+    assert any(not torch.equal(average, own[name]) for name, average in averaged.items())
+    for name, weight in head_parameters(nlp).items():
+        assert torch.equal(weight, own[name])
+
+
+# Weights of labels
+
+
+def test_a_label_without_weight_is_not_learned():
+    nlp = plain_pipeline(settings={"label_weights": {"geo": 0.0}, "positional_weight": 0.0})
+    train(nlp, 40)
+    assert {label for doc in entities(nlp) for *_, label in doc} == {"per"}
+
+
+@pytest.mark.parametrize("setting", ["label_weights", "label_thresholds"])
+def test_settings_of_unknown_labels_are_refused(setting):
+    nlp = plain_pipeline(settings={setting: {"goe": 0.5}})
+    with pytest.raises(ValueError, match=rf"components\.{NAME}\.{setting} names goe.*geo, per"):
+        initialized(nlp)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"label_weights": {"geo": -1.0}}, r"label_weights\.geo = -1\.0"),
+        ({"threshold": 1.5}, r"threshold = 1\.5"),
+        ({"label_thresholds": {"geo": -0.5}}, r"label_thresholds\.geo = -0\.5"),
+        ({"candidates": 0.0}, r"candidates = 0\.0.*null"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(ValueError, match=rf"components\.{NAME}\.{message}"):
+        plain_pipeline(settings=settings)
