@@ -133,3 +133,105 @@ def warm_store(
             progress.update(words)
     seconds = time.monotonic() - started
     msg.good(f"{len(docs):,} texts, {n_words:,} words in {seconds:,.0f} s: {n_words / seconds:,.0f} words/s")
+
+
+ModelPath = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a trained pipeline")]
+CorpusPath = Annotated[
+    Path, typer.Argument(exists=True, help="Annotated documents, as .spacy file or folder")
+]
+GoldTokens = Annotated[bool, typer.Option("--gold-preproc", help="Use the tokens of the corpus")]
+GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
+
+
+@posattn.command("calibrate")
+def calibrate_model(
+    model: ModelPath, corpus: CorpusPath, gold_preproc: GoldTokens = False, gpu_id: GpuId = -1
+) -> None:
+    """Fit the temperature of a trained pipeline anew, so that its probabilities hold on a corpus.
+
+    Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
+    """
+    import spacy
+    from spacy.cli._util import setup_gpu
+    from spacy.training import Corpus
+
+    from .calibration import calibration_error, fit_temperature, judge, posattn_pipes, scored_batches
+    from .settings import write_settings
+
+    setup_gpu(gpu_id)
+    nlp = spacy.load(model)
+    examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
+    for name, pipe in posattn_pipes(nlp):
+        batches = list(scored_batches(nlp, pipe, examples))
+        before = pipe.cfg["temperature"]
+        try:
+            temperature = fit_temperature(batches)
+        except ValueError as error:
+            msg.fail(f"'{name}' can't be calibrated: {error}.", exits=1)
+        write_settings(model, name, {"temperature": temperature})
+        rows = [
+            (f"{t:.3f}", f"{calibration_error(judge(batches, t)):.4f}") for t in (1.0, before, temperature)
+        ]
+        msg.table(
+            [(label, *row) for label, row in zip(("uncalibrated", "before", "now"), rows, strict=True)],
+            header=("", "temperature", "calibration error"),
+            aligns=("l", "r", "r"),
+            divider=True,
+        )
+        msg.good(f"Temperature of '{name}' written to {model}")
+
+
+@posattn.command("find-threshold")
+def find_threshold(
+    model: ModelPath,
+    corpus: CorpusPath,
+    write: Annotated[bool, typer.Option("--write", help="Write the best thresholds to the pipeline")] = False,
+    gold_preproc: GoldTokens = False,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Show what thresholds do to precision and recall, and the best one for each label.
+
+    Use documents that the pipeline was not trained on.
+    """
+    import spacy
+    from spacy.cli._util import setup_gpu
+    from spacy.training import Corpus
+
+    from .calibration import judge, posattn_pipes, scored_batches
+    from .settings import write_settings
+    from .thresholds import best_point, of_label, points
+
+    def cells(point: Any) -> tuple[str, ...]:
+        return (
+            f"{point.threshold:.2f}",
+            f"{point.kept:,}",
+            f"{point.p:.4f}",
+            f"{point.r:.4f}",
+            f"{point.f:.4f}",
+        )
+
+    columns = ("threshold", "entities", "P", "R", "F1")
+    setup_gpu(gpu_id)
+    nlp = spacy.load(model)
+    examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
+    for name, pipe in posattn_pipes(nlp):
+        batches = list(scored_batches(nlp, pipe, examples))
+        if not batches:
+            msg.fail(f"{corpus} has no documents with tokens.", exits=1)
+        judged = judge(batches, pipe.cfg["temperature"])
+        msg.divider(f"{name}: all labels")
+        grid = [i / 10 for i in range(10)]
+        msg.table([cells(p) for p in points(judged, grid)], header=columns, aligns=["r"] * 5, divider=True)
+        msg.divider(f"{name}: the best for each label")
+        rows, thresholds = [], {}
+        for i, label in enumerate(pipe.labels):
+            own = of_label(judged, i)
+            (plain,), best = points(own, [0.0]), best_point(own)
+            thresholds[label] = best.threshold
+            rows.append((label, f"{own.gold.sum():,}", *cells(plain)[1:], *cells(best)))
+        msg.table(
+            rows, header=("label", "gold", *columns[1:], *columns), aligns=["l", *["r"] * 10], divider=True
+        )
+        if write:
+            write_settings(model, name, {"label_thresholds": thresholds})
+            msg.good(f"Thresholds of '{name}' written to {model}")

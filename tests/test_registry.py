@@ -33,11 +33,13 @@ def test_setup_lists_the_names_that_configs_use():
     assert names >= {
         "posattn_ner",
         "posattn-spacy.PosAttnTagger.v1",
+        "posattn-spacy.LexicalEmbed.v1",
         "posattn-spacy.FrozenTransformer.v1",
         "posattn-spacy.FrozenListener.v1",
         "posattn-spacy.FrozenTok2Vec.v1",
         "posattn-spacy.ner_scorer.v1",
         "posattn-spacy.feature_store.v1",
+        "posattn-spacy.calibrate.v1",
         "posattn",
     }
 

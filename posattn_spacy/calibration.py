@@ -1,0 +1,213 @@
+"""How far an entity's probability can be trusted, and the temperature that makes it so (DESIGN.md 2.9)."""
+
+import math
+import warnings
+from itertools import islice
+from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, cast
+
+import numpy as np
+import torch
+from spacy.language import Language
+from spacy.pipeline.pipe import Pipe
+from spacy.training import Example
+from spacy.util import resolve_dot_names
+from thinc.api import xp2torch
+from torch import Tensor
+
+from .component import PositionalNER
+from .gold import gold_batch
+from .losses import MISSING
+from .tagging import Lattice, span_bounds
+
+BATCH_DOCS = 256
+TEMPERATURES = (0.1, 10.0)  # between which the best one is looked for
+TOLERANCE = 1e-3  # of its logarithm
+
+
+class ScoredBatch(NamedTuple):
+    """What a component's model says about a batch, and what is right.
+
+    scores (Tensor): (rows, tags) tag scores, the texts one after another.
+    lengths (Tensor): (texts,) tokens per text, each at least 1.
+    tags (Tensor): (rows,) gold tags, `MISSING` where there is none.
+    """
+
+    scores: Tensor
+    lengths: Tensor
+    tags: Tensor
+
+
+class Judged(NamedTuple):
+    """Predicted entities and whether they are right.
+
+    labels (np.ndarray): (entities,) int64 index of the label.
+    probabilities (np.ndarray): (entities,) float32.
+    correct (np.ndarray): (entities,) bool, whether gold has the same tokens with the same label.
+    gold (np.ndarray): (labels,) int64 number of gold entities.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    correct: np.ndarray
+    gold: np.ndarray
+
+
+def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> Iterator[ScoredBatch]:
+    """Run a pipeline as far as a component's model, without touching the examples.
+
+    nlp (Language): The pipeline.
+    pipe (PositionalNER): One of its components.
+    examples (Iterable[Example]): The examples; those without tokens are left out.
+    YIELDS (ScoredBatch): The scores, batch by batch.
+    """
+    place = [component for _, component in nlp.pipeline].index(pipe)
+    upstream = [component for _, component in nlp.pipeline[:place]]
+    label_index = {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)}
+    filled = (example for example in examples if len(example.predicted))
+    while batch := list(islice(filled, BATCH_DOCS)):
+        docs = [example.predicted.copy() for example in batch]
+        for component in upstream:
+            piped = component.pipe(docs) if isinstance(component, Pipe) else map(component, docs)
+            docs = list(cast(Any, piped))
+        scores = xp2torch(pipe.model.predict(docs).tags)
+        tags = torch.from_numpy(gold_batch(batch, label_index).tags).to(scores.device)
+        yield ScoredBatch(scores, torch.tensor([len(doc) for doc in docs], device=scores.device), tags)
+
+
+def judge(batches: Sequence[ScoredBatch], temperature: float) -> Judged:
+    """Decode scored batches and compare the entities with gold.
+
+    batches (Sequence[ScoredBatch]): The batches, at least one. Entities that touch a token without a gold tag
+        are left out.
+    temperature (float): What the scores are divided by.
+    RETURNS (Judged): The entities.
+    """
+    judged = [_judge_batch(batch, temperature) for batch in batches]
+    labels, probabilities, correct, gold = zip(*judged, strict=True)
+    return Judged(
+        np.concatenate(labels), np.concatenate(probabilities), np.concatenate(correct), np.sum(gold, axis=0)
+    )
+
+
+def _judge_batch(batch: ScoredBatch, temperature: float) -> Judged:
+    lattice = Lattice(batch.scores / temperature, batch.lengths)
+    found = lattice.spans_of(lattice.best())
+    missing = (batch.tags == MISSING).cpu().numpy()
+    gold = [field.cpu().numpy() for field in span_bounds(batch.tags.clamp(min=0))]
+    is_gold = np.isin(_codes(found.starts, found.stops, found.labels), _codes(*gold))
+    unknown = np.append(0, missing.cumsum())
+    known = unknown[found.stops] == unknown[found.starts]
+    n_labels = (batch.scores.shape[1] - 1) // 2
+    return Judged(
+        found.labels[known],
+        found.probabilities[known],
+        is_gold[known],
+        np.bincount(gold[2], minlength=n_labels),
+    )
+
+
+def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(spans,) int64, equal for equal spans of fewer than 2²⁰ tokens."""
+    return (starts << 32) + ((stops - starts) << 12) + labels
+
+
+def fit_temperature(batches: Sequence[ScoredBatch]) -> float:
+    """Find the temperature at which the decoded entities' probabilities have the least log loss.
+
+    Decoding itself does not depend on it.
+
+    batches (Sequence[ScoredBatch]): The batches.
+    RETURNS (float): The temperature, within `TEMPERATURES`.
+    RAISES (ValueError): If no entity is decoded in them.
+    """
+    if not batches or not len(judge(batches, 1.0).labels):
+        raise ValueError("no entity is predicted in the documents to calibrate on")
+    low, high = (math.log(bound) for bound in TEMPERATURES)
+    golden = (math.sqrt(5) - 1) / 2
+    inner = [high - golden * (high - low), low + golden * (high - low)]
+    losses = [log_loss(judge(batches, math.exp(x))) for x in inner]
+    while high - low > TOLERANCE:  # golden-section search
+        if losses[0] < losses[1]:
+            high, inner[1], losses[1] = inner[1], inner[0], losses[0]
+            inner[0] = high - golden * (high - low)
+            losses[0] = log_loss(judge(batches, math.exp(inner[0])))
+        else:
+            low, inner[0], losses[0] = inner[0], inner[1], losses[1]
+            inner[1] = low + golden * (high - low)
+            losses[1] = log_loss(judge(batches, math.exp(inner[1])))
+    return math.exp((low + high) / 2)
+
+
+def log_loss(judged: Judged) -> float:
+    """RETURNS (float): Mean negative log-likelihood of right and wrong, in nats per entity."""
+    p = np.clip(judged.probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    return float(-np.log(np.where(judged.correct, p, 1 - p)).mean())
+
+
+def calibration_error(judged: Judged, bins: int = 15) -> float:
+    """Expected calibration error, over bins with equally many entities.
+
+    judged (Judged): The entities, at least one.
+    bins (int): How many bins.
+    RETURNS (float): Mean distance between the share that is right and the mean probability.
+    """
+    order = np.argsort(judged.probabilities, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    gaps = [abs(judged.correct[part].mean() - judged.probabilities[part].mean()) for part in parts]
+    return float(np.average(gaps, weights=[len(part) for part in parts]))
+
+
+def risk_coverage_area(judged: Judged) -> float:
+    """Area under the curve of the share that is wrong among the surest entities, over how many are kept.
+
+    judged (Judged): The entities, at least one.
+    RETURNS (float): The area; 0 if the wrong ones were all less sure than the right ones and none was wrong.
+    """
+    order = np.argsort(-judged.probabilities, kind="stable")
+    wrong = (~judged.correct[order]).cumsum()
+    return float((wrong / np.arange(1, len(order) + 1)).mean())
+
+
+def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Tuple[str, float]]:
+    """Fit the temperature of every `posattn_ner` of a pipeline.
+
+    nlp (Language): The pipeline.
+    examples (Sequence[Example]): What to fit it on; not what the model was trained on.
+    RETURNS (List[Tuple[str, float]]): Names of the components, and their temperatures.
+    RAISES (ValueError): If no entity is predicted in the examples.
+    """
+    fitted = []
+    for name, pipe in posattn_pipes(nlp):
+        pipe.cfg["temperature"] = fit_temperature(list(scored_batches(nlp, pipe, examples)))
+        fitted.append((name, pipe.cfg["temperature"]))
+    return fitted
+
+
+def posattn_pipes(nlp: Language) -> List[Tuple[str, PositionalNER]]:
+    """RETURNS (List[Tuple[str, PositionalNER]]): The components of this kind, with their names."""
+    return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, PositionalNER)]
+
+
+def configure_calibrate_v1(docs: int = 2000) -> Callable[[Language], Language]:
+    """Make `posattn-spacy.calibrate.v1` for `[training.before_to_disk]`: it fits the temperature on dev.
+
+    spaCy calls it for every pipeline that it is about to write, even after a crash: so what goes wrong is
+    only warned about.
+
+    docs (int): On how many of the first documents of dev.
+    RETURNS (Callable[[Language], Language]): The callback.
+    RAISES (ValueError): If the number is not positive.
+    """
+    if docs < 1:
+        raise ValueError(f"training.before_to_disk.docs = {docs}: give at least 1.")
+
+    def fit(nlp: Language) -> Language:
+        try:
+            config = nlp.config.interpolate()
+            (corpus,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
+            calibrate(nlp, list(islice(corpus(nlp), docs)))
+        except Exception as error:
+            warnings.warn(f"The entities' probabilities are not calibrated: {error}", stacklevel=2)
+        return nlp
+
+    return fit

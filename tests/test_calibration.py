@@ -1,0 +1,215 @@
+"""Temperature, calibration error and thresholds; `spacy posattn calibrate` and `find-threshold`."""
+
+import json
+from pathlib import Path
+from typing import List, Tuple
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import DocBin
+
+from pipelines import make_examples, plain_pipeline, train
+from posattn_spacy.calibration import (
+    Judged,
+    ScoredBatch,
+    calibrate,
+    calibration_error,
+    configure_calibrate_v1,
+    fit_temperature,
+    judge,
+    log_loss,
+    risk_coverage_area,
+    scored_batches,
+)
+from posattn_spacy.losses import MISSING
+from posattn_spacy.tagging import Lattice
+from posattn_spacy.thresholds import best_point, of_label, points
+from processes import run
+
+NAME = "posattn_ner"
+N_TAGS = 5
+
+
+def judged(*entities: Tuple[int, float, bool], gold: Tuple[int, ...] = (3, 3)) -> Judged:
+    """Entities of two labels: label, probability, whether it is right."""
+    labels, probabilities, correct = zip(*entities, strict=True)
+    return Judged(
+        np.array(labels), np.array(probabilities, dtype=np.float32), np.array(correct), np.array(gold)
+    )
+
+
+def sampled(temperature: float, n: int = 3000) -> List[ScoredBatch]:
+    """Texts whose gold tags are drawn from the scores, which are then made `temperature` times larger."""
+    torch.manual_seed(0)
+    scores = torch.randn(n, 4, N_TAGS)
+    scores[:, :, 2::2] -= 20.0  # entities of one token, so that tokens can be drawn one by one
+    tags = torch.distributions.Categorical(logits=scores).sample()
+    return [ScoredBatch((scores * temperature).flatten(0, 1), torch.full((n,), 4), tags.flatten())]
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_is_found_that_the_scores_were_made_with(temperature):
+    assert fit_temperature(sampled(temperature)) == pytest.approx(temperature, rel=0.05)
+
+
+def test_calibrated_probabilities_hold():
+    batches = sampled(3.0)
+    fitted = fit_temperature(batches)
+    assert calibration_error(judge(batches, fitted)) < 0.02 < calibration_error(judge(batches, 1.0))
+
+
+def test_the_temperature_changes_no_entity():
+    (batch,) = sampled(3.0)
+    one, other = (Lattice(batch.scores / t, batch.lengths).best() for t in (1.0, 4.0))
+    assert torch.equal(one, other)
+
+
+def test_nothing_can_be_fitted_without_entities():
+    scores = torch.zeros(3, N_TAGS)
+    scores[:, 0] = 9.0
+    batch = ScoredBatch(scores, torch.tensor([3]), torch.zeros(3, dtype=torch.long))
+    for batches in ([], [batch]):
+        with pytest.raises(ValueError, match="no entity is predicted"):
+            fit_temperature(batches)
+
+
+def test_an_entity_is_right_if_tokens_and_label_are():
+    scores = torch.full((8, N_TAGS), -9.0)
+    predicted = [1, 2, 0, 3, 1, 0, 1, 3]
+    scores[torch.arange(8), predicted] = 9.0
+    gold = torch.tensor([1, 2, 0, 1, 1, 2, MISSING, 3])  # right, wrong label, wrong end, unknown, right
+    found = judge([ScoredBatch(scores, torch.tensor([6, 2]), gold)], 1.0)
+    assert found.labels.tolist() == [0, 1, 0, 1]
+    assert found.correct.tolist() == [True, False, False, True]
+    assert found.gold.tolist() == [3, 1]
+
+
+def test_calibration_error_is_the_mean_gap_of_its_bins():
+    entities = judged((0, 0.2, False), (0, 0.2, True), (0, 0.9, True), (0, 0.9, True))
+    assert calibration_error(entities, bins=2) == pytest.approx((0.3 + 0.1) / 2)
+    assert calibration_error(entities, bins=1) == pytest.approx(0.75 - 0.55)
+
+
+def test_risk_coverage_area_is_the_mean_risk_of_the_surest():
+    assert risk_coverage_area(judged((0, 0.9, True), (0, 0.8, True))) == 0
+    assert risk_coverage_area(judged((0, 0.9, True), (0, 0.1, False))) == pytest.approx((0 + 1 / 2) / 2)
+    assert risk_coverage_area(judged((0, 0.1, True), (0, 0.9, False))) == pytest.approx((1 + 1 / 2) / 2)
+
+
+def test_log_loss_is_the_mean_surprise():
+    assert log_loss(judged((0, 0.5, True), (0, 0.25, False))) == pytest.approx(-np.log([0.5, 0.75]).mean())
+
+
+ENTITIES = judged((0, 0.9, True), (0, 0.6, True), (0, 0.4, False), (1, 0.8, False), (1, 0.3, True))
+
+
+def test_points_score_what_is_probable_enough():
+    all_of_them, some, none = points(ENTITIES, [0.0, 0.6, 0.95])
+    assert all_of_them[1:] == (5, 3 / 5, 3 / 6, 6 / 11)
+    assert some[1:] == (3, 2 / 3, 2 / 6, 4 / 9)
+    assert none[1:] == (0, 0.0, 0.0, 0.0)
+
+
+def test_the_best_threshold_has_the_best_f1():
+    best = best_point(of_label(ENTITIES, 0))
+    assert best.kept == 2
+    assert 0.4 < best.threshold < 0.6
+    assert best.f == pytest.approx(4 / 5)
+    assert best_point(of_label(ENTITIES, 1)).threshold == 0.0
+
+
+def test_no_entities_have_a_best_threshold_too():
+    nothing = Judged(np.zeros(0, int), np.zeros(0, np.float32), np.zeros(0, bool), np.array([4]))
+    assert best_point(nothing) == (0.0, 0, 0.0, 0.0, 0.0)
+
+
+# In a pipeline
+
+
+@pytest.fixture
+def nlp() -> Language:
+    nlp = plain_pipeline()
+    train(nlp, 12)
+    return nlp
+
+
+def write_corpus(nlp: Language, path: Path) -> Path:
+    DocBin(docs=[example.reference for example in make_examples(nlp)]).to_disk(path)
+    return path
+
+
+def test_calibration_writes_the_temperature_down(nlp, tmp_path):
+    ((name, temperature),) = calibrate(nlp, make_examples(nlp))
+    assert (name, nlp.get_pipe(NAME).cfg["temperature"]) == (NAME, temperature)
+    assert temperature != 1.0
+    nlp.to_disk(tmp_path / "model")
+    assert spacy.load(tmp_path / "model").get_pipe(NAME).cfg["temperature"] == pytest.approx(temperature)
+
+
+def test_the_callback_calibrates_on_dev(nlp, tmp_path):
+    path = str(write_corpus(nlp, tmp_path / "dev.spacy"))
+    for name in ("train", "dev"):
+        nlp.config["corpora"][name] = {"@readers": "spacy.Corpus.v1", "path": path, "gold_preproc": True}
+    assert configure_calibrate_v1(docs=100)(nlp) is nlp
+    fitted = nlp.get_pipe(NAME).cfg["temperature"]
+    assert fitted == pytest.approx(
+        fit_temperature(list(scored_batches(nlp, nlp.get_pipe(NAME), make_examples(nlp))))
+    )
+
+
+def test_the_callback_does_not_break_the_writing_of_a_pipeline(nlp):
+    with pytest.warns(UserWarning, match="not calibrated.*E913"):
+        assert configure_calibrate_v1()(nlp) is nlp
+    assert nlp.get_pipe(NAME).cfg["temperature"] == 1.0
+
+
+def test_the_callback_needs_documents():
+    with pytest.raises(ValueError, match=r"training\.before_to_disk\.docs = 0"):
+        configure_calibrate_v1(docs=0)
+
+
+def test_calibrate_changes_a_pipeline_on_disk(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    corpus = write_corpus(nlp, tmp_path / "dev.spacy")
+    said = run("-m", "spacy", "posattn", "calibrate", tmp_path / "model", corpus).stdout
+    assert f"Temperature of '{NAME}' written" in said
+    cfg = json.loads((tmp_path / "model" / NAME / "cfg").read_text())
+    assert f"{cfg['temperature']:.3f}" in said
+    assert cfg["temperature"] != 1.0
+    assert cfg["labels"] == ["geo", "per"]
+
+
+def test_thresholds_are_shown_and_written_on_request(nlp, tmp_path):
+    model, corpus = tmp_path / "model", write_corpus(nlp, tmp_path / "dev.spacy")
+    nlp.to_disk(model)
+    command = ("-m", "spacy", "posattn", "find-threshold", model, corpus)
+    before = (model / NAME / "cfg").read_bytes()
+    shown = run(*command).stdout
+    assert "geo" in shown
+    assert (model / NAME / "cfg").read_bytes() == before
+    run(*command, "--write")
+    changed = spacy.load(model)
+    thresholds = changed.get_pipe(NAME).cfg["label_thresholds"]
+    assert set(thresholds) == {"geo", "per"}
+    assert changed.config["components"][NAME]["label_thresholds"] == thresholds
+    plain, filtered = (pipeline.evaluate(make_examples(nlp))["ents_f"] for pipeline in (nlp, changed))
+    assert filtered >= plain
+
+
+def test_spacys_own_command_finds_the_global_threshold(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    corpus = write_corpus(nlp, tmp_path / "dev.spacy")
+    command = ("find-threshold", tmp_path / "model", corpus, NAME, "threshold", "ents_f", "-n", 5)
+    assert "Best threshold" in run("-m", "spacy", *command).stdout
+
+
+def test_a_corpus_without_entities_can_not_calibrate(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    DocBin().to_disk(tmp_path / "empty.spacy")
+    result = run(
+        "-m", "spacy", "posattn", "calibrate", tmp_path / "model", tmp_path / "empty.spacy", fails=True
+    )
+    assert "no entity is predicted" in result.stdout + result.stderr
