@@ -4,16 +4,19 @@ from typing import List, Tuple
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from pipelines import frozen_pipeline, make_examples, train
+from pipelines import frozen_pipeline, make_examples, plain_pipeline, train
 from posattn_spacy.experiments.benchmark import (
+    confidence_figures,
     count_trained_parameters,
     score_examples,
     tag_loss,
 )
+from posattn_spacy.experiments.robustness import joined_f, raw_text_f
 
 VOCAB = Vocab()
 
@@ -75,3 +78,48 @@ def test_dev_loss_falls_with_training(tiny_encoder) -> None:
 def test_dev_loss_of_a_pipeline_without_tag_scores_is_undefined() -> None:
     nlp = spacy.blank("en")
     assert tag_loss(nlp, make_examples(nlp)) is None
+
+
+@Language.component("first_berlin")
+def first_berlin(doc: Doc) -> Doc:
+    """Find Berlin, but once in a document."""
+    places = [token.i for token in doc if token.text == "Berlin"]
+    doc.ents = [Span(doc, i, i + 1, label="geo") for i in places[:1]]
+    return doc
+
+
+def berlin(*words: str) -> Doc:
+    """A sentence that ends in Berlin, with its only entity."""
+    doc = Doc(VOCAB, words=[*words, "Berlin"], spaces=[*[True] * len(words), False])
+    doc.set_ents([Span(doc, len(words), len(words) + 1, label="geo")])
+    return doc
+
+
+def test_sentences_are_joined_and_scored_by_their_characters() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("first_berlin")
+    references = [berlin("in"), berlin("to", "and"), berlin("near"), berlin("off"), berlin()]
+    assert joined_f(nlp, references, 1) == 1.0
+    assert joined_f(nlp, references, 2) == pytest.approx(2 * 3 / (5 + 3))
+    assert joined_f(nlp, references, 20) == pytest.approx(2 * 1 / (5 + 1))
+
+
+def test_raw_text_is_tokenised_anew() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("first_berlin")
+    assert raw_text_f(nlp, [berlin("(in"), berlin("isn't")]) == 1.0
+    glued = Doc(VOCAB, words=["a", "xBerlin"], ents=["O", "B-geo"])
+    assert raw_text_f(nlp, [berlin("in"), glued]) == pytest.approx(2 / 3)
+
+
+def test_confidence_is_measured_where_there_is_any() -> None:
+    nlp = plain_pipeline()
+    train(nlp, 20)
+    nlp.get_pipe("posattn_ner").cfg["temperature"] = 2.0
+    figures = confidence_figures(nlp, make_examples(nlp))
+    assert figures is not None
+    assert figures["temperature"] == 2.0
+    assert figures["error"] != figures["error_uncalibrated"]
+    assert 0 <= figures["risk_coverage_area"] <= 1
+    assert confidence_figures(nlp, []) is None
+    assert confidence_figures(spacy.blank("en"), make_examples(nlp)) is None

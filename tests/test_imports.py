@@ -12,11 +12,22 @@ from processes import ROOT
 COMMANDS: Dict[str, Dict[str, List[str]]] = {
     command["name"]: command for command in srsly.read_yaml(ROOT / "project.yml")["commands"]
 }
-PIPELINE = ["posattn_spacy/component.py", "posattn_spacy/scoring.py", "posattn_spacy/frozen/encoder.py"]
+PIPELINE = [
+    "posattn_spacy/component.py",
+    "posattn_spacy/lexical.py",
+    "posattn_spacy/scoring.py",
+    "posattn_spacy/frozen/encoder.py",
+]
 STARTS = {
     "encoder": ["scripts/encoder.py"],
     "corpus": ["scripts/convert.py"],
-    "train": ["scripts/train.py", "posattn_spacy/frozen/caching.py", "posattn_spacy/memory.py", *PIPELINE],
+    "train": [
+        "scripts/train.py",
+        "posattn_spacy/calibration.py",
+        "posattn_spacy/frozen/caching.py",
+        "posattn_spacy/memory.py",
+        *PIPELINE,
+    ],
     "evaluate": PIPELINE,
     "benchmark": ["scripts/benchmark.py", *PIPELINE],
     "cost": ["scripts/cost.py", "posattn_spacy/experiments/cost/systems.py", *PIPELINE],

@@ -6,24 +6,21 @@ others report from the same tools.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-import torch
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as span_scores
 from sklearn.metrics import f1_score
 from spacy.language import Language
-from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Token
 from spacy.training import Corpus, Example
-from thinc.api import xp2torch
 from tqdm import tqdm
 
-from ..component import PositionalNER
+from ..calibration import calibration_error, judge, posattn_pipes, risk_coverage_area, scored_batches
 from ..corpora.duplicates import duplicate_mask
-from ..gold import gold_batch
-from ..losses import categorical_loss
+from ..losses import MISSING, categorical_loss
+from .robustness import joined_f, raw_text_f
 
-BATCH_DOCS = 256
+JOINED = (5, 20)  # sentences in a document
 
 
 @dataclass(frozen=True)
@@ -60,17 +57,22 @@ def benchmark(nlp: Language, folder: Path) -> Dict[str, Any]:
 
     nlp (Language): The trained pipeline.
     folder (Path): Holds train.spacy, dev.spacy and test.spacy.
-    RETURNS (Dict[str, Any]): `test` and `test_without_duplicates` (Scores as a dict), `dev_loss` (mean
-        negative log-likelihood in nats per token; None if no component scores tags per token), and
-        `trained_parameters`.
+    RETURNS (Dict[str, Any]): `test` and `test_without_duplicates` (Scores as a dict), `joined` (span F1 with
+        several sentences in a document, by their number) and `raw_text` (span F1 from spaCy's own tokenizer),
+        `trained_parameters`, and what only components have that score tags per token, else None: `dev_loss`
+        (mean negative log-likelihood in nats per token) and `confidence` (see `confidence_figures`).
     """
     test = predict(nlp, read_examples(nlp, folder / "test.spacy"), "test")
     train = [example.reference for example in read_examples(nlp, folder / "train.spacy")]
     duplicates = duplicate_mask(train, [example.reference for example in test])
     unique = [example for example, known in zip(test, duplicates, strict=True) if not known]
+    references = [example.reference for example in test]
     return {
         "test": asdict(score_examples(test)),
         "test_without_duplicates": asdict(score_examples(unique)),
+        "joined": {str(n): joined_f(nlp, references, n) for n in JOINED},
+        "raw_text": raw_text_f(nlp, references),
+        "confidence": confidence_figures(nlp, read_examples(nlp, folder / "test.spacy")),
         "dev_loss": tag_loss(nlp, read_examples(nlp, folder / "dev.spacy")),
         "trained_parameters": count_trained_parameters(nlp),
     }
@@ -164,29 +166,39 @@ def tag_loss(nlp: Language, examples: Sequence[Example]) -> Optional[float]:
     RETURNS (Optional[float]): The loss; None if there is no gold tag, or no component that
         scores tags per token.
     """
-    taggers = [i for i, (_, pipe) in enumerate(nlp.pipeline) if isinstance(pipe, PositionalNER)]
-    if not taggers:
-        return None
-    upstream = nlp.pipeline[: taggers[0]]
-    pipe = cast(PositionalNER, nlp.pipeline[taggers[0]][1])
-    label_index = {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)}
-    filled = [example for example in examples if len(example.predicted)]
     total = n_tokens = 0.0
-    for start in tqdm(range(0, len(filled), BATCH_DOCS), desc="dev loss", unit="batch"):
-        batch = filled[start : start + BATCH_DOCS]
-        docs = [example.predicted.copy() for example in batch]
-        for _, component in upstream:
-            docs = (
-                [component(doc) for doc in docs]
-                if not isinstance(component, Pipe)
-                else list(component.pipe(docs))
-            )
-        scores = xp2torch(pipe.model.predict(docs).tags)
-        tags = torch.from_numpy(gold_batch(batch, label_index).tags).to(scores.device)
-        known = int((tags >= 0).sum())
-        total += float(categorical_loss(scores, tags)) * known
-        n_tokens += known
+    for _, pipe in posattn_pipes(nlp)[:1]:
+        for batch in tqdm(scored_batches(nlp, pipe, examples), desc="dev loss", unit="batch"):
+            known = int((batch.tags != MISSING).sum())
+            loss, _ = categorical_loss(batch.scores, batch.tags, batch.lengths)
+            total += float(loss) * known
+            n_tokens += known
     return total / n_tokens if n_tokens else None
+
+
+def confidence_figures(nlp: Language, examples: Sequence[Example]) -> Optional[Dict[str, float]]:
+    """Measure how far the probabilities of entities can be trusted.
+
+    nlp (Language): The trained pipeline.
+    examples (Sequence[Example]): What to measure on.
+    RETURNS (Optional[Dict[str, float]]): `temperature`; expected calibration error without it and with it,
+        `error_uncalibrated` and `error`; and `risk_coverage_area`. None without a component that gives
+        probabilities, or if it finds no entity.
+    """
+    for _, pipe in posattn_pipes(nlp)[:1]:
+        batches = list(tqdm(scored_batches(nlp, pipe, examples), desc="confidence", unit="batch"))
+        if not batches:
+            break
+        temperature = pipe.cfg["temperature"]
+        uncalibrated, judged = judge(batches, 1.0), judge(batches, temperature)
+        if len(judged.labels):
+            return {
+                "temperature": temperature,
+                "error_uncalibrated": calibration_error(uncalibrated),
+                "error": calibration_error(judged),
+                "risk_coverage_area": risk_coverage_area(judged),
+            }
+    return None
 
 
 def count_trained_parameters(nlp: Language) -> int:
