@@ -26,7 +26,7 @@ def test_the_component_is_there_without_an_import():
     nlp = spacy.blank("en")
     nlp.add_pipe("posattn_ner")
     meta = nlp.get_pipe_meta("posattn_ner")
-    assert list(meta.assigns) == ["doc.ents", "token.ent_iob", "token.ent_type"]
+    assert list(meta.assigns) == ["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"]
     assert nlp.analyze_pipes()["problems"] == {"posattn_ner": []}
     weights = nlp.config["training"]["score_weights"]
     assert weights["ents_f"] == 1.0
