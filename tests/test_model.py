@@ -144,6 +144,20 @@ def test_documents_without_tokens_change_no_score():
 # Gradients
 
 
+def finite_differences(rows: Sequence[np.ndarray], function: Callable[[], float]) -> List[np.ndarray]:
+    """The slope of a function along every number of the arrays that it reads."""
+    slopes = [np.zeros_like(array) for array in rows]
+    for array, slope in zip(rows, slopes, strict=True):
+        for index in np.ndindex(array.shape):
+            centre, values = array[index], []
+            for step in (1e-2, -1e-2):
+                array[index] = centre + step
+                values.append(function())
+            array[index] = centre
+            slope[index] = (values[0] - values[1]) / 2e-2
+    return slopes
+
+
 @pytest.mark.parametrize("mask", ["soft", "none"])
 def test_gradient_of_the_features_equals_finite_differences(mask):
     lengths, received = [3, 0, 2], []
@@ -161,16 +175,7 @@ def test_gradient_of_the_features_equals_finite_differences(mask):
     (gradient,) = received
     assert isinstance(gradient, list)
     assert [array.shape for array in gradient] == [array.shape for array in rows]
-    numeric = [np.zeros_like(array) for array in rows]
-    for array, slopes in zip(rows, numeric, strict=True):
-        for index in np.ndindex(array.shape):
-            centre, sums = array[index], []
-            for step in (1e-2, -1e-2):
-                array[index] = centre + step
-                sums.append(weighted_sum())
-            array[index] = centre
-            slopes[index] = (sums[0] - sums[1]) / 2e-2
-    for found, expected in zip(gradient, numeric, strict=True):
+    for found, expected in zip(gradient, finite_differences(rows, weighted_sum), strict=True):
         np.testing.assert_allclose(found, expected, atol=5e-3, rtol=5e-3)
 
 
@@ -228,15 +233,7 @@ def test_gradient_of_the_lexical_channel_equals_finite_differences():
     backprop(TokenScores(*weights, scores.lengths))
     (gradient,) = received
     assert [array.shape for array in gradient] == [array.shape for array in words]
-    for array, found in zip(words, gradient, strict=True):
-        expected = np.zeros_like(array)
-        for index in np.ndindex(array.shape):
-            centre, sums = array[index], []
-            for step in (1e-2, -1e-2):
-                array[index] = centre + step
-                sums.append(weighted_sum())
-            array[index] = centre
-            expected[index] = (sums[0] - sums[1]) / 2e-2
+    for found, expected in zip(gradient, finite_differences(words, weighted_sum), strict=True):
         np.testing.assert_allclose(found, expected, atol=5e-3, rtol=5e-3)
 
 
