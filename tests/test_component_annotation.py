@@ -1,7 +1,7 @@
 """What `posattn_ner` writes to documents, and what it does with entities that are already there."""
 
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ LABELS = ["geo", "per"]
 TEXT = TEXTS[0]  # Alice Smith visited Berlin .
 
 
-def predicted(*spans: Tuple[int, int, str], candidates: Optional[Spans] = None) -> Prediction:
+def predicted(*spans: Tuple[int, int, str]) -> Prediction:
     """A prediction of spans: the first one is sure, each other one half as sure as the one before."""
     starts, stops, labels = (np.array([span[i] for span in spans]) for i in range(3))
     indices = np.array([LABELS.index(label) for label in labels], dtype=np.int64)
     halves = np.power(0.5, np.arange(len(spans)), dtype=np.float32)
-    return Prediction(Spans(starts, stops, indices, halves), candidates or Spans.none())
+    return Prediction(Spans(starts, stops, indices, halves), Spans.none())
 
 
 def annotate(doc: Doc, spans: Sequence[Tuple[int, int, str]], **settings: bool) -> Doc:
@@ -86,7 +86,7 @@ def scores(doc: Doc, key: str = "posattn_ner") -> List[Tuple[str, str, float]]:
     group = doc.spans[key]
     return [
         (span.text, span.label_, score)
-        for span, score in zip(group, group.attrs["scores"].tolist(), strict=False)
+        for span, score in zip(group, group.attrs["scores"].tolist(), strict=True)
     ]
 
 
@@ -265,7 +265,7 @@ def test_predict_leaves_taken_tokens_out():
     doc.set_ents([Span(doc, 3, 4, label="rule")], blocked=[doc[0:1]], default="missing")
     ((entities, _),) = pipe.predict([doc])
     touched = {
-        i for start, stop in zip(entities.starts, entities.stops, strict=False) for i in range(start, stop)
+        i for start, stop in zip(entities.starts, entities.stops, strict=True) for i in range(start, stop)
     }
     assert not touched & {0, 3}
 
