@@ -13,6 +13,7 @@ from thinc.types import ArgsKwargs, Floats2d, Ints1d
 from torch import Tensor
 
 from .attention import MASK_MODES, HeadConfig, MaskMode, PositionalTagger
+from .texts import text_lengths
 
 SETTINGS = "components.posattn_ner.model"
 
@@ -32,6 +33,8 @@ class TokenScores(NamedTuple):
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 Tagger = Model[List[Doc], TokenScores]
+# Features and lexical channel by document, and (texts,) lengths of what is read as one text.
+HeadInputs = Tuple[List[Floats2d], Optional[List[Floats2d]], np.ndarray]
 
 
 def build_posattn_tagger_v1(
@@ -209,7 +212,7 @@ def forward(
     tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
     features, backprop_tok2vec = tok2vec(docs, is_train)
     words, backprop_lexical = lexical[0](docs, is_train) if lexical else (None, None)
-    scores, backprop_head = head((features, words), is_train)
+    scores, backprop_head = head((features, words, text_lengths(docs)), is_train)
 
     def backprop(d_scores: TokenScores) -> List[Doc]:
         d_features, d_words = backprop_head(d_scores)
@@ -225,10 +228,10 @@ def _torch_shim(model: Model) -> PyTorchShim:
 
 
 def _convert_inputs(
-    model: Model, inputs: Tuple[List[Floats2d], Optional[List[Floats2d]]], is_train: bool
+    model: Model, inputs: HeadInputs, is_train: bool
 ) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Tuple[List[Floats2d], List[Floats2d]]]]:
     """Lay the documents' rows one after another, and give the gradients back in the same pieces."""
-    features, words = inputs
+    features, words, of_texts = inputs
     shim = _torch_shim(model)
     lengths = [len(rows) for rows in features]
     rows = xp2torch(
@@ -236,8 +239,7 @@ def _convert_inputs(
         requires_grad=is_train and model.attrs["input_gradient"],
         device=shim.device,
     )
-    filled = torch.tensor([n for n in lengths if n], device=shim.device)
-    args = [rows, filled]
+    args = [rows, torch.from_numpy(of_texts).to(shim.device)]
     if words is not None:
         args.append(xp2torch(_joined(model, words), requires_grad=is_train, device=shim.device))
     if is_train:
@@ -266,10 +268,10 @@ def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
 
 
 def _convert_outputs(
-    model: Model, inputs_outputs: Tuple[Tuple[List[Floats2d], Any], Tuple[Tensor, Tensor]], is_train: bool
+    model: Model, inputs_outputs: Tuple[HeadInputs, Tuple[Tensor, Tensor]], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], ArgsKwargs]]:
     """Name the head's outputs, and hand their gradients to autograd."""
-    (features, _), outputs = inputs_outputs
+    (features, *_), outputs = inputs_outputs
     tags, positions = (cast(Floats2d, torch2xp(output)) for output in outputs)
     lengths = model.ops.asarray1i([len(rows) for rows in features])
 

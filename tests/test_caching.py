@@ -278,3 +278,19 @@ def test_saved_pipeline_has_the_same_encoder(
     loaded = spacy.load(tmp_path)
     first, second = (describe(each.get_pipe("transformer").model, "float16") for each in (nlp, loaded))
     assert first.fingerprint == second.fingerprint
+
+
+def test_marked_sentences_share_the_features_of_documents_that_are_single_sentences(
+    tmp_path: Path, tiny_encoder
+) -> None:
+    nlp = with_store(frozen_pipeline(tiny_encoder("bert")), tmp_path)
+    initialized(nlp)
+    calls = count_encoded(nlp)
+    words = [text.split() for text in TEXTS[:2]]
+    for sentence in words:
+        nlp(Doc(nlp.vocab, words=sentence))
+    n_encoded = sum(calls)
+    starts = [i == 0 for sentence in words for i in range(len(sentence))]
+    doc = Doc(nlp.vocab, words=[*words[0], *words[1]], sent_starts=starts)
+    nlp(doc)
+    assert sum(calls) == n_encoded > 0

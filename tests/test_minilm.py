@@ -15,7 +15,7 @@ from pipelines import Corpus, entities, frozen_pipeline, make_examples, train
 from posattn_spacy.component import Prediction
 from posattn_spacy.frozen.caching import describe, through
 from posattn_spacy.frozen.encode import max_pieces
-from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, encode_docs, huggingface
+from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, encode_texts, huggingface
 from posattn_spacy.frozen.store import FeatureStore
 from processes import ROOT
 
@@ -69,7 +69,7 @@ def test_predictions_from_stored_and_from_live_features_agree(tmp_path: Path, mi
     docs = [Doc(nlp.vocab, words=words) for words in sample_words()]
     predicted = []
     store = FeatureStore.open(tmp_path, describe(transformer.model, "float16"), max_gb=1)
-    for encode in (encode_docs, through(store), through(store)):  # live, written, read
+    for encode in (encode_texts, through(store), through(store)):  # live, written, read
         transformer.model.attrs["encode"] = encode
         transformer.set_annotations(docs, transformer.predict(docs))
         predicted.append(token_labels(docs, head.predict(docs)))

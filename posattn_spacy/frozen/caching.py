@@ -11,12 +11,12 @@ from typing import Callable, Dict, List, Literal, Optional, Sequence
 import numpy as np
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
 from ..precision import precision, product_type
-from .encoder import FrozenModel, encode_docs, encode_docs_into, huggingface, kept_layers
+from ..texts import Text
+from .encoder import FrozenModel, encode_texts, encode_texts_into, huggingface, kept_layers
 from .fingerprint import encoder_fingerprint, text_key
 from .store import About, FeatureStore, StoreError
 
@@ -120,26 +120,25 @@ def describe(encoder: FrozenModel, dtype: str) -> About:
     )
 
 
-def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Doc]], Tensor]:
+def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text]], Tensor]:
     """Make the function with which a frozen transformer encodes only what is not in a store.
 
     What is encoded is rounded as in the store, so that training does not depend on what was there before.
 
     store (FeatureStore): The store.
-    RETURNS (Callable[[FrozenModel, Sequence[Doc]], Tensor]): As `encode_docs`, but in the store's type.
+    RETURNS (Callable[[FrozenModel, Sequence[Text]], Tensor]): As `encode_texts`, but in the store's type.
     """
 
-    def encode(model: FrozenModel, docs: Sequence[Doc]) -> Tensor:
+    def encode(model: FrozenModel, texts: Sequence[Text]) -> Tensor:
         if not store.readable:
-            return encode_docs(model, docs)
-        texts = [doc for doc in docs if len(doc)]
-        keys = [text_key(doc) for doc in texts]
-        lengths = [len(doc) for doc in texts]
+            return encode_texts(model, texts)
+        keys = [text_key(text) for text in texts]
+        lengths = [len(text) for text in texts]
         rows, missing = store.read(keys, lengths, kept_layers(model))
         if missing:
             fresh = encode_into(store, model, {keys[i]: texts[i] for i in missing})
             if fresh is None:
-                return encode_docs(model, docs)
+                return encode_texts(model, texts)
             starts = np.cumsum([0, *lengths])
             for i in missing:
                 rows[starts[i] : starts[i + 1]] = fresh[keys[i]].swapaxes(0, 1)
@@ -149,23 +148,23 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Doc]], Tenso
 
 
 def encode_into(
-    store: FeatureStore, model: FrozenModel, docs: Dict[bytes, Doc]
+    store: FeatureStore, model: FrozenModel, texts: Dict[bytes, Text]
 ) -> Optional[Dict[bytes, np.ndarray]]:
     """Encode texts and put them into a store.
 
     store (FeatureStore): The store.
     model (FrozenModel): The frozen transformer.
-    docs (Dict[bytes, Doc]): The texts by their keys, none of them empty.
+    texts (Dict[bytes, Text]): The texts by their keys.
     RETURNS (Optional[Dict[bytes, np.ndarray]]): (layers, tokens, width) features of each text as they are
         stored; None if the store's type can't hold them, of which the store has told.
     """
     layers = kept_layers(model)
-    lengths = [len(doc) for doc in docs.values()]
+    lengths = [len(text) for text in texts.values()]
     shape = (len(layers), sum(lengths), store.about.width)
     dtype = getattr(torch, store.about.dtype)
     planes = torch.empty(shape, dtype=dtype, device=huggingface(model)[0].device)
     try:
-        encode_docs_into(model, list(docs.values()), planes)
+        encode_texts_into(model, list(texts.values()), planes)
     except OverflowError:
         store.give_up(
             f"has numbers of type {store.about.dtype}, and this encoder's features are too large for that. "
@@ -173,5 +172,5 @@ def encode_into(
         )
         return None
     features = planes.cpu().numpy()
-    store.write(list(docs), lengths, layers, features)
-    return dict(zip(docs, np.split(features, np.cumsum(lengths)[:-1], axis=1), strict=True))
+    store.write(list(texts), lengths, layers, features)
+    return dict(zip(texts, np.split(features, np.cumsum(lengths)[:-1], axis=1), strict=True))

@@ -24,6 +24,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from ..precision import precision
+from ..texts import Text, split_texts
 from .encode import encode_words
 from .listener import FrozenData, replace_listener, replace_listener_config
 
@@ -47,8 +48,8 @@ def build_frozen_transformer_v1(
 ) -> FrozenModel:
     """Build a transformer that is run without a graph, has no gradient and is never updated.
 
-    It needs neither `frozen_components` nor `annotating_components`. Texts go in as spaCy's tokens; long
-    ones through overlapping windows.
+    It needs neither `frozen_components` nor `annotating_components`. Texts go in as spaCy's tokens, sentence
+    by sentence where a document has them marked, else as a whole; long ones through overlapping windows.
 
     name (str): Folder of a Hugging Face encoder, or its name on the hub.
     layers (Union[int, List[int], None]): Hidden states to keep, side by side. A number takes that many, or
@@ -72,7 +73,7 @@ def build_frozen_transformer_v1(
             "layers": layers,
             "batch_pieces": batch_pieces,
             "mixed_precision": mixed_precision,
-            "encode": encode_docs,  # a feature store puts itself in its place
+            "encode": encode_texts,  # a feature store puts itself in its place
             "frozen": True,
             "replace_listener": replace_listener,
             "replace_listener_cfg": replace_listener_config,
@@ -129,30 +130,30 @@ def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
     model.set_dim("nO", len(layers) * objects.transformer.config.hidden_size)
 
 
-def encode_docs(model: FrozenModel, docs: Sequence[Doc]) -> Tensor:
-    """Run the encoder over documents.
+def encode_texts(model: FrozenModel, texts: Sequence[Text]) -> Tensor:
+    """Run the encoder over texts.
 
     model (FrozenModel): The initialized model.
-    docs (Sequence[Doc]): The documents.
-    RETURNS (Tensor): (tokens, nO) float32, the documents one after another.
+    texts (Sequence[Text]): The texts.
+    RETURNS (Tensor): (tokens, nO) float32, the texts one after another.
     """
-    n_tokens, n_layers, width = sum(len(doc) for doc in docs), len(kept_layers(model)), model.get_dim("nO")
+    n_tokens, n_layers, width = sum(map(len, texts)), len(kept_layers(model)), model.get_dim("nO")
     rows = torch.empty((n_tokens, n_layers, width // n_layers), device=huggingface(model)[0].device)
-    encode_docs_into(model, docs, rows.transpose(0, 1))
+    encode_texts_into(model, texts, rows.transpose(0, 1))
     return rows.flatten(1)
 
 
-def encode_docs_into(model: FrozenModel, docs: Sequence[Doc], out: Tensor) -> None:
-    """Run the encoder over documents, and put what it makes of them somewhere.
+def encode_texts_into(model: FrozenModel, texts: Sequence[Text], out: Tensor) -> None:
+    """Run the encoder over texts, and put what it makes of them somewhere.
 
     model (FrozenModel): The initialized model.
-    docs (Sequence[Doc]): The documents.
+    texts (Sequence[Text]): The texts.
     out (Tensor): (layers, tokens, width) of any type, filled.
     RAISES (OverflowError): If a number is not finite in the type of `out`.
     """
     transformer, tokenizer = huggingface(model)
     transformer.eval()
-    words = [[token.text for token in doc] for doc in docs]
+    words = [[token.text for token in text] for text in texts]
     with precision(transformer.device, model.attrs["mixed_precision"]):
         encode_words(transformer, tokenizer, words, kept_layers(model), model.attrs["batch_pieces"], out)
 
@@ -166,7 +167,7 @@ def forward(
     model: FrozenModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[Any], List[Doc]]]:
     """Encode a batch of documents; the same in training and in prediction."""
-    rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, docs)))
+    rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, split_texts(docs))))
     stops = np.cumsum([len(doc) for doc in docs]).tolist()
     return _as_batch([rows[start:stop] for start, stop in pairwise([0, *stops])]), _no_backprop
 

@@ -2,12 +2,12 @@
 
 import json
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import torch
 from spacy.attrs import ORTH
-from spacy.tokens import Doc
 
+from ..texts import Text
 from .encode import max_pieces
 
 # What the weights don't tell about a model. The epsilon of its layer normalisation is left out: a saved
@@ -38,13 +38,14 @@ def encoder_fingerprint(transformer: Any, tokenizer: Any, product: torch.dtype =
     return digest.hexdigest()
 
 
-def text_key(doc: Doc) -> bytes:
+def text_key(text: Text) -> bytes:
     """Make the key under which a text's features are stored.
 
     It depends on the words alone, of which spaCy keeps a 64-bit hash that is the same everywhere: the encoder
     sees neither spaces nor annotation.
 
-    doc (Doc): The text.
+    text (Text): The text.
     RETURNS (bytes): 16 bytes.
     """
-    return blake2b(doc.to_array(ORTH).tobytes(), digest_size=16).digest()
+    words = cast(Any, text).to_array([ORTH])  # spaCy's types know it of Doc alone
+    return blake2b(words.tobytes(), digest_size=16).digest()

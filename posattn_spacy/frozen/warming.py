@@ -8,6 +8,7 @@ from spacy.training.batchers import minibatch_by_words
 from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config
 
+from ..texts import split_texts
 from .caching import FeatureStoreCallback, find_frozen_transformers
 from .encoder import FrozenModel
 
@@ -58,5 +59,5 @@ def warm(transformers: Sequence[FrozenModel], docs: Sequence[Doc]) -> Iterator[i
     """
     for batch in minibatch_by_words(docs, size=WORDS_AT_ONCE, tolerance=0.0):
         for transformer in transformers:
-            transformer.attrs["encode"](transformer, batch)
+            transformer.attrs["encode"](transformer, split_texts(batch))
         yield sum(len(doc) for doc in batch)

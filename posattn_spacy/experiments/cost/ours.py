@@ -113,7 +113,7 @@ def head_epoch(workload: Workload) -> Figures:
         counted_words, _ = train(nlp, settings, islice(next(epochs), COUNTED_STEPS))
     for _, batch in next(epochs):
         for transformer in find_frozen_transformers(nlp):
-            transformer.attrs["encode"](transformer, [example.predicted for example in batch])
+            transformer.predict([example.predicted for example in batch])
     clock.seconds.clear()
     started = time.perf_counter()
     words, steps = train(nlp, settings, next(epochs))
