@@ -82,28 +82,49 @@ def judge(batches: Sequence[ScoredBatch], temperature: float) -> Judged:
     temperature (float): What the scores are divided by.
     RETURNS (Judged): The entities.
     """
-    judged = [_judge_batch(batch, temperature) for batch in batches]
-    labels, probabilities, correct, gold = zip(*judged, strict=True)
-    return Judged(
-        np.concatenate(labels), np.concatenate(probabilities), np.concatenate(correct), np.sum(gold, axis=0)
-    )
+    return _judge([_decode(batch) for batch in batches], temperature)
 
 
-def _judge_batch(batch: ScoredBatch, temperature: float) -> Judged:
-    lattice = Lattice(batch.scores / temperature, batch.lengths)
-    found = lattice.spans_of(lattice.best())
-    missing = (batch.tags == MISSING).cpu().numpy()
-    gold = [field.cpu().numpy() for field in span_bounds(batch.tags.clamp(min=0))]
-    is_gold = np.isin(_codes(found.starts, found.stops, found.labels), _codes(*gold))
-    unknown = np.append(0, missing.cumsum())
-    known = unknown[found.stops] == unknown[found.starts]
+class _Decoded(NamedTuple):
+    """A batch and what does not depend on the temperature: its best tags, and which of their spans count."""
+
+    batch: ScoredBatch
+    tags: Tensor
+    known: np.ndarray
+    labels: np.ndarray
+    correct: np.ndarray
+    gold: np.ndarray
+
+
+def _decode(batch: ScoredBatch) -> _Decoded:
+    tags = Lattice(batch.scores, batch.lengths).best()
+    found = _numpy(span_bounds(tags))
+    gold = _numpy(span_bounds(batch.tags.clamp(min=0)))
+    unknown = np.append(0, (batch.tags == MISSING).cpu().numpy().cumsum())
+    starts, stops, labels = found
+    known = unknown[stops] == unknown[starts]
+    correct = np.isin(_codes(*found), _codes(*gold))
     n_labels = (batch.scores.shape[1] - 1) // 2
-    return Judged(
-        found.labels[known],
-        found.probabilities[known],
-        is_gold[known],
-        np.bincount(gold[2], minlength=n_labels),
+    return _Decoded(
+        batch, tags, known, labels[known], correct[known], np.bincount(gold[2], minlength=n_labels)
     )
+
+
+def _judge(decoded: Sequence[_Decoded], temperature: float) -> Judged:
+    probabilities = [
+        Lattice(batch.scores / temperature, batch.lengths).spans_of(tags).probabilities[known]
+        for batch, tags, known, *_ in decoded
+    ]
+    return Judged(
+        np.concatenate([each.labels for each in decoded]),
+        np.concatenate(probabilities),
+        np.concatenate([each.correct for each in decoded]),
+        np.sum([each.gold for each in decoded], axis=0),
+    )
+
+
+def _numpy(fields: Sequence[Tensor]) -> List[np.ndarray]:
+    return [field.cpu().numpy() for field in fields]
 
 
 def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -120,21 +141,22 @@ def fit_temperature(batches: Sequence[ScoredBatch]) -> float:
     RETURNS (float): The temperature, within `TEMPERATURES`.
     RAISES (ValueError): If no entity is decoded in them.
     """
-    if not batches or not len(judge(batches, 1.0).labels):
+    decoded = [_decode(batch) for batch in batches]
+    if not any(len(each.labels) for each in decoded):
         raise ValueError("no entity is predicted in the documents to calibrate on")
     low, high = (math.log(bound) for bound in TEMPERATURES)
     golden = (math.sqrt(5) - 1) / 2
     inner = [high - golden * (high - low), low + golden * (high - low)]
-    losses = [log_loss(judge(batches, math.exp(x))) for x in inner]
+    losses = [log_loss(_judge(decoded, math.exp(x))) for x in inner]
     while high - low > TOLERANCE:  # golden-section search
         if losses[0] < losses[1]:
             high, inner[1], losses[1] = inner[1], inner[0], losses[0]
             inner[0] = high - golden * (high - low)
-            losses[0] = log_loss(judge(batches, math.exp(inner[0])))
+            losses[0] = log_loss(_judge(decoded, math.exp(inner[0])))
         else:
             low, inner[0], losses[0] = inner[0], inner[1], losses[1]
             inner[1] = low + golden * (high - low)
-            losses[1] = log_loss(judge(batches, math.exp(inner[1])))
+            losses[1] = log_loss(_judge(decoded, math.exp(inner[1])))
     return math.exp((low + high) / 2)
 
 

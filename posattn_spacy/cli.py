@@ -6,12 +6,16 @@ spaCy imports this module for every command of its own, so what is heavy is impo
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Iterator, List, Tuple
 
 import typer
 from spacy.cli import app
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
+
+if TYPE_CHECKING:
+    from .calibration import ScoredBatch
+    from .component import PositionalNER
 
 posattn = typer.Typer(name="posattn", help="Commands of posattn-spacy", no_args_is_help=True)
 store = typer.Typer(
@@ -143,6 +147,23 @@ GoldTokens = Annotated[bool, typer.Option("--gold-preproc", help="Use the tokens
 GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
 
 
+def _scored(
+    model: Path, corpus: Path, gold_preproc: bool, gpu_id: int
+) -> Iterator[Tuple[str, "PositionalNER", List["ScoredBatch"]]]:
+    """Load a pipeline and score a corpus with each of its components."""
+    import spacy
+    from spacy.cli._util import setup_gpu
+    from spacy.training import Corpus
+
+    from .calibration import posattn_pipes, scored_batches
+
+    setup_gpu(gpu_id)
+    nlp = spacy.load(model)
+    examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
+    for name, pipe in posattn_pipes(nlp):
+        yield name, pipe, list(scored_batches(nlp, pipe, examples))
+
+
 @posattn.command("calibrate")
 def calibrate_model(
     model: ModelPath, corpus: CorpusPath, gold_preproc: GoldTokens = False, gpu_id: GpuId = -1
@@ -151,18 +172,10 @@ def calibrate_model(
 
     Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
     """
-    import spacy
-    from spacy.cli._util import setup_gpu
-    from spacy.training import Corpus
-
-    from .calibration import calibration_error, fit_temperature, judge, posattn_pipes, scored_batches
+    from .calibration import calibration_error, fit_temperature, judge
     from .settings import write_settings
 
-    setup_gpu(gpu_id)
-    nlp = spacy.load(model)
-    examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
-    for name, pipe in posattn_pipes(nlp):
-        batches = list(scored_batches(nlp, pipe, examples))
+    for name, pipe, batches in _scored(model, corpus, gold_preproc, gpu_id):
         before = pipe.cfg["temperature"]
         try:
             temperature = fit_temperature(batches)
@@ -193,11 +206,7 @@ def find_threshold(
 
     Use documents that the pipeline was not trained on.
     """
-    import spacy
-    from spacy.cli._util import setup_gpu
-    from spacy.training import Corpus
-
-    from .calibration import judge, posattn_pipes, scored_batches
+    from .calibration import judge
     from .settings import write_settings
     from .thresholds import best_point, of_label, points
 
@@ -211,11 +220,7 @@ def find_threshold(
         )
 
     columns = ("threshold", "entities", "P", "R", "F1")
-    setup_gpu(gpu_id)
-    nlp = spacy.load(model)
-    examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
-    for name, pipe in posattn_pipes(nlp):
-        batches = list(scored_batches(nlp, pipe, examples))
+    for name, pipe, batches in _scored(model, corpus, gold_preproc, gpu_id):
         if not batches:
             msg.fail(f"{corpus} has no documents with tokens.", exits=1)
         judged = judge(batches, pipe.cfg["temperature"])

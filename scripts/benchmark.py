@@ -12,12 +12,7 @@ from wasabi import msg
 from posattn_spacy.corpora.files import replacing
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.benchmark import benchmark
-from posattn_spacy.experiments.tables import (
-    SUMMARY_HEADER,
-    summary_rows,
-    type_rows,
-    write_readme,
-)
+from posattn_spacy.experiments.tables import SUMMARY_HEADER, summary_rows, type_rows
 
 
 def main(
@@ -30,13 +25,9 @@ def main(
     config: Annotated[str, typer.Option(help="Name of the config, for the tables")] = "posattn",
     seed: Annotated[int, typer.Option(help="Seed of the training, for the tables")] = 0,
     encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
-    readme: Annotated[Path | None, typer.Option(help="README to put the results into")] = None,
-    published: Annotated[Path, typer.Option(help="Published figures to show beside ours")] = Path(
-        "assets/published.json"
-    ),
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
 ) -> None:
-    """Print the benchmark's table, write it as JSON, and put it into the README if it may stand there."""
+    """Print the benchmark's tables, and write the figures as JSON."""
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
     corpus = srsly.read_json(report)
@@ -52,12 +43,6 @@ def main(
     if measured["dev_loss"] is not None:
         msg.text(f"{mark}dev loss {measured['dev_loss']:.4f} nats per token")
     msg.good(f"{mark}Figures written to {metrics}")
-    if readme is None:
-        return
-    if write_readme(readme, metrics, published):
-        msg.good(f"Results written to {readme}")
-    else:
-        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ FILES = (
 )
 SHORT = "--training.max_steps=60 --training.eval_frequency=30 --components.posattn_ner.model.hidden_width=32"
 TRAINED = "posattn/file-order/0"
+STEPS = ("locate", "encoder", "corpus", "train", "evaluate", "benchmark", "package", "smoke")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, target)
     write_bert(folder / "tiny-encoder")
-    for command in ("locate", "encoder", "corpus", "train", "evaluate", "benchmark", "cost", "package"):
+    for command in (*STEPS[:-1], "results", "cost"):
         output = run_command(folder, command)
         (folder / f"{command}.log").write_text(output)
     return folder
@@ -56,7 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_command(folder: Path, name: str) -> str:
     """Run one command of the project on the sample corpus."""
     variables: List[object] = ["--vars.corpus", "assets/sample/sample.csv"]
-    variables += ["--vars.cost_repeats", "1", "--vars.cost_epochs", "1"]
+    variables += ["--vars.cost_repeats", "1", "--vars.cost_epochs", "1", "--vars.seeds", "1"]
     variables += ["--vars.encoder", folder / "tiny-encoder"]
     result = run(
         *("-m", "spacy", "project", "run", name, ".", *variables),
@@ -68,13 +69,12 @@ def run_command(folder: Path, name: str) -> str:
 
 def test_workflow_all_consists_of_the_documented_steps() -> None:
     project = srsly.read_yaml(ROOT / "project.yml")
-    steps = ["locate", "encoder", "corpus", "train", "evaluate", "benchmark", "package", "smoke"]
-    assert project["workflows"]["all"] == steps
+    assert project["workflows"]["all"] == list(STEPS)
 
 
 def test_sample_run_marks_its_tables_and_leaves_the_readme_alone(project: Path) -> None:
     assert (project / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
-    for command in ("locate", "corpus", "train", "evaluate", "benchmark", "cost"):
+    for command in ("locate", "corpus", "train", "evaluate", "benchmark", "results", "cost"):
         assert "[sample corpus]" in (project / f"{command}.log").read_text(), command
     assert json.loads((project / "corpus/source.json").read_text())["kind"] == "sample"
 
@@ -111,6 +111,36 @@ def test_benchmark_writes_every_metric(project: Path) -> None:
         assert 0 <= figure <= 1
     assert measured["confidence"]["temperature"] == pytest.approx(pipe.cfg["temperature"])
     assert 0 <= measured["confidence"]["error"] <= 1
+
+
+def test_results_are_of_every_training_and_made_once(project: Path) -> None:
+    runs = json.loads((project / "metrics/results.json").read_text())
+    assert [(run["config"], run["split"], run["seed"]) for run in runs] == [
+        ("posattn", "file-order", 0),
+        ("posattn", "random42", 0),
+        ("features", "file-order", 0),
+        ("rare", "file-order", 0),
+    ]
+    assert runs[0]["test"] == json.loads((project / f"metrics/{TRAINED}/test.json").read_text())["test"]
+    assert len({run["test"]["span_f"] for run in runs} | {run["dev_loss"] for run in runs}) > 4
+    log = (project / "results.log").read_text()
+    assert log.count("scripts/train.py") == log.count("scripts/benchmark.py") == 3  # one was there already
+    assert 0 < runs[0]["confidence_share"] < 1
+    again = run_command(project, "results")
+    assert "scripts/train.py" not in again
+    assert "scripts/benchmark.py" not in again
+
+
+def test_results_are_made_anew_when_what_they_come_from_has_changed(project: Path) -> None:
+    config = project / "configs/features.cfg"
+    before = config.read_text()
+    config.write_text(before + "\n")
+    try:
+        log = run_command(project, "results")
+    finally:
+        config.write_text(before)
+    assert log.count("scripts/train.py configs/features.cfg") == 1
+    assert log.count("scripts/train.py") == log.count("scripts/benchmark.py") == 1
 
 
 def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:

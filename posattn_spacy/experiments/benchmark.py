@@ -7,6 +7,7 @@ others report from the same tools.
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
+from unittest.mock import patch
 
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as span_scores
 from sklearn.metrics import f1_score
@@ -15,12 +16,16 @@ from spacy.tokens import Token
 from spacy.training import Corpus, Example
 from tqdm import tqdm
 
+from .. import component
 from ..calibration import calibration_error, judge, posattn_pipes, risk_coverage_area, scored_batches
 from ..corpora.duplicates import duplicate_mask
 from ..losses import MISSING, categorical_loss
+from ..tagging import Lattice
+from .clock import Clock
 from .robustness import joined_f, raw_text_f
 
 JOINED = (5, 20)  # sentences in a document
+TIMED_DOCS = 2000
 
 
 @dataclass(frozen=True)
@@ -53,27 +58,30 @@ class Scores:
 
 
 def benchmark(nlp: Language, folder: Path) -> Dict[str, Any]:
-    """Measure a pipeline on the dev and test parts of a split; the test part is read once.
+    """Measure a pipeline on the dev and test parts of a split.
 
     nlp (Language): The trained pipeline.
     folder (Path): Holds train.spacy, dev.spacy and test.spacy.
     RETURNS (Dict[str, Any]): `test` and `test_without_duplicates` (Scores as a dict), `joined` (span F1 with
         several sentences in a document, by their number) and `raw_text` (span F1 from spaCy's own tokenizer),
         `trained_parameters`, and what only components have that score tags per token, else None: `dev_loss`
-        (mean negative log-likelihood in nats per token) and `confidence` (see `confidence_figures`).
+        (mean negative log-likelihood in nats per token), `confidence` (see `confidence_figures`) and
+        `confidence_share` (of the time of `nlp.pipe`).
     """
     test = predict(nlp, read_examples(nlp, folder / "test.spacy"), "test")
     train = [example.reference for example in read_examples(nlp, folder / "train.spacy")]
     duplicates = duplicate_mask(train, [example.reference for example in test])
     unique = [example for example, known in zip(test, duplicates, strict=True) if not known]
     references = [example.reference for example in test]
+    dev = read_examples(nlp, folder / "dev.spacy")
     return {
         "test": asdict(score_examples(test)),
         "test_without_duplicates": asdict(score_examples(unique)),
         "joined": {str(n): joined_f(nlp, references, n) for n in JOINED},
         "raw_text": raw_text_f(nlp, references),
-        "confidence": confidence_figures(nlp, read_examples(nlp, folder / "test.spacy")),
-        "dev_loss": tag_loss(nlp, read_examples(nlp, folder / "dev.spacy")),
+        "confidence": confidence_figures(nlp, test),
+        "confidence_share": confidence_share(nlp, [example.text for example in dev[:TIMED_DOCS]]),
+        "dev_loss": tag_loss(nlp, dev),
         "trained_parameters": count_trained_parameters(nlp),
     }
 
@@ -199,6 +207,25 @@ def confidence_figures(nlp: Language, examples: Sequence[Example]) -> Optional[D
                 "risk_coverage_area": risk_coverage_area(judged),
             }
     return None
+
+
+def confidence_share(nlp: Language, texts: Sequence[str]) -> Optional[float]:
+    """Measure which share of a pipeline's time goes into confidence: probabilities, and `doc.spans`.
+
+    nlp (Language): The trained pipeline.
+    texts (Sequence[str]): What to run it on.
+    RETURNS (Optional[float]): The share, from 0 to 1; None without texts, or a component that gives
+        probabilities.
+    """
+    if not texts or not posattn_pipes(nlp):
+        return None
+    clock = Clock()
+    with (
+        patch.object(Lattice, "spans_of", clock.timed("probabilities", Lattice.spans_of)),
+        patch.object(component, "write_spans", clock.timed("spans", component.write_spans)),
+    ):
+        clock.timed("pipe", list)(nlp.pipe(texts))
+    return (clock.seconds["probabilities"] + clock.seconds["spans"]) / clock.seconds["pipe"]
 
 
 def count_trained_parameters(nlp: Language) -> int:

@@ -4,12 +4,11 @@ import json
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from dataclasses import replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Callable, DefaultDict, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 import numpy as np
 import spacy
@@ -27,6 +26,7 @@ from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
 from ...frozen.warming import warm
 from ...precision import precision
 from ...schedule import count_batches, scaled_schedule
+from ..clock import Clock
 from .machine import CPU, frozen_encoder
 from .training import Batches, train
 from .workload import Figures, Workload, count_words
@@ -107,7 +107,7 @@ def head_epoch(workload: Workload) -> Figures:
     nlp = init_nlp(load_config(workload.config, overrides=workload.overrides()))
     settings = registry.resolve(nlp.config.interpolate()["training"])
     epochs = _epochs(nlp, settings)
-    clock = _Clock()
+    clock = Clock()
     _put_clocks(nlp, clock)
     with FlopCounterMode(display=False) as counter:
         counted_words, _ = train(nlp, settings, islice(next(epochs), COUNTED_STEPS))
@@ -130,34 +130,7 @@ def head_epoch(workload: Workload) -> Figures:
     }
 
 
-class _Clock:
-    """Adds up the time spent in functions."""
-
-    def __init__(self) -> None:
-        self.seconds: DefaultDict[str, float] = defaultdict(float)
-
-    def timed(self, name: str, function: Callable) -> Callable:
-        """RETURNS (Callable): The function, with its time added under a name."""
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            started = time.perf_counter()
-            result = function(*args, **kwargs)
-            self.seconds[name] += time.perf_counter() - started
-            return result
-
-        return run
-
-    def timed_layer(self, forward: Callable) -> Callable:
-        """RETURNS (Callable): The forward function of a layer, timed, its backward pass too."""
-
-        def run(*args: Any, **kwargs: Any) -> Any:
-            output, backprop = forward(*args, **kwargs)
-            return output, self.timed("backward", backprop)
-
-        return self.timed("forward", run)
-
-
-def _put_clocks(nlp: Language, clock: _Clock) -> None:
+def _put_clocks(nlp: Language, clock: Clock) -> None:
     head: Any = nlp.get_pipe("posattn_ner")
     for transformer in find_frozen_transformers(nlp):
         transformer.attrs["encode"] = clock.timed("features", transformer.attrs["encode"])

@@ -1,0 +1,78 @@
+"""Train and measure the seeds that are missing, and put what all of them give into the README."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from wasabi import msg
+
+from posattn_spacy.corpora.files import replacing
+from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.experiments.results import (
+    ACCURACY,
+    ACCURACY_GOALS,
+    CONFIDENCE,
+    CONFIDENCE_GOALS,
+    GOAL_HEADER,
+    SYSTEM_HEADER,
+    accuracy_markdown,
+    confidence_markdown,
+    goal_rows,
+    may_stand_in_readme,
+    planned_runs,
+    read_run,
+    system_rows,
+)
+from posattn_spacy.experiments.runs import make, missing_steps
+from posattn_spacy.experiments.tables import fill_readme
+
+
+def main(
+    output: Annotated[Path, typer.Argument(help="JSON file to write")],
+    report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
+        "corpus/corpus.json"
+    ),
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each training")] = 3,
+    encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
+    readme: Annotated[Path | None, typer.Option(help="README to put the tables into")] = None,
+    published: Annotated[Path, typer.Option(help="Published figures to show beside ours")] = Path(
+        "assets/published.json"
+    ),
+) -> None:
+    """Make what is missing, print the tables, and write JSON and README."""
+    corpus = srsly.read_json(report)
+    mark = sample_mark(corpus["kind"])
+    variables = {"encoder": encoder, "lang": lang, "gpu_id": gpu_id}
+    runs = planned_runs(list(corpus["splits"]), seeds)
+    for number, run in enumerate(runs, start=1):
+        msg.divider(f"{mark}{number} of {len(runs)}: {run.config}, split {run.split}, seed {run.seed}")
+        for command in missing_steps(Path(), run, variables):
+            make(Path(), run, command)
+        msg.good(f"{mark}Figures in {run.metrics}")
+    measured = [read_run(Path(), run) for run in runs]
+    with replacing(output) as temporary:
+        temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
+    others = srsly.read_json(published)
+    msg.divider(f"{mark}mean and standard deviation of {seeds} seeds")
+    for header, rows in (
+        (SYSTEM_HEADER, system_rows(measured, others)),
+        (GOAL_HEADER, goal_rows(measured, [*ACCURACY_GOALS, *CONFIDENCE_GOALS])),
+    ):
+        msg.table(rows, header=header, divider=True, aligns=["l", *"r" * (len(header) - 1)])
+    msg.good(f"{mark}Figures written to {output}")
+    if readme is None:
+        return
+    if may_stand_in_readme(measured, seeds):
+        fill_readme(readme, ACCURACY, accuracy_markdown(measured, others))
+        fill_readme(readme, CONFIDENCE, confidence_markdown(measured))
+        msg.good(f"Results written to {readme}")
+    else:
+        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
+
+
+if __name__ == "__main__":
+    typer.run(main)

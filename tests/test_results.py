@@ -1,0 +1,153 @@
+"""Figures of several seeds: their spread, the goals, and what may reach the README."""
+
+from typing import Any, Dict, List, Optional
+
+import pytest
+import srsly
+
+from posattn_spacy.experiments.results import (
+    ACCURACY,
+    ACCURACY_GOALS,
+    CONFIDENCE,
+    Goal,
+    accuracy_markdown,
+    confidence_markdown,
+    goal_rows,
+    may_stand_in_readme,
+    planned_runs,
+    read_run,
+    spread,
+    system_rows,
+)
+from posattn_spacy.experiments.runs import Run
+from processes import ROOT
+
+SCORES: Dict[str, Any] = {
+    **{"docs": 7194, "tokens": 156234, "entities": 16836, "span_p": 0.81, "span_r": 0.82, "span_f": 0.8},
+    **{"span_macro_f": 0.5, "flat_f": 0.82, "token_f": 0.83},
+    "span_f_per_type": {"geo": 0.85, "art": 0.1, "eve": 0.4, "nat": 0.3},
+}
+
+
+def measured(config: str, split: str, seed: int, **figures: Any) -> Dict[str, Any]:
+    """What one run measured; `figures` replaces test scores by their name."""
+    scores = {**SCORES, **figures}
+    return {
+        **{"config": config, "split": split, "seed": seed, "passes": 4, "trained_parameters": 1_234_567},
+        **{"source": "gmb", "n_sents": 1, "encoder": "all-MiniLM-L6-v2"},
+        **{"test": scores, "test_without_duplicates": {**scores, "span_f": scores["span_f"] - 0.01}},
+        **{"joined": {"5": scores["span_f"] - 0.004, "20": scores["span_f"] - 0.006}, "raw_text": 0.795},
+        "confidence": {
+            **{"temperature": 1.2, "error_uncalibrated": 0.04, "error": 0.012, "risk_coverage_area": 0.03}
+        },
+        "confidence_share": 0.02,
+    }
+
+
+def seeds(config: str, split: str, *span_f: float) -> List[Dict[str, Any]]:
+    return [measured(config, split, seed, span_f=f) for seed, f in enumerate(span_f)]
+
+
+ALL = [
+    *seeds("posattn", "file-order", 0.84, 0.85, 0.86),
+    *seeds("posattn", "random42", 0.86, 0.86, 0.86),
+    *seeds("features", "file-order", 0.8, 0.8, 0.8),
+    *seeds("rare", "file-order", 0.83, 0.83, 0.83),
+]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.84, 0.85, 0.86], "0.8500 ± 0.0100"),  # n − 1
+        ([0.84], "0.8400"),
+        ([0.84, None], "–"),
+        ([], "–"),
+    ],
+)
+def test_spread_is_mean_and_standard_deviation(values: List[Optional[float]], shown: str) -> None:
+    assert spread(values) == shown
+
+
+@pytest.mark.parametrize(
+    ("bound", "at_least", "verdict"),
+    [(0.849, True, "✓"), (0.851, True, "✗"), (0.851, False, "✓"), (0.849, False, "✗"), (None, True, "")],
+)
+def test_goal_is_held_against_the_mean(bound: Optional[float], at_least: bool, verdict: str) -> None:
+    goal = Goal("F1", "posattn", "file-order", lambda each: each["test"]["span_f"], bound, at_least)
+    ((name, shown, _, _, reached),) = goal_rows(ALL, [goal])
+    assert (name, shown, reached) == ("F1, file-order", "0.8500 ± 0.0100", verdict)
+
+
+def test_goal_that_one_seed_does_not_reach_at_all_is_not_reached() -> None:
+    goals = [goal for goal in ACCURACY_GOALS if "passes" in goal.name]
+    assert goal_rows(ALL, goals)[0][-1] == "✓"
+    never = [{**ALL[0], "passes": None}, *ALL[1:3]]
+    assert goal_rows(never, goals)[0][1:] == ("–", "", "≤ 5", "✗")
+
+
+def test_figures_that_no_run_measured_are_left_out() -> None:
+    names = [row[0] for row in goal_rows(ALL[:3], ACCURACY_GOALS)]
+    assert names
+    assert all(name.endswith("file-order") for name in names)
+
+
+def test_joined_sentences_are_compared_with_single_ones() -> None:
+    rows = {row[0]: row for row in goal_rows(ALL, ACCURACY_GOALS)}
+    five, twenty = (
+        rows[f"span F1 of {n} sentences joined, against single ones, file-order"] for n in (5, 20)
+    )
+    assert five[1:] == ("−0.0040 ± 0.0000", "", "≥ −0.005", "✓")
+    assert twenty[1:] == ("−0.0060 ± 0.0000", "", "≥ −0.005", "✗")
+
+
+def test_accuracy_shows_ours_the_published_systems_and_all_labels() -> None:
+    published = srsly.read_json(ROOT / "assets" / "published.json")
+    text = accuracy_markdown(ALL, published)
+    for shown in ("0.8500 ± 0.0100", "0.8400 ± 0.0100", "0.8143", "0.8413", "16,836", "configs/features.cfg"):
+        assert shown in text
+    assert text.index("| geo |") < text.index("| eve |") < text.index("| art |")
+    assert len(system_rows(ALL, published)) == 4 + len(published)
+
+
+def test_confidence_shows_calibration_and_what_weights_of_labels_do() -> None:
+    text = confidence_markdown(ALL)
+    for shown in ("0.0400", "0.0120", "≤ 0.02", "configs/rare.cfg", "0.8300 ± 0.0000"):
+        assert shown in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("source", "sample"), ("source", "own"), ("n_sents", 5), ("encoder", "bert")]
+)
+def test_only_figures_of_the_shipped_defaults_on_the_published_corpus_may_stand_in_the_readme(
+    key: str, value: object
+) -> None:
+    assert may_stand_in_readme(ALL, 3)
+    assert not may_stand_in_readme(ALL, 2)
+    assert not may_stand_in_readme([*ALL[1:], {**ALL[0], key: value}], 3)
+
+
+def test_readme_has_the_places_for_the_tables() -> None:
+    text = (ROOT / "README.md").read_text()
+    for start, end in (ACCURACY, CONFIDENCE):
+        assert text.count(start) == text.count(end) == 1
+        assert text.index(start) < text.index(end)
+
+
+def test_variants_are_trained_on_the_main_split_alone() -> None:
+    runs = planned_runs(["file-order", "random42"], 2)
+    assert len(runs) == len(set(runs)) == 8
+    assert {run.config for run in runs if run.split == "random42"} == {"posattn"}
+    assert {run.config for run in runs if run.split == "file-order"} == {"posattn", "features", "rare"}
+
+
+@pytest.mark.parametrize(("scores", "passes"), [([0.83, 0.84, 0.85], 2), ([0.83, 0.839], None)])
+def test_passes_are_counted_until_dev_is_good_enough(
+    scores: List[float], passes: Optional[int], tmp_path
+) -> None:
+    run = Run("posattn", "file-order", 0)
+    for path in (run.metrics, run.log.parent):
+        (tmp_path / path).mkdir(parents=True)
+    srsly.write_json(tmp_path / run.metrics / "test.json", {"source": "gmb"})
+    srsly.write_jsonl(tmp_path / run.log, [{"score": score} for score in scores])
+    assert read_run(tmp_path, run) == {"source": "gmb", "passes": passes}
