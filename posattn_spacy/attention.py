@@ -16,6 +16,7 @@ from .precision import precision, product_type
 
 MaskMode = Literal["soft", "pad", "hard", "none"]
 MASK_MODES: Tuple[str, ...] = get_args(MaskMode)
+NEIGHBOUR_BIAS = 4.0  # of a head's own neighbour among the attention logits, at first
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,20 @@ class LayerMix(nn.Module):
         return F.linear(F.layer_norm(features, features.shape[1:]), weight, self.matrices.bias)
 
 
+def neighbour_bias(n_heads: int, max_distance: int) -> Tensor:
+    """Make the bias of relative positions with which training begins: each head looks at one neighbour.
+
+    n_heads (int): Attention heads; they look at the token before, the one after, the second before, and so on.
+    max_distance (int): Distance at which positions are clipped.
+    RETURNS (Tensor): (heads, 2 · max_distance + 1), by distance from query to key.
+    """
+    heads = torch.arange(n_heads)
+    distance = (heads // 2 + 1).clamp(max=max_distance) * (2 * (heads % 2) - 1)
+    bias = torch.zeros(n_heads, 2 * max_distance + 1)
+    bias[heads, distance + max_distance] = NEIGHBOUR_BIAS
+    return bias
+
+
 class AttentionBlock(nn.Module):
     """Multi-head attention with relative positions and a per-key bias, then a feed-forward layer.
 
@@ -174,7 +189,7 @@ class AttentionBlock(nn.Module):
         self.max_distance = max_distance
         self.query_key_value = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
-        self.distance_bias = nn.Parameter(torch.zeros(n_heads, 2 * max_distance + 1))
+        self.distance_bias = nn.Parameter(neighbour_bias(n_heads, max_distance))
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.feed_forward_norm = nn.LayerNorm(width)

@@ -284,6 +284,25 @@ def test_attention_depends_on_order():
     assert not torch.allclose(forwards, backwards, atol=1e-3)
 
 
+def test_heads_begin_by_looking_at_one_neighbour_each():
+    bias = AttentionBlock(10, n_heads=5, max_distance=2).distance_bias
+    heads, columns = bias.nonzero(as_tuple=True)
+    assert heads.tolist() == [0, 1, 2, 3, 4]
+    assert (columns - 2).tolist() == [-1, 1, -2, 2, -2]  # clipped, like all distances
+
+
+def test_untrained_attention_sees_the_token_before_in_its_first_head():
+    block = AttentionBlock(8, n_heads=1, max_distance=3).eval()
+    nn.init.zeros_(block.query_key_value.weight[:16])
+    x, layout = torch.randn(4, 8), Layout.from_lengths(torch.tensor([4]))
+    effects = []
+    for i in range(4):
+        changed = x.clone()
+        changed[i] = torch.randn(8)
+        effects.append((block(x, torch.zeros(4), layout) - block(changed, torch.zeros(4), layout))[3].norm())
+    assert effects[2] > max(effects[0], effects[1])
+
+
 def test_attention_depends_on_distances_only():
     block = AttentionBlock(8, 2, 3).eval()
     nn.init.normal_(block.distance_bias)

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from pipelines import frozen_pipeline, make_examples, plain_pipeline, train
 from posattn_spacy.experiments.benchmark import (
     confidence_figures,
+    confidence_share,
     count_trained_parameters,
     score_examples,
     tag_loss,
@@ -123,3 +124,14 @@ def test_confidence_is_measured_where_there_is_any() -> None:
     assert 0 <= figures["risk_coverage_area"] <= 1
     assert confidence_figures(nlp, []) is None
     assert confidence_figures(spacy.blank("en"), make_examples(nlp)) is None
+
+
+def test_share_of_confidence_in_the_time_is_measured_where_there_is_any() -> None:
+    nlp = plain_pipeline()
+    train(nlp, 20)
+    texts = [example.text for example in make_examples(nlp)]
+    share = confidence_share(nlp, texts)
+    assert share is not None
+    assert 0 < share < 1
+    assert confidence_share(nlp, []) is None
+    assert confidence_share(spacy.blank("en"), texts) is None

@@ -1,6 +1,7 @@
 """The shipped configs are complete, valid, and what the README says they are."""
 
 from pathlib import Path
+from typing import Any, Dict, Set
 
 import pytest
 from spacy.util import load_config
@@ -8,6 +9,18 @@ from spacy.util import load_config
 from processes import ROOT, run
 
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
+MISSING = object()
+
+
+def settings_of(config: Dict[str, Any], path: str = "") -> Dict[str, Any]:
+    """The settings of a config by their dotted paths; an empty section and none are the same."""
+    settings: Dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            settings.update(settings_of(value, f"{path}{key}."))
+        elif value is not None:
+            settings[f"{path}{key}"] = value
+    return settings
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -40,3 +53,28 @@ def test_no_config_freezes_what_is_frozen_by_itself() -> None:
         training = load_config(path)["training"]
         assert training["frozen_components"] == []
         assert training["annotating_components"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sections"),
+    [
+        ("features", {"components.posattn_ner.model.lexical"}),
+        ("positional", {"components.posattn_ner.model.mask", "components.posattn_ner.positional_weight"}),
+        ("rare", {"components.posattn_ner.label_weights"}),
+    ],
+)
+def test_variant_differs_from_the_shipped_config_in_what_it_is_about_alone(
+    name: str, sections: Set[str]
+) -> None:
+    shipped, variant = (load_config(ROOT / "configs" / f"{config}.cfg") for config in ("posattn", name))
+    settings = [settings_of(config) for config in (shipped, variant)]
+    different = {
+        path
+        for path in settings[0].keys() | settings[1].keys()
+        if settings[0].get(path, MISSING) != settings[1].get(path, MISSING)
+    }
+    assert different
+    for section in sections:
+        assert any(path.startswith(section) for path in different)
+    for path in different:
+        assert any(path.startswith(section) for section in sections), path

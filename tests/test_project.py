@@ -118,13 +118,14 @@ def test_results_are_of_every_training_and_made_once(project: Path) -> None:
     assert [(run["config"], run["split"], run["seed"]) for run in runs] == [
         ("posattn", "file-order", 0),
         ("posattn", "random42", 0),
+        ("positional", "file-order", 0),
         ("features", "file-order", 0),
         ("rare", "file-order", 0),
     ]
     assert runs[0]["test"] == json.loads((project / f"metrics/{TRAINED}/test.json").read_text())["test"]
     assert len({run["test"]["span_f"] for run in runs} | {run["dev_loss"] for run in runs}) > 4
     log = (project / "results.log").read_text()
-    assert log.count("scripts/train.py") == log.count("scripts/benchmark.py") == 3  # one was there already
+    assert log.count("scripts/train.py") == log.count("scripts/benchmark.py") == 4  # one was there already
     assert 0 < runs[0]["confidence_share"] < 1
     again = run_command(project, "results")
     assert "scripts/train.py" not in again

@@ -23,6 +23,7 @@ SHIPPED, WEIGHTED = "posattn", "rare"
 README_SEEDS = 3
 CONFIGS = {
     "posattn": "**posattn-spacy**",
+    "positional": "the same with gate, soft mask and positional loss",
     "features": "the same without the lexical channel",
     "rare": "the same with weights for rare labels",
 }
