@@ -166,7 +166,7 @@ class LayerMix(nn.Module):
 def neighbour_bias(n_heads: int, max_distance: int) -> Tensor:
     """Make the bias of relative positions with which training begins: each head looks at one neighbour.
 
-    n_heads (int): Attention heads; they look at the token before, the one after, the second before, and so on.
+    n_heads (int): Attention heads, for the token before, the one after, the second before, and so on.
     max_distance (int): Distance at which positions are clipped.
     RETURNS (Tensor): (heads, 2 · max_distance + 1), by distance from query to key.
     """
