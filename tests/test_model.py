@@ -9,7 +9,7 @@ import torch
 from confection import ConfigValidationError
 from spacy.tokens import Doc
 from spacy.util import registry
-from thinc.api import Model, Optimizer, set_dropout_rate
+from thinc.api import Model, Optimizer, fix_random_seed, set_dropout_rate
 from thinc.types import Floats2d
 
 from pipelines import (
@@ -258,6 +258,32 @@ def test_the_lexical_channel_puts_its_attributes_side_by_side():
     assert np.array_equal(rows[0], rows[2])
     assert np.array_equal(rows[0, :8], rows[1, :8])  # the same NORM
     assert not np.array_equal(rows[0, 8:], rows[1, 8:])  # another SHAPE
+
+
+def test_word_dropout_hides_the_first_attribute_of_a_share_of_the_tokens_in_training_alone():
+    lexical = registry.resolve({"model": {**LEXICAL, "word_dropout": 0.3}})["model"]
+    docs = docs_of([1500, 500])
+    lexical.initialize(X=docs)
+    predicted = np.concatenate(lexical.predict(docs))
+    set_dropout_rate(lexical, 0.9)  # that of the update is none of its business
+    fix_random_seed(0)
+    pieces, backprop = lexical.begin_update(docs)
+    trained = np.concatenate(pieces)
+    width = LEXICAL["width"]
+    hidden = (trained[:, :width] == 0).all(1)
+    assert 0.27 < hidden.mean() < 0.33
+    np.testing.assert_array_equal(trained[~hidden], predicted[~hidden])
+    np.testing.assert_array_equal(trained[:, width:], predicted[:, width:])
+    backprop([np.ones_like(rows) for rows in pieces])
+    gradients = [node.get_grad("E").sum() for node in lexical.walk() if node.has_grad("E")]
+    # Each vector is the sum of four rows of its table.
+    assert sorted(gradients) == [4 * width * (~hidden).sum(), 4 * width * len(hidden)]
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0])
+def test_word_dropout_is_a_share(rate):
+    with pytest.raises(ValueError, match=r"lexical\.word_dropout = .*at least 0 and below 1"):
+        plain_pipeline(lexical={**LEXICAL, "word_dropout": rate})
 
 
 def test_a_lexical_channel_needs_a_table_for_each_attribute():
