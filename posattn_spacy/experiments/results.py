@@ -1,5 +1,6 @@
 """What several seeds of the same training give: figures with their spread, held against goals."""
 
+import json
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
@@ -143,7 +144,7 @@ def read_run(project: Path, run: Run) -> Measured:
     RETURNS (Measured): What `benchmark` wrote, and `passes` over train until dev reached `DEV_GOAL`, None if
         it never did.
     """
-    measured = srsly.read_json(project / run.metrics / "test.json")
+    measured = json.loads((project / run.metrics / "test.json").read_text(encoding="utf-8"))
     scores = [line["score"] for line in srsly.read_jsonl(project / run.log)]
     reached = [number for number, score in enumerate(scores, start=1) if score >= DEV_GOAL]
     return {**measured, "passes": reached[0] if reached else None}
