@@ -11,6 +11,8 @@ import srsly
 import typer
 from wasabi import msg
 
+from posattn_spacy.experiments.tables import EXAMPLE, fill_readme, is_readme_run
+
 # Runs in the new environment. Any file that is opened under one of the closed folders ends it.
 USE = """
 import sys
@@ -29,14 +31,17 @@ sys.addaudithook(watch)
 import spacy
 
 nlp = spacy.load(sys.argv[1])
-doc = nlp("President Barack Obama flew from London to Iraq on Monday to meet British troops of NATO.")
-print("\\n".join(f"{ent.text:30} {ent.label_}" for ent in doc.ents))
+doc = nlp("President Barack Obama flew from London to Iraq on Monday to meet British troops.")
+spans = doc.spans["posattn_ner"]
+for span, score in zip(spans, spans.attrs["scores"]):
+    print(f"{span.text:30} {span.label_:5} {score:.2f}")
 """
 
 
 def main(
     wheels: Annotated[Path, typer.Argument(help="Folder with the wheels")],
     printed: Annotated[Path, typer.Argument(help="File for the entities that were found")],
+    metrics: Annotated[Path, typer.Argument(help="What `benchmark` wrote for the pipeline")],
     name: Annotated[str, typer.Option(help="Name of the pipeline to load")],
     report: Annotated[Path, typer.Option(help="The corpus.json of the corpus trained on")] = Path(
         "corpus/corpus.json"
@@ -45,6 +50,7 @@ def main(
     encoders: Annotated[Path, typer.Option(help="Folder the packages must not need")] = Path(
         "assets/encoder"
     ),
+    readme: Annotated[Path | None, typer.Option(help="README to put the entities into")] = None,
 ) -> None:
     """Load the packaged pipeline in a new environment, away from the project, and print entities."""
     project = Path.cwd()
@@ -74,6 +80,9 @@ def main(
             msg.fail("The packaged pipeline found no entity", exits=1)
         msg.warn("The packaged pipeline found no entity in a sentence of news")
     msg.good(f"'{name}' loads and finds entities from its wheels alone")
+    if readme is not None and is_readme_run(srsly.read_json(metrics)):
+        fill_readme(readme, EXAMPLE, f"```\n{entities.strip()}\n```")
+        msg.good(f"Entities written to {readme}")
 
 
 def _run(command: Sequence[str | Path], folder: str, more: Dict[str, str] | None = None) -> str:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from posattn_spacy.experiments.tables import fill_readme, markdown_table, summary_rows, type_rows
+from posattn_spacy.experiments.tables import (
+    EXAMPLE,
+    README_RUN,
+    fill_readme,
+    is_readme_run,
+    markdown_table,
+    summary_rows,
+    type_rows,
+)
+from processes import ROOT
 
 MARKERS = ("<!-- START -->", "<!-- END -->")
 SCORES = {
@@ -65,3 +74,20 @@ def test_types_are_listed_best_first() -> None:
 def test_markdown_table_aligns_figures_to_the_right() -> None:
     lines = markdown_table(("a", "b"), [("1", "2")]).splitlines()
     assert lines == ["| a | b |", "| --- | ---: |", "| 1 | 2 |"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("source", "sample"), ("source", "own"), ("config", "paper"), ("split", "random42")),
+        *(("seed", 1), ("n_sents", 5), ("encoder", "bert")),
+    ],
+)
+def test_only_the_run_with_the_shipped_defaults_may_stand_in_the_readme(key: str, value: object) -> None:
+    assert is_readme_run({**README_RUN, "more": 1})
+    assert not is_readme_run({**README_RUN, key: value})
+
+
+def test_readme_has_a_place_for_the_example() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert text.count(EXAMPLE[0]) == text.count(EXAMPLE[1]) == 1

@@ -29,6 +29,14 @@ README_RUN = {
 }
 
 
+EXAMPLE = ("<!-- EXAMPLE: written by `spacy project run smoke` -->", "<!-- END OF EXAMPLE -->")
+
+
+def is_readme_run(measured: Dict[str, Any]) -> bool:
+    """RETURNS (bool): Whether figures are of the run that the README shows."""
+    return all(measured[key] == value for key, value in README_RUN.items())
+
+
 def summary_rows(measured: Dict[str, Any]) -> Rows:
     """One row for each set of documents that was scored.
 
