@@ -24,7 +24,6 @@ class HeadConfig:
     """The shape of a `PositionalTagger`; everything needed to build it anew.
 
     input_width (int): Width of a token's features, all kept encoder layers side by side.
-    lexical_width (int): Width of what the lexical channel says of a token; 0 without one.
     n_tags (int): Number of tag scores per token.
     hidden_width (int): Width inside the head.
     n_heads (int): Attention heads; divides the hidden width.
@@ -32,6 +31,7 @@ class HeadConfig:
     max_distance (int): Relative positions are clipped at this distance, in tokens.
     mask (str): What keeps tokens from being attended to: one of `MASK_MODES`.
     pad_ratio (float): Share of a text's tokens that `pad` and `hard` turn into `[PAD]`.
+    lexical_width (int): Width of what the lexical channel says of a token; 0 without one.
     mixed_precision (bool): Whether to run in bfloat16 on hardware that is faster at it.
     """
 

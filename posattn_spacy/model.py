@@ -56,7 +56,8 @@ def build_posattn_tagger_v1(
     tok2vec (Model[List[Doc], List[Floats2d]]): Gives one row per token, usually the listener of a frozen
         transformer.
     lexical (Optional[Model[List[Doc], List[Floats2d]]]): Gives one more row per token, trained along with the
-        head: what an uncased or frozen encoder has lost, such as case. Usually a `spacy.MultiHashEmbed.v2`.
+        head: what an uncased or frozen encoder has lost, such as case. Usually a
+        `posattn-spacy.LexicalEmbed.v1`.
     mask (str): "soft" weighs keys by the gate, "pad" replaces the tokens with the lowest gate by the
         encoder's [PAD], "hard" leaves them out of the attention altogether, "none" attends to all.
     pad_ratio (float): Share of a text's tokens that "pad" and "hard" mask, at least 0 and below 1.

@@ -151,5 +151,6 @@ def test_passes_are_counted_until_dev_is_good_enough(
     for path in (run.metrics, run.log.parent):
         (tmp_path / path).mkdir(parents=True)
     srsly.write_json(tmp_path / run.metrics / "test.json", {"source": "gmb"})
-    srsly.write_jsonl(tmp_path / run.log, [{"score": score} for score in scores])
+    lines = [{"epoch": epoch, "score": score} for epoch, score in enumerate([0.01, *scores])]
+    srsly.write_jsonl(tmp_path / run.log, lines)  # spaCy's first line is of the untrained pipeline
     assert read_run(tmp_path, run) == {"source": "gmb", "passes": passes}

@@ -130,9 +130,8 @@ def planned_runs(splits: Sequence[str], seeds: int) -> List[Run]:
     seeds (int): How many seeds of each.
     RETURNS (List[Run]): The runs.
     """
-    groups = [("posattn", split) for split in splits] + [
-        (name, splits[0]) for name in CONFIGS if name != "posattn"
-    ]
+    variants = [(config, splits[0]) for config in CONFIGS if config != SHIPPED]
+    groups = [*((SHIPPED, split) for split in splits), *variants]
     return [Run(config, split, seed) for (config, split), seed in product(groups, range(seeds))]
 
 
@@ -145,8 +144,8 @@ def read_run(project: Path, run: Run) -> Measured:
         it never did.
     """
     measured = json.loads((project / run.metrics / "test.json").read_text(encoding="utf-8"))
-    scores = [line["score"] for line in srsly.read_jsonl(project / run.log)]
-    reached = [number for number, score in enumerate(scores, start=1) if score >= DEV_GOAL]
+    # The first evaluation is before any training, at epoch 0.
+    reached = [line["epoch"] for line in srsly.read_jsonl(project / run.log) if line["score"] >= DEV_GOAL]
     return {**measured, "passes": reached[0] if reached else None}
 
 
@@ -158,11 +157,17 @@ def spread(values: Sequence[Optional[float]], digits: int = 4) -> str:
     RETURNS (str): Mean ± standard deviation (n − 1), which a single seed has not; "–" if a seed has no
         figure.
     """
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
+    known = _complete(values)
+    if not known:
         return "–"
     shown = f"{mean(known):.{digits}f}".replace("-", "−")
     return f"{shown} ± {stdev(known):.{digits}f}" if len(known) > 1 else shown
+
+
+def _complete(values: Sequence[Optional[float]]) -> List[float]:
+    """The figures of all seeds; none if one of them has none."""
+    known = [value for value in values if value is not None]
+    return known if len(known) == len(values) else []
 
 
 def of(measured: Sequence[Measured], config: str, split: str) -> List[Measured]:
@@ -193,9 +198,9 @@ def goal_rows(measured: Sequence[Measured], goals: Sequence[Goal]) -> Rows:
 def _verdict(goal: Goal, values: Sequence[Optional[float]]) -> Tuple[str, str]:
     if goal.bound is None:
         return "", ""
-    known = [value for value in values if value is not None]
+    known = _complete(values)
     bound = f"{'≥' if goal.at_least else '≤'} {goal.bound:g}".replace("-", "−")
-    if not known or len(known) < len(values):
+    if not known:
         return bound, "✗"
     reached = mean(known) >= goal.bound if goal.at_least else mean(known) <= goal.bound
     return bound, "✓" if reached else "✗"
