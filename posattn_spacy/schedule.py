@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any, Dict, Optional
 
-from spacy.lang.xx import MultiLanguage
+import spacy
 from spacy.util import registry
 from thinc.api import Config
 
@@ -21,7 +21,8 @@ def count_batches(config: Config) -> int:
     settings = registry.resolve(
         {"batcher": interpolated["training"]["batcher"], "reader": interpolated["corpora"]["train"]}
     )
-    batches = sum(1 for _ in settings["batcher"](settings["reader"](MultiLanguage())))  # never all in memory
+    examples = settings["reader"](spacy.blank(interpolated["nlp"]["lang"]))
+    batches = sum(1 for _ in settings["batcher"](examples))  # never all in memory
     if not batches:
         path = interpolated["corpora"]["train"].get("path")
         raise ValueError(f"The training corpus {path} is empty. Check paths.train.")

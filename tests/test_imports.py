@@ -23,6 +23,7 @@ STARTS = {
     "corpus": ["scripts/convert.py"],
     "train": [
         "scripts/train.py",
+        "posattn_spacy/augmentation.py",
         "posattn_spacy/batching.py",
         "posattn_spacy/calibration.py",
         "posattn_spacy/frozen/caching.py",

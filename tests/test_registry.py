@@ -39,6 +39,7 @@ def test_setup_lists_the_names_that_configs_use():
         "posattn-spacy.FrozenTok2Vec.v1",
         "posattn-spacy.ner_scorer.v1",
         "posattn-spacy.batch_by_padded.v1",
+        "posattn-spacy.retokenize.v1",
         "posattn-spacy.feature_store.v1",
         "posattn-spacy.calibrate.v1",
         "posattn",

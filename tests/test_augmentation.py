@@ -1,0 +1,61 @@
+"""Texts as they are annotated, and as the tokenizer splits them."""
+
+from typing import List, Set, Tuple
+
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from posattn_spacy.augmentation import retokenize
+from posattn_spacy.gold import gold_batch
+
+PIECES = ["al-Qaida", "U.S.", "W.T.O", ".", "Mr.", "it's", "Israeli-Palestinian", "talks", "'", "10-km", ","]
+
+
+@pytest.fixture(scope="module")
+def nlp() -> Language:
+    return spacy.blank("en")
+
+
+def annotated(nlp: Language, words: List[str], spans: List[Tuple[int, int]], spaces: List[bool]) -> Example:
+    reference = Doc(nlp.vocab, words=words, spaces=spaces)
+    reference.set_ents([Span(reference, start, stop, label="org") for start, stop in spans])
+    return Example(Doc(nlp.vocab, words=words, spaces=spaces), reference)
+
+
+def test_a_name_in_one_piece_is_also_learned_in_the_tokenizers(nlp: Language) -> None:
+    example = annotated(nlp, ["Fighters", "of", "al-Qaida", "fled"], [(2, 3)], [True] * 3 + [False])
+    given, own = retokenize(nlp, example)
+    assert given is example
+    assert [token.text for token in own.predicted] == ["Fighters", "of", "al", "-", "Qaida", "fled"]
+    assert own.reference is example.reference
+    assert gold_batch([own], {nlp.vocab.strings["org"]: 0}).tags.tolist() == [0, 0, 1, 2, 2, 0]
+
+
+def test_what_the_tokenizer_splits_alike_comes_once(nlp: Language) -> None:
+    example = annotated(nlp, ["Troops", "fled"], [], [True, False])
+    assert list(retokenize(nlp, example)) == [example]
+
+
+def test_an_entity_that_ends_within_a_token_is_not_lost(nlp: Language) -> None:
+    example = annotated(nlp, ["The", "W.T.O", "."], [(1, 2)], [True, False, False])
+    assert [token.text for token in nlp.make_doc("The W.T.O.")] == ["The", "W.T.O."]
+    assert list(retokenize(nlp, example)) == [example]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.booleans()), max_size=8), st.data())
+def test_both_have_the_same_text_and_entities(
+    nlp: Language, pieces: List[Tuple[str, bool]], data: st.DataObject
+) -> None:
+    words, spaces = [word for word, _ in pieces], [space for _, space in pieces]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(words)))))
+    spans = list(zip(cuts[::2], cuts[1::2], strict=False))
+    for example in retokenize(nlp, annotated(nlp, words, spans, spaces)):
+        assert example.predicted.text == example.reference.text
+        expected: Set[Tuple[int, int]] = {(e.start_char, e.end_char) for e in example.reference.ents}
+        tags = example.get_aligned_ner()
+        assert sum(tag is not None and tag[0] in "BU" for tag in tags) == len(expected)
