@@ -1,7 +1,7 @@
 """Fitting a config's training schedule to the size of a corpus."""
 
 from math import ceil
-from typing import Any, Dict, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 import spacy
 from spacy.util import registry
@@ -10,11 +10,22 @@ from thinc.api import Config
 MIN_STEPS = 120  # fewer updates than this teach the head nothing, however small the corpus
 
 
-def count_batches(config: Config) -> int:
-    """Count the updates in one pass over the training corpus.
+class PassSize(NamedTuple):
+    """What there is to learn from in one pass over the training corpus.
+
+    batches (int): Updates of the weights.
+    words (int): Tokens, of what an augmenter adds too.
+    """
+
+    batches: int
+    words: int
+
+
+def measure_pass(config: Config) -> PassSize:
+    """Go over the training corpus once.
 
     config (Config): A training config, with the path of its corpus.
-    RETURNS (int): Number of batches that its batcher makes, in the order of the corpus.
+    RETURNS (PassSize): What its batcher makes, in the order of the corpus.
     RAISES (ValueError): If the corpus is empty.
     """
     interpolated = config.interpolate()
@@ -22,11 +33,11 @@ def count_batches(config: Config) -> int:
         {"batcher": interpolated["training"]["batcher"], "reader": interpolated["corpora"]["train"]}
     )
     examples = settings["reader"](spacy.blank(interpolated["nlp"]["lang"]))
-    batches = sum(1 for _ in settings["batcher"](examples))  # never all in memory
-    if not batches:
+    words = [sum(map(len, batch)) for batch in settings["batcher"](examples)]  # never all of it in memory
+    if not words:
         path = interpolated["corpora"]["train"].get("path")
         raise ValueError(f"The training corpus {path} is empty. Check paths.train.")
-    return batches
+    return PassSize(len(words), sum(words))
 
 
 def scaled_schedule(config: Config, batches: int, passes: Optional[int] = None) -> Dict[str, Any]:

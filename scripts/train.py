@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 from typing import Annotated, List
 
+import srsly
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
 from posattn_spacy.memory import LARGE_PAGES
-from posattn_spacy.schedule import count_batches, scaled_schedule
+from posattn_spacy.schedule import measure_pass, scaled_schedule
 
 
 def main(
@@ -25,7 +26,8 @@ def main(
     overrides = parse_config_overrides(list(context.args))
     try:
         config = load_config(config_path, overrides=overrides)
-        schedule = scaled_schedule(config, count_batches(config))
+        size = measure_pass(config)
+        schedule = scaled_schedule(config, size.batches)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
     fitted = {key: value for key, value in schedule.items() if key not in overrides}
@@ -33,7 +35,10 @@ def main(
     command: List[str] = [sys.executable, "-m", "spacy", "train", str(config_path)]
     command += ["--output", str(output), "--gpu-id", str(gpu_id), *context.args, *options]
     msg.info("Running: python " + " ".join(command[1:]))
-    sys.exit(subprocess.run(command, env={**LARGE_PAGES, **os.environ}, check=False).returncode)
+    status = subprocess.run(command, env={**LARGE_PAGES, **os.environ}, check=False).returncode
+    if not status:
+        srsly.write_json(output / "pass.json", size._asdict())
+    sys.exit(status)
 
 
 app = typer.Typer()

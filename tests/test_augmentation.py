@@ -41,6 +41,12 @@ def test_what_the_tokenizer_splits_alike_comes_once(nlp: Language) -> None:
     assert list(retokenize(nlp, example)) == [example]
 
 
+def test_words_in_lower_case_are_left_as_they_are(nlp: Language) -> None:
+    example = annotated(nlp, ["A", "two-day", "visit", "to", "Iraq"], [(4, 5)], [True] * 4 + [False])
+    assert "two" in [token.text for token in nlp.make_doc("A two-day visit to Iraq")]
+    assert list(retokenize(nlp, example)) == [example]
+
+
 def test_an_entity_that_ends_within_a_token_is_not_lost(nlp: Language) -> None:
     example = annotated(nlp, ["The", "W.T.O", "."], [(1, 2)], [True, False, False])
     assert [token.text for token in nlp.make_doc("The W.T.O.")] == ["The", "W.T.O."]

@@ -33,8 +33,8 @@ def measured(config: str, split: str, seed: int, **figures: Any) -> Dict[str, An
     """What one run measured; `figures` replaces test scores by their name."""
     scores = {**SCORES, **figures}
     return {
-        **{"config": config, "split": split, "seed": seed, "passes": 4, "trained_parameters": 1_234_567},
-        **{"source": "gmb", "n_sents": 1, "encoder": "all-MiniLM-L6-v2"},
+        **{"config": config, "split": split, "seed": seed, "passes": 4, "words": 3_100_000},
+        **{"source": "gmb", "n_sents": 1, "encoder": "all-MiniLM-L6-v2", "trained_parameters": 1_234_567},
         **{"test": scores, "test_without_duplicates": {**scores, "span_f": scores["span_f"] - 0.01}},
         **{"joined": {"5": scores["span_f"] - 0.004, "20": scores["span_f"] - 0.006}, "raw_text": 0.795},
         "confidence": {
@@ -148,9 +148,12 @@ def test_passes_are_counted_until_dev_is_good_enough(
     scores: List[float], passes: Optional[int], tmp_path
 ) -> None:
     run = Run("posattn", "file-order", 0)
-    for path in (run.metrics, run.log.parent):
+    for path in (run.metrics, run.training):
         (tmp_path / path).mkdir(parents=True)
     srsly.write_json(tmp_path / run.metrics / "test.json", {"source": "gmb"})
     lines = [{"epoch": epoch, "score": score} for epoch, score in enumerate([0.01, *scores])]
-    srsly.write_jsonl(tmp_path / run.log, lines)  # spaCy's first line is of the untrained pipeline
-    assert read_run(tmp_path, run) == {"source": "gmb", "passes": passes}
+    # spaCy's first line is of the untrained pipeline.
+    srsly.write_jsonl(tmp_path / run.training / "log.jsonl", lines)
+    srsly.write_json(tmp_path / run.training / "pass.json", {"batches": 7, "words": 1000})
+    words = passes and 1000 * passes
+    assert read_run(tmp_path, run) == {"source": "gmb", "passes": passes, "words": words}

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import DocBin
 from spacy.util import load_config
 
-from posattn_spacy.schedule import MIN_STEPS, count_batches, scaled_schedule
+from posattn_spacy.schedule import MIN_STEPS, measure_pass, scaled_schedule
 from processes import ROOT, run
 
 CONFIG = ROOT / "configs" / "posattn.cfg"
@@ -20,10 +20,10 @@ def write_corpus(path: Path, n_docs: int) -> Path:
     return path
 
 
-def test_batches_are_counted_with_the_batcher_of_the_config(tmp_path: Path) -> None:
+def test_a_pass_is_measured_with_the_batcher_of_the_config(tmp_path: Path) -> None:
     path = write_corpus(tmp_path / "train.spacy", 10)
     overrides = {"paths.train": str(path), "training.batcher.size": 8}  # two documents of four tokens
-    assert count_batches(load_config(CONFIG, overrides=overrides)) == 5
+    assert measure_pass(load_config(CONFIG, overrides=overrides)) == (5, 40)
 
 
 def test_schedule_keeps_the_passes_and_the_share_of_warmup() -> None:

@@ -92,6 +92,11 @@ ACCURACY_GOALS = (
         *("posattn", "file-order", lambda measured: measured["passes"], 5, False, 1),
     ),
     Goal(
+        "the same in millions of words",
+        *("posattn", "file-order", lambda measured: measured["words"] and measured["words"] / 1e6),
+        digits=1,
+    ),
+    Goal(
         "trained parameters in millions",
         *("posattn", "file-order", lambda measured: measured["trained_parameters"] / 1e6, 2, False, 2),
     ),
@@ -140,13 +145,15 @@ def read_run(project: Path, run: Run) -> Measured:
 
     project (Path): The project's folder.
     run (Run): The run.
-    RETURNS (Measured): What `benchmark` wrote, and `passes` over train until dev reached `DEV_GOAL`, None if
-        it never did.
+    RETURNS (Measured): What `benchmark` wrote, and `passes` over train and `words` of it until dev reached
+        `DEV_GOAL`, None if it never did.
     """
     measured = json.loads((project / run.metrics / "test.json").read_text(encoding="utf-8"))
     # The first evaluation is before any training, at epoch 0.
-    reached = [line["epoch"] for line in srsly.read_jsonl(project / run.log) if line["score"] >= DEV_GOAL]
-    return {**measured, "passes": reached[0] if reached else None}
+    log = srsly.read_jsonl(project / run.training / "log.jsonl")
+    passes = next((line["epoch"] for line in log if line["score"] >= DEV_GOAL), None)
+    words = srsly.read_json(project / run.training / "pass.json")["words"]
+    return {**measured, "passes": passes, "words": passes and passes * words}
 
 
 def spread(values: Sequence[Optional[float]], digits: int = 4) -> str:

@@ -35,9 +35,9 @@ class Run(NamedTuple):
         return Path("metrics", self.config, self.split, str(self.seed))
 
     @property
-    def log(self) -> Path:
-        """RETURNS (Path): The log of its training, one JSON object for each evaluation on dev."""
-        return Path("training", self.config, self.split, str(self.seed), "log.jsonl")
+    def training(self) -> Path:
+        """RETURNS (Path): The folder with its pipelines, the log of its training, and the size of a pass."""
+        return Path("training", self.config, self.split, str(self.seed))
 
 
 def missing_steps(project: Path, run: Run, variables: Dict[str, Any]) -> Iterator[Dict[str, Any]]:

@@ -25,7 +25,7 @@ from ...attention import Layout, PositionalTagger
 from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
 from ...frozen.warming import warm
 from ...precision import precision
-from ...schedule import count_batches, scaled_schedule
+from ...schedule import measure_pass, scaled_schedule
 from ..clock import Clock
 from .machine import CPU, frozen_encoder
 from .training import Batches, train
@@ -86,7 +86,7 @@ def training_command(workload: Workload, output: Path) -> List[str]:
     RETURNS (List[str]): `spacy train` with its options.
     """
     config = load_config(workload.config, overrides=workload.overrides())
-    schedule = scaled_schedule(config, count_batches(config), workload.epochs)
+    schedule = scaled_schedule(config, measure_pass(config).batches, workload.epochs)
     options = {**workload.overrides(), **schedule}
     command = [sys.executable, "-m", "spacy", "train", workload.config, "--output", str(output)]
     return command + [part for key, value in options.items() for part in (f"--{key}", str(value))]
