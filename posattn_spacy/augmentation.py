@@ -30,7 +30,7 @@ def retokenize(nlp: Language, example: Example) -> Iterator[Example]:
     reference = example.reference
     own = nlp.make_doc(reference.text)
     places = {(token.idx, len(token)) for token in own}
-    moved = (token for token in reference if (token.idx, len(token)) not in places)
+    moved = (token for token in example.predicted if (token.idx, len(token)) not in places)
     fits = all(own.char_span(ent.start_char, ent.end_char) for ent in reference.ents)
     if fits and any(not token.is_lower for token in moved):
         yield Example(own, reference)

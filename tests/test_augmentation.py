@@ -41,6 +41,12 @@ def test_what_the_tokenizer_splits_alike_comes_once(nlp: Language) -> None:
     assert list(retokenize(nlp, example)) == [example]
 
 
+def test_a_text_that_comes_in_the_tokenizers_pieces_already_comes_once(nlp: Language) -> None:
+    example = annotated(nlp, ["Fighters", "of", "al-Qaida", "fled"], [(2, 3)], [True] * 3 + [False])
+    own = Example(nlp.make_doc(example.reference.text), example.reference)  # as without gold_preproc
+    assert list(retokenize(nlp, own)) == [own]
+
+
 def test_words_in_lower_case_are_left_as_they_are(nlp: Language) -> None:
     example = annotated(nlp, ["A", "two-day", "visit", "to", "Iraq"], [(4, 5)], [True] * 4 + [False])
     assert "two" in [token.text for token in nlp.make_doc("A two-day visit to Iraq")]
