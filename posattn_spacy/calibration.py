@@ -37,6 +37,25 @@ class ScoredBatch(NamedTuple):
     tags: Tensor
 
 
+class DecodedBatch(NamedTuple):
+    """A scored batch with its entities, which do not depend on the temperature.
+
+    batch (ScoredBatch): The batch.
+    tags (Tensor): (rows,) the best tags.
+    known (np.ndarray): (spans,) bool, which spans of the tags touch no token without a gold tag.
+    labels (np.ndarray): (entities,) int64 index of the label; entities are the known spans.
+    correct (np.ndarray): (entities,) bool, whether gold has the same tokens with the same label.
+    gold (np.ndarray): (labels,) int64 number of gold entities.
+    """
+
+    batch: ScoredBatch
+    tags: Tensor
+    known: np.ndarray
+    labels: np.ndarray
+    correct: np.ndarray
+    gold: np.ndarray
+
+
 class Judged(NamedTuple):
     """Predicted entities and whether they are right.
 
@@ -74,29 +93,12 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
         yield ScoredBatch(scores, torch.tensor([len(doc) for doc in docs], device=scores.device), tags)
 
 
-def judge(batches: Sequence[ScoredBatch], temperature: float) -> Judged:
-    """Decode scored batches and compare the entities with gold.
+def decode(batch: ScoredBatch) -> DecodedBatch:
+    """Decode a scored batch and compare the entities with gold.
 
-    batches (Sequence[ScoredBatch]): The batches, at least one. Entities that touch a token without a gold tag
-        are left out.
-    temperature (float): What the scores are divided by.
-    RETURNS (Judged): The entities.
+    batch (ScoredBatch): The batch.
+    RETURNS (DecodedBatch): The batch with its entities.
     """
-    return _judge([_decode(batch) for batch in batches], temperature)
-
-
-class _Decoded(NamedTuple):
-    """A batch and what does not depend on the temperature: its best tags, and which of their spans count."""
-
-    batch: ScoredBatch
-    tags: Tensor
-    known: np.ndarray
-    labels: np.ndarray
-    correct: np.ndarray
-    gold: np.ndarray
-
-
-def _decode(batch: ScoredBatch) -> _Decoded:
     tags = Lattice(batch.scores, batch.lengths).best()
     found = _numpy(span_bounds(tags))
     gold = _numpy(span_bounds(batch.tags.clamp(min=0)))
@@ -105,12 +107,18 @@ def _decode(batch: ScoredBatch) -> _Decoded:
     known = unknown[stops] == unknown[starts]
     correct = np.isin(_codes(*found), _codes(*gold))
     n_labels = (batch.scores.shape[1] - 1) // 2
-    return _Decoded(
+    return DecodedBatch(
         batch, tags, known, labels[known], correct[known], np.bincount(gold[2], minlength=n_labels)
     )
 
 
-def _judge(decoded: Sequence[_Decoded], temperature: float) -> Judged:
+def judge(decoded: Sequence[DecodedBatch], temperature: float) -> Judged:
+    """Give the entities of decoded batches their probabilities.
+
+    decoded (Sequence[DecodedBatch]): The batches, at least one.
+    temperature (float): What the scores are divided by.
+    RETURNS (Judged): The entities.
+    """
     probabilities = [
         Lattice(batch.scores / temperature, batch.lengths).spans_of(tags).probabilities[known]
         for batch, tags, known, *_ in decoded
@@ -132,31 +140,28 @@ def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndar
     return (starts << 32) + ((stops - starts) << 12) + labels
 
 
-def fit_temperature(batches: Sequence[ScoredBatch]) -> float:
+def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
     """Find the temperature at which the decoded entities' probabilities have the least log loss.
 
-    Decoding itself does not depend on it.
-
-    batches (Sequence[ScoredBatch]): The batches.
+    decoded (Sequence[DecodedBatch]): The batches.
     RETURNS (float): The temperature, within `TEMPERATURES`.
     RAISES (ValueError): If no entity is decoded in them.
     """
-    decoded = [_decode(batch) for batch in batches]
     if not any(len(each.labels) for each in decoded):
         raise ValueError("no entity is predicted in the documents to calibrate on")
     low, high = (math.log(bound) for bound in TEMPERATURES)
     golden = (math.sqrt(5) - 1) / 2
     inner = [high - golden * (high - low), low + golden * (high - low)]
-    losses = [log_loss(_judge(decoded, math.exp(x))) for x in inner]
+    losses = [log_loss(judge(decoded, math.exp(x))) for x in inner]
     while high - low > TOLERANCE:  # golden-section search
         if losses[0] < losses[1]:
             high, inner[1], losses[1] = inner[1], inner[0], losses[0]
             inner[0] = high - golden * (high - low)
-            losses[0] = log_loss(_judge(decoded, math.exp(inner[0])))
+            losses[0] = log_loss(judge(decoded, math.exp(inner[0])))
         else:
             low, inner[0], losses[0] = inner[0], inner[1], losses[1]
             inner[1] = low + golden * (high - low)
-            losses[1] = log_loss(_judge(decoded, math.exp(inner[1])))
+            losses[1] = log_loss(judge(decoded, math.exp(inner[1])))
     return math.exp((low + high) / 2)
 
 
@@ -200,7 +205,7 @@ def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Tuple[str, flo
     """
     fitted = []
     for name, pipe in posattn_pipes(nlp):
-        pipe.cfg["temperature"] = fit_temperature(list(scored_batches(nlp, pipe, examples)))
+        pipe.cfg["temperature"] = fit_temperature(list(map(decode, scored_batches(nlp, pipe, examples))))
         fitted.append((name, pipe.cfg["temperature"]))
     return fitted
 

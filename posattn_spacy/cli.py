@@ -14,7 +14,7 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 if TYPE_CHECKING:
-    from .calibration import ScoredBatch
+    from .calibration import DecodedBatch
     from .component import PositionalNER
 
 posattn = typer.Typer(name="posattn", help="Commands of posattn-spacy", no_args_is_help=True)
@@ -149,19 +149,19 @@ GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
 
 def _scored(
     model: Path, corpus: Path, gold_preproc: bool, gpu_id: int
-) -> Iterator[Tuple[str, "PositionalNER", List["ScoredBatch"]]]:
-    """Load a pipeline and score a corpus with each of its components."""
+) -> Iterator[Tuple[str, "PositionalNER", List["DecodedBatch"]]]:
+    """Load a pipeline and decode a corpus with each of its components."""
     import spacy
     from spacy.cli._util import setup_gpu
     from spacy.training import Corpus
 
-    from .calibration import posattn_pipes, scored_batches
+    from .calibration import decode, posattn_pipes, scored_batches
 
     setup_gpu(gpu_id)
     nlp = spacy.load(model)
     examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
     for name, pipe in posattn_pipes(nlp):
-        yield name, pipe, list(scored_batches(nlp, pipe, examples))
+        yield name, pipe, list(map(decode, scored_batches(nlp, pipe, examples)))
 
 
 @posattn.command("calibrate")

@@ -13,11 +13,13 @@ from spacy.tokens import DocBin
 
 from pipelines import make_examples, plain_pipeline, train
 from posattn_spacy.calibration import (
+    DecodedBatch,
     Judged,
     ScoredBatch,
     calibrate,
     calibration_error,
     configure_calibrate_v1,
+    decode,
     fit_temperature,
     judge,
     log_loss,
@@ -41,13 +43,13 @@ def judged(*entities: Tuple[int, float, bool], gold: Tuple[int, ...] = (3, 3)) -
     )
 
 
-def sampled(temperature: float, n: int = 3000) -> List[ScoredBatch]:
+def sampled(temperature: float, n: int = 3000) -> List[DecodedBatch]:
     """Texts whose gold tags are drawn from the scores, which are then made `temperature` times larger."""
     torch.manual_seed(0)
     scores = torch.randn(n, 4, N_TAGS)
     scores[:, :, 2::2] -= 20.0  # entities of one token, so that tokens can be drawn one by one
     tags = torch.distributions.Categorical(logits=scores).sample()
-    return [ScoredBatch((scores * temperature).flatten(0, 1), torch.full((n,), 4), tags.flatten())]
+    return [decode(ScoredBatch((scores * temperature).flatten(0, 1), torch.full((n,), 4), tags.flatten()))]
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
@@ -62,7 +64,7 @@ def test_calibrated_probabilities_hold():
 
 
 def test_the_temperature_changes_no_entity():
-    (batch,) = sampled(3.0)
+    ((batch, *_),) = sampled(3.0)
     one, other = (Lattice(batch.scores / t, batch.lengths).best() for t in (1.0, 4.0))
     assert torch.equal(one, other)
 
@@ -71,7 +73,7 @@ def test_nothing_can_be_fitted_without_entities():
     scores = torch.zeros(3, N_TAGS)
     scores[:, 0] = 9.0
     batch = ScoredBatch(scores, torch.tensor([3]), torch.zeros(3, dtype=torch.long))
-    for batches in ([], [batch]):
+    for batches in ([], [decode(batch)]):
         with pytest.raises(ValueError, match="no entity is predicted"):
             fit_temperature(batches)
 
@@ -81,7 +83,7 @@ def test_an_entity_is_right_if_tokens_and_label_are():
     predicted = [1, 2, 0, 3, 1, 0, 1, 3]
     scores[torch.arange(8), predicted] = 9.0
     gold = torch.tensor([1, 2, 0, 1, 1, 2, MISSING, 3])  # right, wrong label, wrong end, unknown, right
-    found = judge([ScoredBatch(scores, torch.tensor([6, 2]), gold)], 1.0)
+    found = judge([decode(ScoredBatch(scores, torch.tensor([6, 2]), gold))], 1.0)
     assert found.labels.tolist() == [0, 1, 0, 1]
     assert found.correct.tolist() == [True, False, False, True]
     assert found.gold.tolist() == [3, 1]
@@ -156,7 +158,7 @@ def test_the_callback_calibrates_on_dev(nlp, tmp_path):
     assert configure_calibrate_v1(docs=100)(nlp) is nlp
     fitted = nlp.get_pipe(NAME).cfg["temperature"]
     assert fitted == pytest.approx(
-        fit_temperature(list(scored_batches(nlp, nlp.get_pipe(NAME), make_examples(nlp))))
+        fit_temperature(list(map(decode, scored_batches(nlp, nlp.get_pipe(NAME), make_examples(nlp)))))
     )
 
 

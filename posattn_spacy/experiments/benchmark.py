@@ -17,7 +17,7 @@ from spacy.training import Corpus, Example
 from tqdm import tqdm
 
 from .. import component
-from ..calibration import calibration_error, judge, posattn_pipes, risk_coverage_area, scored_batches
+from ..calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area, scored_batches
 from ..corpora.duplicates import duplicate_mask
 from ..losses import MISSING, categorical_loss
 from ..tagging import Lattice
@@ -194,11 +194,12 @@ def confidence_figures(nlp: Language, examples: Sequence[Example]) -> Optional[D
         probabilities, or if it finds no entity.
     """
     for _, pipe in posattn_pipes(nlp)[:1]:
-        batches = list(tqdm(scored_batches(nlp, pipe, examples), desc="confidence", unit="batch"))
-        if not batches:
+        batches = tqdm(scored_batches(nlp, pipe, examples), desc="confidence", unit="batch")
+        decoded = list(map(decode, batches))
+        if not decoded:
             break
         temperature = pipe.cfg["temperature"]
-        uncalibrated, judged = judge(batches, 1.0), judge(batches, temperature)
+        uncalibrated, judged = judge(decoded, 1.0), judge(decoded, temperature)
         if len(judged.labels):
             return {
                 "temperature": temperature,
