@@ -2,39 +2,20 @@
 
 import math
 import warnings
-from itertools import islice
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Sequence, Tuple, cast
+from typing import Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
-import torch
 from spacy.language import Language
-from spacy.pipeline.pipe import Pipe
 from spacy.training import Example
-from spacy.util import resolve_dot_names
-from thinc.api import xp2torch
 from torch import Tensor
 
 from .component import PositionalNER
-from .gold import gold_batch
+from .evaluation import ScoredBatch, dev_examples, scored_batches
 from .losses import MISSING
 from .tagging import Lattice, span_bounds
 
-BATCH_DOCS = 256
 TEMPERATURES = (0.1, 10.0)  # between which the best one is looked for
 TOLERANCE = 1e-3  # of its logarithm
-
-
-class ScoredBatch(NamedTuple):
-    """What a component's model says about a batch, and what is right.
-
-    scores (Tensor): (rows, tags) tag scores, the texts one after another.
-    lengths (Tensor): (texts,) tokens per text, each at least 1.
-    tags (Tensor): (rows,) gold tags, `MISSING` where there is none.
-    """
-
-    scores: Tensor
-    lengths: Tensor
-    tags: Tensor
 
 
 class DecodedBatch(NamedTuple):
@@ -69,28 +50,6 @@ class Judged(NamedTuple):
     probabilities: np.ndarray
     correct: np.ndarray
     gold: np.ndarray
-
-
-def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> Iterator[ScoredBatch]:
-    """Run a pipeline as far as a component's model, without touching the examples.
-
-    nlp (Language): The pipeline.
-    pipe (PositionalNER): One of its components.
-    examples (Iterable[Example]): The examples; those without tokens are left out.
-    YIELDS (ScoredBatch): The scores, batch by batch.
-    """
-    place = [component for _, component in nlp.pipeline].index(pipe)
-    upstream = [component for _, component in nlp.pipeline[:place]]
-    label_index = {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)}
-    filled = (example for example in examples if len(example.predicted))
-    while batch := list(islice(filled, BATCH_DOCS)):
-        docs = [example.predicted.copy() for example in batch]
-        for component in upstream:
-            piped = component.pipe(docs) if isinstance(component, Pipe) else map(component, docs)
-            docs = list(cast(Any, piped))
-        scores = xp2torch(pipe.model.predict(docs).tags)
-        tags = torch.from_numpy(gold_batch(batch, label_index).tags).to(scores.device)
-        yield ScoredBatch(scores, torch.tensor([len(doc) for doc in docs], device=scores.device), tags)
 
 
 def decode(batch: ScoredBatch) -> DecodedBatch:
@@ -230,9 +189,7 @@ def configure_calibrate_v1(docs: int = 2000) -> Callable[[Language], Language]:
 
     def fit(nlp: Language) -> Language:
         try:
-            config = nlp.config.interpolate()
-            (corpus,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
-            calibrate(nlp, list(islice(corpus(nlp), docs)))
+            calibrate(nlp, dev_examples(nlp, docs))
         except Exception as error:
             warnings.warn(f"The entities' probabilities are not calibrated: {error}", stacklevel=2)
         return nlp

@@ -155,7 +155,8 @@ def _scored(
     from spacy.cli._util import setup_gpu
     from spacy.training import Corpus
 
-    from .calibration import decode, posattn_pipes, scored_batches
+    from .calibration import decode, posattn_pipes
+    from .evaluation import scored_batches
 
     setup_gpu(gpu_id)
     nlp = spacy.load(model)

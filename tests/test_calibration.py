@@ -15,7 +15,6 @@ from pipelines import make_examples, plain_pipeline, train
 from posattn_spacy.calibration import (
     DecodedBatch,
     Judged,
-    ScoredBatch,
     calibrate,
     calibration_error,
     configure_calibrate_v1,
@@ -24,8 +23,8 @@ from posattn_spacy.calibration import (
     judge,
     log_loss,
     risk_coverage_area,
-    scored_batches,
 )
+from posattn_spacy.evaluation import ScoredBatch, scored_batches
 from posattn_spacy.losses import MISSING
 from posattn_spacy.tagging import Lattice
 from posattn_spacy.thresholds import best_point, of_label, points

@@ -17,9 +17,9 @@ from spacy.training import Corpus, Example
 from tqdm import tqdm
 
 from .. import component
-from ..calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area, scored_batches
+from ..calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area
 from ..corpora.duplicates import duplicate_mask
-from ..losses import MISSING, categorical_loss
+from ..evaluation import mean_loss, scored_batches
 from ..tagging import Lattice
 from .clock import Clock
 from .robustness import joined_f, raw_text_f
@@ -174,14 +174,9 @@ def tag_loss(nlp: Language, examples: Sequence[Example]) -> Optional[float]:
     RETURNS (Optional[float]): The loss; None if there is no gold tag, or no component that
         scores tags per token.
     """
-    total = n_tokens = 0.0
     for _, pipe in posattn_pipes(nlp)[:1]:
-        for batch in tqdm(scored_batches(nlp, pipe, examples), desc="dev loss", unit="batch"):
-            known = int((batch.tags != MISSING).sum())
-            loss, _ = categorical_loss(batch.scores, batch.tags, batch.lengths)
-            total += float(loss) * known
-            n_tokens += known
-    return total / n_tokens if n_tokens else None
+        return mean_loss(tqdm(scored_batches(nlp, pipe, examples), desc="dev loss", unit="batch"))
+    return None
 
 
 def confidence_figures(nlp: Language, examples: Sequence[Example]) -> Optional[Dict[str, float]]:

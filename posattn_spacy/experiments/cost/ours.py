@@ -24,6 +24,7 @@ from ... import component
 from ...attention import Layout, PositionalTagger
 from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
 from ...frozen.warming import warm
+from ...model import torch_head
 from ...precision import precision
 from ...schedule import measure_pass, scaled_schedule
 from ..clock import Clock
@@ -163,7 +164,8 @@ def mask_curve(workload: Workload) -> Figures:
         for _, batch in next(_epochs(nlp, settings))
     ]
     pipe: Any = nlp.get_pipe("posattn_ner")
-    head = pipe.model.get_ref("output_layer").shims[0]._model.train()
+    head: Any = torch_head(pipe.model)
+    head.train()
     head.set_dropout(settings["dropout"])
     modes = {"none": ("none", 0.0), **{f"hard_{ratio}": ("hard", ratio) for ratio in PAD_RATIOS}}
     times: Dict[str, List[float]] = {name: [] for name in modes}

@@ -1,0 +1,95 @@
+"""What a component's model says about annotated documents, apart from what it writes to them."""
+
+from itertools import islice
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
+
+import torch
+from spacy.language import Language
+from spacy.pipeline.pipe import Pipe
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import resolve_dot_names
+from thinc.api import xp2torch
+from torch import Tensor
+
+from .component import PositionalNER
+from .gold import gold_batch
+from .losses import MISSING, categorical_loss
+
+BATCH_DOCS = 256
+
+
+class ScoredBatch(NamedTuple):
+    """What a component's model says about a batch, and what is right.
+
+    scores (Tensor): (rows, tags) tag scores, the texts one after another.
+    lengths (Tensor): (texts,) tokens per text, each at least 1.
+    tags (Tensor): (rows,) gold tags, `MISSING` where there is none.
+    """
+
+    scores: Tensor
+    lengths: Tensor
+    tags: Tensor
+
+
+def dev_examples(nlp: Language, docs: int) -> List[Example]:
+    """Read the beginning of the corpus that a pipeline is evaluated on while it is trained.
+
+    nlp (Language): The pipeline, with its training config.
+    docs (int): How many documents, at most.
+    RETURNS (List[Example]): The examples.
+    """
+    config = nlp.config.interpolate()
+    (corpus,) = resolve_dot_names(config, [config["training"]["dev_corpus"]])
+    return list(islice(corpus(nlp), docs))
+
+
+def piped_batches(
+    nlp: Language, pipe: PositionalNER, examples: Iterable[Example]
+) -> Iterator[Tuple[List[Example], List[Doc]]]:
+    """Run a pipeline up to a component, without touching the examples.
+
+    nlp (Language): The pipeline.
+    pipe (PositionalNER): One of its components.
+    examples (Iterable[Example]): The examples; those without tokens are left out.
+    YIELDS (Tuple[List[Example], List[Doc]]): A batch, and what the components before made of its documents.
+    """
+    place = [component for _, component in nlp.pipeline].index(pipe)
+    upstream = [component for _, component in nlp.pipeline[:place]]
+    filled = (example for example in examples if len(example.predicted))
+    while batch := list(islice(filled, BATCH_DOCS)):
+        docs = [example.predicted.copy() for example in batch]
+        for component in upstream:
+            piped = component.pipe(docs) if isinstance(component, Pipe) else map(component, docs)
+            docs = list(cast(Any, piped))
+        yield batch, docs
+
+
+def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> Iterator[ScoredBatch]:
+    """Run a pipeline as far as a component's model, without touching the examples.
+
+    nlp (Language): The pipeline.
+    pipe (PositionalNER): One of its components.
+    examples (Iterable[Example]): The examples; those without tokens are left out.
+    YIELDS (ScoredBatch): The scores, batch by batch.
+    """
+    label_index = {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)}
+    for batch, docs in piped_batches(nlp, pipe, examples):
+        scores = xp2torch(pipe.model.predict(docs).tags)
+        tags = torch.from_numpy(gold_batch(batch, label_index).tags).to(scores.device)
+        yield ScoredBatch(scores, torch.tensor([len(doc) for doc in docs], device=scores.device), tags)
+
+
+def mean_loss(batches: Iterable[ScoredBatch]) -> Optional[float]:
+    """Mean negative log-likelihood of the gold tags, in nats per token.
+
+    batches (Iterable[ScoredBatch]): The scores.
+    RETURNS (Optional[float]): The loss; None if there is no gold tag.
+    """
+    total = n_tokens = 0.0
+    for scores, lengths, tags in batches:
+        known = int((tags != MISSING).sum())
+        loss, _ = categorical_loss(scores, tags, lengths)
+        total += float(loss) * known
+        n_tokens += known
+    return total / n_tokens if n_tokens else None
