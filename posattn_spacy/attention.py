@@ -190,6 +190,7 @@ class AttentionBlock(nn.Module):
         self.query_key_value = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
         self.distance_bias = nn.Parameter(neighbour_bias(n_heads, max_distance))
+        self.softmax = nn.Softmax(dim=2)  # a module, so that a hook can watch the weights
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.feed_forward_norm = nn.LayerNorm(width)
@@ -211,7 +212,7 @@ class AttentionBlock(nn.Module):
         bias = bias.flatten(0, 1).to(query.dtype)
         # torch's own function takes twice as long where the bias is learned.
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=query.shape[2] ** -0.5)
-        mixed = torch.bmm(logits.softmax(2), value).unflatten(0, (-1, self.n_heads))
+        mixed = torch.bmm(self.softmax(logits), value).unflatten(0, (-1, self.n_heads))
         mixed = layout.unpad(mixed.transpose(1, 2).flatten(2))  # (rows, width)
         x = self.attention_norm(x + self.dropout(self.output(mixed)))
         return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))

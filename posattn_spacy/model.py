@@ -163,6 +163,12 @@ def _output_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
     return tok2vec.predict(X)[0].shape[1]
 
 
+def torch_head(model: Tagger) -> Optional[PositionalTagger]:
+    """RETURNS (Optional[PositionalTagger]): The torch head; None before it is built, or for another model."""
+    shims = model.get_ref("output_layer").shims
+    return shims[0]._model if shims else None
+
+
 def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:
     """Give the head what the encoder makes of its `[PAD]` token, for the mask "pad".
 
@@ -171,8 +177,8 @@ def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:
     model (Model[List[Doc], TokenScores]): The initialized tagger.
     embedding (np.ndarray): (features,) float32.
     """
-    head = model.get_ref("output_layer").shims[0]._model
-    if head.pad_embedding.shape == embedding.shape:
+    head = torch_head(model)
+    if head is not None and head.pad_embedding.shape == embedding.shape:
         head.pad_embedding.copy_(torch.from_numpy(embedding))
 
 
@@ -186,9 +192,10 @@ def use_averages(model: Tagger, averages: Dict[Any, Any]) -> Iterator[None]:
     model (Model[List[Doc], TokenScores]): The tagger.
     averages (Dict[Any, Any]): What an optimizer has as `averages`.
     """
-    shim = model.get_ref("output_layer").shims[0]
-    weights = dict(shim._model.named_parameters()) if is_initialized(model) else {}
-    averaged = {name: averages[shim.id, name] for name in weights if (shim.id, name) in averages}
+    head = torch_head(model)
+    weights = {} if head is None else dict(head.named_parameters())
+    keys = {name: (shim.id, name) for shim in model.get_ref("output_layer").shims for name in weights}
+    averaged = {name: averages[key] for name, key in keys.items() if key in averages}
     own = {name: weights[name].detach().clone() for name in averaged}
     with torch.no_grad():
         for name, average in averaged.items():
@@ -202,8 +209,8 @@ def use_averages(model: Tagger, averages: Dict[Any, Any]) -> Iterator[None]:
 
 
 def is_initialized(model: Tagger) -> bool:
-    """RETURNS (bool): Whether the torch head has been built or loaded."""
-    return model.get_ref("output_layer").shims[0]._model is not None
+    """RETURNS (bool): Whether the head has been built or loaded."""
+    return bool(model.get_ref("output_layer").has_dim("nI"))
 
 
 def forward(

@@ -1,0 +1,144 @@
+"""`posattn-spacy.DiagnosticLogger.v1`: what happens in training step by step, for `spacy posattn doctor`."""
+
+import json
+import math
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO, Any, Callable, Dict, List, Optional, Tuple, cast
+
+import numpy as np
+from spacy.language import Language
+from spacy.training import Example
+from thinc.api import Model, Optimizer
+
+from ..calibration import posattn_pipes
+from ..component import PositionalNER
+from ..evaluation import dev_examples, mean_loss, scored_batches
+from ..model import torch_head
+from .probes import examine
+
+LogStep = Callable[[Optional[Dict[str, Any]]], None]
+Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
+PARTS = ("categorical", "positional")
+
+
+def configure_diagnostic_logger_v1(output_file: str, docs: int = 500) -> Logger:
+    """Make a logger that writes one JSON object per step, and nothing to the console.
+
+    Put it beside another one with `spacy.ChainLogger.v1`. A step has `step`, `learn_rate` and, for each
+    `posattn_ner` under `pipes`, `categorical` and `positional` loss and `gradient_norm`. Where spaCy
+    evaluates it has also `epoch` and `scores`, and the pipes have `dev`: `loss` (nats per token) and what
+    gate, mask and attention do with the first documents of dev (see `probes.HeadReport`).
+
+    output_file (str): The file, which must not be there yet.
+    docs (int): On how many of the first documents of dev the head is examined; 0 for none.
+    RETURNS (Callable): The logger, for `[training.logger]`.
+    """
+
+    def setup(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callable[[], None]]:
+        path = Path(output_file)
+        if path.exists():
+            raise ValueError(
+                f"training.logger: the log {path} is there already. Give another output_file or remove it."
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("w", encoding="utf-8")
+        observers = [Observer(nlp, name, pipe) for name, pipe in posattn_pipes(nlp)]
+        examples = dev_examples(nlp, docs) if docs else []
+        step = 0
+
+        def log_step(info: Optional[Dict[str, Any]]) -> None:
+            nonlocal step
+            record: Dict[str, Any] = {"step": step}
+            if info is not None:
+                record |= {"epoch": info["epoch"], "scores": _numbers(info["other_scores"])}
+            record |= {"learn_rate": next((each.learn_rate for each in observers), None), "pipes": {}}
+            for each in observers:
+                record["pipes"][each.name] = each.take(examples if info is not None else [])
+            stream.write(json.dumps(record) + "\n")
+            step += 1
+
+        def finalize() -> None:
+            stream.close()
+            for each in observers:
+                each.leave()
+
+        return log_step, finalize
+
+    return setup
+
+
+def _numbers(scores: Dict[str, Any]) -> Dict[str, float]:
+    return {name: float(value) for name, value in scores.items() if isinstance(value, (int, float))}
+
+
+class Observer:
+    """Watches the updates of one component, of which spaCy tells its loggers only the sum of the losses.
+
+    nlp (Language): The pipeline.
+    name (str): Name of the component.
+    pipe (PositionalNER): The component; its `update` and `finish_update` are wrapped until `leave`.
+    """
+
+    def __init__(self, nlp: Language, name: str, pipe: PositionalNER) -> None:
+        self.name = name
+        self.learn_rate: Optional[float] = None
+        self._nlp = nlp
+        self._pipe = cast(Any, pipe)
+        self._losses: List[Tuple[float, ...]] = []
+        self._gradient_norm: Optional[float] = None
+        self._averages: Dict[Any, Any] = {}
+        self._update, self._finish_update = pipe.update, pipe.finish_update
+        self._pipe.update, self._pipe.finish_update = self._watch_update, self._watch_finish
+
+    def leave(self) -> None:
+        """Give the component its own methods back."""
+        del self._pipe.update, self._pipe.finish_update
+
+    def take(self, examples: List[Example]) -> Dict[str, Any]:
+        """Make the record of the step that has ended.
+
+        examples (List[Example]): What to examine the head on; nothing is examined without.
+        RETURNS (Dict[str, Any]): The record.
+        """
+        losses = np.mean(self._losses, axis=0).tolist() if self._losses else [None] * len(PARTS)
+        record = {**dict(zip(PARTS, losses, strict=True)), "gradient_norm": self._gradient_norm}
+        self._losses.clear()
+        if examples:
+            record["dev"] = self._examine(examples)
+        return record
+
+    def _examine(self, examples: List[Example]) -> Dict[str, Optional[float]]:
+        """Examine the head with the weights that spaCy evaluates."""
+        with self._nlp.use_params(self._averages) if self._averages else nullcontext():
+            loss = mean_loss(scored_batches(self._nlp, self._pipe, examples))
+            report = examine(self._nlp, self._pipe, examples)
+        return {"loss": loss, **(report._asdict() if report else {})}
+
+    def _watch_update(
+        self, examples: Any, *, losses: Optional[Dict[str, float]] = None, **kwargs: Any
+    ) -> Dict[str, float]:
+        own: Dict[str, float] = {}
+        self._update(examples, losses=own, **kwargs)
+        self._losses.append(tuple(own[f"{self.name}_{part}"] for part in PARTS))
+        losses = {} if losses is None else losses
+        for name, value in own.items():
+            losses[name] = losses.get(name, 0.0) + value
+        return losses
+
+    def _watch_finish(self, sgd: Optimizer) -> None:
+        self.learn_rate = float(cast(Any, sgd).learn_rate)
+        self._gradient_norm = gradient_norm(self._pipe.model)
+        self._averages = sgd.averages or {}
+        self._finish_update(sgd)
+
+
+def gradient_norm(model: Model) -> float:
+    """RETURNS (float): Euclidean norm of the gradient that an update is about to use, before clipping."""
+    head = torch_head(model)
+    grads = [p.grad for p in head.parameters() if p.grad is not None] if head is not None else []
+    squares = [float(grad.double().pow(2).sum()) for grad in grads]
+    for node in model.walk():
+        own = (cast(Any, node.get_grad(name)) for name in node.param_names if node.has_grad(name))
+        squares.extend(float((grad.astype("float64") ** 2).sum()) for grad in own)
+    return math.sqrt(sum(squares))

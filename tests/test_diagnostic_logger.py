@@ -1,0 +1,132 @@
+"""The log that `posattn-spacy.DiagnosticLogger.v1` writes while `spacy train` runs."""
+
+import io
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+import spacy
+import srsly
+import torch
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_loop
+from thinc.api import Config
+
+from pipelines import HASH_EMBED, TAGGER, make_examples
+from posattn_spacy.diagnosis.logger import configure_diagnostic_logger_v1
+
+NAME = "posattn_ner"
+
+
+def diagnostic(path: Path, **settings: Any) -> Dict[str, Any]:
+    return {"@loggers": "posattn-spacy.DiagnosticLogger.v1", "output_file": str(path), **settings}
+
+
+def trained(folder: Path, logger: Dict[str, Any], stdout: Any = None, **training: Any) -> Language:
+    """Train a pipeline from a config in spaCy's own loop, evaluating at every other of seven steps."""
+    nlp = spacy.blank("en")
+    corpus = folder / "corpus.spacy"
+    DocBin(docs=[example.reference for example in make_examples(nlp)]).to_disk(corpus)
+    nlp.add_pipe(NAME, config={"model": {**TAGGER, "tok2vec": HASH_EMBED, "mask": "hard"}})
+    config = nlp.config.copy()
+    for name in ("train", "dev"):
+        config["corpora"][name] = {"@readers": "spacy.Corpus.v1", "path": str(corpus), "gold_preproc": True}
+    config["training"] |= {"max_steps": 6, "eval_frequency": 2, "seed": 0, "gpu_allocator": None}
+    config["training"] |= {"logger": logger, **training}
+    nlp = init_nlp(Config(config))
+    train_loop(nlp, use_gpu=-1, stdout=stdout or io.StringIO(), stderr=io.StringIO())
+    return nlp
+
+
+def records_of(path: Path) -> List[Dict[str, Any]]:
+    return list(srsly.read_jsonl(path))
+
+
+def test_every_step_is_recorded(tmp_path: Path) -> None:
+    trained(tmp_path, diagnostic(tmp_path / "log.jsonl"))
+    records = records_of(tmp_path / "log.jsonl")
+    assert [record["step"] for record in records] == [0, 1, 2, 3, 4, 5, 6]
+    losses = [record["pipes"][NAME]["categorical"] for record in records]
+    assert losses[-1] < losses[0]
+    assert all(record["pipes"][NAME]["positional"] > 0 for record in records)
+    assert all(record["pipes"][NAME]["gradient_norm"] > 0 for record in records)
+
+
+def test_the_head_is_examined_where_spacy_evaluates(tmp_path: Path) -> None:
+    trained(tmp_path, diagnostic(tmp_path / "log.jsonl"))
+    records = records_of(tmp_path / "log.jsonl")
+    evaluated = [record for record in records if "scores" in record]
+    assert [record["step"] for record in evaluated] == [0, 2, 4, 6]
+    assert all({"ents_f", "flat_f"} <= record["scores"].keys() for record in evaluated)
+    dev = [record["pipes"][NAME]["dev"] for record in evaluated]
+    assert dev[-1]["loss"] < dev[0]["loss"]
+    assert all(0 < each["padded"] < 1 and each["gate_recall"] is not None for each in dev)
+    assert all("dev" not in record["pipes"][NAME] for record in records if "scores" not in record)
+
+
+def test_the_learning_rate_is_the_one_of_the_step(tmp_path: Path) -> None:
+    rate = {"@schedules": "warmup_linear.v1", "initial_rate": 0.1, "warmup_steps": 3, "total_steps": 6}
+    optimizer = {"@optimizers": "Adam.v1", "learn_rate": rate}
+    trained(tmp_path, diagnostic(tmp_path / "log.jsonl"), optimizer=optimizer)
+    rates = [record["learn_rate"] for record in records_of(tmp_path / "log.jsonl")]
+    assert rates == pytest.approx([0, 0.1 / 3, 0.2 / 3, 0.1, 0.2 / 3, 0.1 / 3, 0])
+
+
+def test_logging_changes_nothing_in_training(tmp_path: Path) -> None:
+    plain = trained(tmp_path, {"@loggers": "spacy.ConsoleLogger.v3"}, accumulate_gradient=2)
+    logged = trained(tmp_path, diagnostic(tmp_path / "log.jsonl"), accumulate_gradient=2)
+    weights = [
+        nlp.get_pipe(NAME).model.get_ref("output_layer").shims[0]._model.state_dict()
+        for nlp in (plain, logged)
+    ]
+    assert weights[0].keys() == weights[1].keys()
+    for name, weight in weights[0].items():
+        assert torch.equal(weight, weights[1][name]), name
+    assert "update" not in vars(logged.get_pipe(NAME))  # its own methods are back
+    assert "finish_update" not in vars(logged.get_pipe(NAME))
+
+
+def test_the_console_shows_what_it_showed_before(tmp_path: Path) -> None:
+    console = {"@loggers": "spacy.ConsoleLogger.v3", "progress_bar": None}
+    chain = {"@loggers": "spacy.ChainLogger.v1", "logger1": console}
+    plain, chained = io.StringIO(), io.StringIO()
+    trained(tmp_path, console, plain)
+    trained(tmp_path, {**chain, "logger2": diagnostic(tmp_path / "log.jsonl")}, chained)
+    assert plain.getvalue()
+    assert chained.getvalue() == plain.getvalue()
+    assert len(records_of(tmp_path / "log.jsonl")) == 7
+
+
+def test_averaged_weights_are_the_ones_examined(tmp_path: Path) -> None:
+    optimizer = {"@optimizers": "Adam.v1", "learn_rate": 0.05, "use_averages": True}
+    for averages in (True, False):
+        log = diagnostic(tmp_path / f"{averages}.jsonl")
+        trained(tmp_path, log, optimizer={**optimizer, "use_averages": averages})
+    dev = [
+        [each["pipes"][NAME]["dev"]["loss"] for each in records_of(tmp_path / f"{averages}.jsonl")[::2]]
+        for averages in (True, False)
+    ]
+    assert dev[0][0] == pytest.approx(dev[1][0], rel=1e-4)  # the average of one step
+    assert dev[0][-1] != pytest.approx(dev[1][-1], rel=1e-3)
+
+
+def test_a_log_is_not_overwritten(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("{}\n")
+    with pytest.raises(ValueError, match="there already"):
+        trained(tmp_path, diagnostic(log))
+    assert log.read_text() == "{}\n"
+
+
+def test_examination_can_be_left_out(tmp_path: Path) -> None:
+    logger = configure_diagnostic_logger_v1(str(tmp_path / "log.jsonl"), docs=0)
+    log_step, finalize = logger(spacy.blank("en"), io.StringIO(), io.StringIO())
+    log_step(None)
+    log_step({"epoch": 0, "other_scores": {"ents_f": 0.5, "ents_per_type": {}}})
+    finalize()
+    assert records_of(tmp_path / "log.jsonl") == [
+        {"step": 0, "learn_rate": None, "pipes": {}},
+        {"step": 1, "epoch": 0, "scores": {"ents_f": 0.5}, "learn_rate": None, "pipes": {}},
+    ]
