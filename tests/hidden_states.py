@@ -7,14 +7,20 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+# The pieces of a word that count, by the name of the pooling.
+POOLED = {"mean": slice(None), "first": slice(1), "last": slice(-1, None)}
 
-def hidden_states(folder: Path, words: Sequence[str], layers: Optional[Sequence[int]] = None) -> np.ndarray:
+
+def hidden_states(
+    folder: Path, words: Sequence[str], layers: Optional[Sequence[int]] = None, pooling: str = "mean"
+) -> np.ndarray:
     """Encode the words of one text.
 
     folder (Path): A Hugging Face encoder.
     words (Sequence[str]): The words.
     layers (Optional[Sequence[int]]): Hidden states to keep; all by default.
-    RETURNS (np.ndarray): (words, layers · width) the mean over each word's pieces, 0 where it has none.
+    pooling (str): Which pieces of a word count.
+    RETURNS (np.ndarray): (words, layers · width) the mean over these pieces, 0 where a word has none.
     """
     tokenizer = AutoTokenizer.from_pretrained(folder)
     if getattr(tokenizer, "add_prefix_space", True) is False:
@@ -29,5 +35,5 @@ def hidden_states(folder: Path, words: Sequence[str], layers: Optional[Sequence[
     for i in range(len(words)):
         own = [piece for piece, word in enumerate(encoding.word_ids()) if word == i]
         if own:
-            rows[i] = pieces[own].mean(0)
+            rows[i] = pieces[own[POOLED[pooling]]].mean(0)
     return rows.numpy()

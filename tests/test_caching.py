@@ -264,6 +264,7 @@ def test_fingerprint_tells_encoders_apart(tiny_encoder: Callable[[str], Path]) -
     first = encoder_fingerprint(encoder, tokenizer)
     tokenizer(["a b"], truncation=True, max_length=4, padding=True)  # leaves settings behind
     assert encoder_fingerprint(encoder, tokenizer) == first
+    assert encoder_fingerprint(encoder, tokenizer, pooling="last") != first
     encoder.embeddings.word_embeddings.weight[3, 3] += 1e-3
     assert encoder_fingerprint(encoder, tokenizer) != first
 

@@ -82,12 +82,30 @@ def test_texts_do_not_depend_on_their_batch(tiny_encoder, family):
         assert np.abs(one - other).max() < 1e-5
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_pieces_of_a_word_are_pooled(tiny_encoder, family, pooling):
+    folder = tiny_encoder(family)
+    texts = [["Velasquez", "\u200b", "unbelievably", "London"], ["soldiers"]]
+    rows = encode(frozen_model(folder, pooling=pooling), texts)
+    expected = [hidden_states(folder, words, pooling=pooling) for words in texts]
+    for own, theirs in zip(rows, expected, strict=True):
+        assert np.abs(own - theirs).max() < 1e-5
+    if pooling != "mean":
+        assert np.abs(rows[0] - hidden_states(folder, texts[0])).max() > 1e-2
+
+
+def test_an_unknown_pooling_is_refused():
+    with pytest.raises(ValueError, match=r"model\.pooling = 'max': choose one of mean, first, last"):
+        build_frozen_transformer_v1("encoder", pooling="max")  # type: ignore[arg-type]
+
+
 # Long texts
 
 
 @given(st.integers(0, 200), st.integers(1, 30))
 def test_windows_supply_every_piece_exactly_once(n, limit):
-    windows = list(cut(np.arange(n), np.arange(n), limit))
+    windows = list(cut(np.arange(n), np.arange(n), np.ones(n), limit))
     supplied = [row for window in windows for row in window.words.tolist() if row >= 0]
     assert sorted(supplied) == list(range(n))
     for window in windows:
@@ -98,7 +116,7 @@ def test_windows_supply_every_piece_exactly_once(n, limit):
 
 @given(st.integers(0, 200), st.integers(8, 30))
 def test_windows_read_inner_pieces_with_context_on_both_sides(n, limit):
-    windows = list(cut(np.arange(n), np.arange(n), limit))
+    windows = list(cut(np.arange(n), np.arange(n), np.ones(n), limit))
     for window in windows:
         own = np.flatnonzero(window.words >= 0)
         if window is not windows[0]:
@@ -109,7 +127,7 @@ def test_windows_read_inner_pieces_with_context_on_both_sides(n, limit):
 
 @given(st.lists(st.integers(1, 20), max_size=30), st.integers(0, 2), st.integers(1, 60))
 def test_batches_hold_every_window_once_and_little_padding(lengths, n_special, batch_pieces):
-    windows = [Window(np.arange(n), np.arange(n)) for n in lengths]
+    windows = [Window(np.arange(n), np.arange(n), np.ones(n)) for n in lengths]
     batches = list(batch_by_length(windows, n_special, batch_pieces))
     assert sorted(id(window) for batch in batches for window in batch) == sorted(map(id, windows))
     sizes = [len(window.pieces) for batch in batches for window in batch]
@@ -125,9 +143,10 @@ def test_an_encoders_limit_is_its_number_of_positions(tiny_encoder, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_long_texts_lose_no_token(tiny_encoder, family):
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+def test_long_texts_lose_no_token(tiny_encoder, family, pooling):
     words = (" ".join(TEXTS * 4)).split()
-    (rows,) = encode(frozen_model(tiny_encoder(family)), [words])
+    (rows,) = encode(frozen_model(tiny_encoder(family), pooling=pooling), [words])
     assert rows.shape[0] == len(words)
     assert (np.abs(rows).sum(1) > 0).all()
 

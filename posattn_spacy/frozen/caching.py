@@ -111,10 +111,14 @@ def describe(encoder: FrozenModel, dtype: str) -> About:
     transformer, tokenizer = huggingface(encoder)
     with precision(transformer.device, encoder.attrs["mixed_precision"]):
         product = product_type(next(transformer.parameters()))
-    name = encoder.attrs["name"]
+    name, pooling = encoder.attrs["name"], encoder.attrs["pooling"]
+    if product != torch.float32:
+        name += f" in {str(product).removeprefix('torch.')}"
+    if pooling != "mean":
+        name += f", {pooling} pieces"
     return About(
-        encoder=name if product == torch.float32 else f"{name} in {str(product).removeprefix('torch.')}",
-        fingerprint=encoder_fingerprint(transformer, tokenizer, product),
+        encoder=name,
+        fingerprint=encoder_fingerprint(transformer, tokenizer, product, pooling),
         width=transformer.config.hidden_size,
         dtype=dtype,
     )

@@ -1,12 +1,12 @@
 """Encode pre-split words with a frozen Hugging Face model (torch and transformers only).
 
 Words are cut into word pieces, texts into windows the encoder can read, windows are batched by length,
-and the hidden states of a word's pieces are averaged into one row per word.
+and the hidden states of a word's pieces are pooled into one row per word.
 """
 
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Literal, NamedTuple, Sequence, Tuple, get_args
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 DEFAULT_MAX_PIECES = 512
+Pooling = Literal["mean", "first", "last"]
+POOLINGS: Tuple[str, ...] = get_args(Pooling)
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class Window:
     pieces (np.ndarray): (n,) piece ids, without special tokens.
     words (np.ndarray): (n,) row of each piece's word in the output; -1 where another window, in
         which the piece has more context, supplies it.
+    shares (np.ndarray): (n,) float32, what each piece counts in the row of its word.
     """
 
     pieces: np.ndarray
     words: np.ndarray
+    shares: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ def encode_words(
     layers: Sequence[int],
     batch_pieces: int,
     out: Tensor,
+    pooling: Pooling = "mean",
 ) -> None:
     """Run texts through the encoder once and pool its hidden states to words (DESIGN.md 3).
 
@@ -80,14 +85,15 @@ def encode_words(
     layers (Sequence[int]): Hidden states to keep, 0 being the embeddings.
     batch_pieces (int): Padded pieces per forward pass, at most, where a window does not exceed it.
     out (Tensor): (layers, words, width) of any type, filled: the texts one after another, each hidden state
-        the mean over the word's pieces; zeros for a word without pieces.
+        pooled over the word's pieces; zeros for a word without pieces.
+    pooling (str): "mean" of the pieces, or the "first" or the "last" one alone.
     RAISES (OverflowError): If a number is not finite in the type of `out`.
     """
     with torch.inference_mode():
         special = SpecialTokens.of(tokenizer)
         limit = max_pieces(transformer, tokenizer) - len(special)
         pieces = WordPieces.of(tokenizer, texts)
-        windows = list(pieces.windows([len(words) for words in texts], limit))
+        windows = list(pieces.windows([len(words) for words in texts], limit, pooling))
         out[:, torch.from_numpy(np.flatnonzero(pieces.counts == 0)).to(out.device)] = 0
         for window in windows:
             if len(window.pieces) == limit:  # its words may have pieces in another window too
@@ -127,26 +133,37 @@ class WordPieces(NamedTuple):
         flat = np.array(list(chain.from_iterable(by_type)), dtype=np.int64)
         return cls(flat[places], counts)
 
-    def windows(self, lengths: Sequence[int], limit: int) -> Iterator[Window]:
+    def windows(self, lengths: Sequence[int], limit: int, pooling: Pooling = "mean") -> Iterator[Window]:
         """Cut texts of `lengths` words into windows of at most `limit` pieces."""
         words = np.repeat(np.arange(len(self.counts)), self.counts)
+        shares = self.shares(pooling)
         text_bounds = np.concatenate([[0], np.cumsum(self.counts)])[np.cumsum([0, *lengths])].tolist()
         for start, stop in pairwise(text_bounds):
-            yield from cut(self.ids[start:stop], words[start:stop], limit)
+            yield from cut(self.ids[start:stop], words[start:stop], shares[start:stop], limit)
+
+    def shares(self, pooling: Pooling) -> np.ndarray:
+        """RETURNS (np.ndarray): (pieces,) float32, what each piece counts in the row of its word."""
+        counts = np.repeat(self.counts, self.counts)
+        if pooling == "mean":
+            return (1 / counts).astype(np.float32)
+        stops = np.repeat(np.cumsum(self.counts), self.counts)
+        places = np.arange(len(counts)) - (stops - counts)
+        return (places == (0 if pooling == "first" else counts - 1)).astype(np.float32)
 
 
-def cut(pieces: np.ndarray, rows: np.ndarray, limit: int) -> Iterator[Window]:
+def cut(pieces: np.ndarray, rows: np.ndarray, shares: np.ndarray, limit: int) -> Iterator[Window]:
     """Cut one text into windows that overlap by half; each piece is read where it has most context.
 
     pieces (np.ndarray): (n,) piece ids.
     rows (np.ndarray): (n,) output row of each piece.
+    shares (np.ndarray): (n,) what each piece counts in it.
     limit (int): Longest window, in pieces.
     YIELDS (Window): Windows whose supplied pieces make up the text exactly once.
     """
     n = len(pieces)
     if n <= limit:
         if n:
-            yield Window(pieces, rows)
+            yield Window(pieces, rows, shares)
         return
     stride = max(limit // 2, 1)
     starts = [*range(0, n - limit, stride), n - limit]
@@ -156,7 +173,7 @@ def cut(pieces: np.ndarray, rows: np.ndarray, limit: int) -> Iterator[Window]:
         positions = np.arange(start, start + limit)
         supplied = (positions >= first) & (positions < last)
         window = slice(start, start + limit)
-        yield Window(pieces[window], np.where(supplied, rows[window], -1))
+        yield Window(pieces[window], np.where(supplied, rows[window], -1), shares[window])
 
 
 def batch_by_length(windows: Iterable[Window], n_special: int, batch_pieces: int) -> Iterator[List[Window]]:
@@ -203,17 +220,18 @@ def _encode_batch(
     counts: np.ndarray,
     out: Tensor,
 ) -> None:
-    """Put the means over the pieces of a batch's words where they belong."""
+    """Put the pooled pieces of a batch's words where they belong."""
     ids, attended = pad_pieces(batch, special)
-    words = np.full(ids.shape, -1)
+    words, shares = np.full(ids.shape, -1), np.zeros(ids.shape, np.float32)
     for i, window in enumerate(batch):
-        words[i, len(special.before) : len(special.before) + len(window.pieces)] = window.words
+        place = slice(len(special.before), len(special.before) + len(window.pieces))
+        words[i, place], shares[i, place] = window.words, window.shares
     hidden = transformer(
         torch.from_numpy(ids).to(out.device),
         attention_mask=torch.from_numpy(attended).to(out.device),
         output_hidden_states=True,
     ).hidden_states
-    bags = _Bags.of(words, counts, out.device)
+    bags = _Bags.of(words, shares, counts, out.device)
     for layer, rows in zip(layers, out, strict=True):
         bags.put(hidden[layer].flatten(0, 1), rows)
 
@@ -222,7 +240,7 @@ class _Bags(NamedTuple):
     """The pieces of a batch, word by word.
 
     pieces (Tensor): (pieces,) where each piece stands in the flattened batch.
-    shares (Tensor): (pieces,) what it counts in the mean of its word.
+    shares (Tensor): (pieces,) what it counts in the row of its word.
     starts (Tensor): (words,) where each word's pieces begin in `pieces`.
     words (Tensor): (words,) row of each word.
     partial (Tensor): Indices of the words that have pieces in other batches too.
@@ -235,25 +253,24 @@ class _Bags(NamedTuple):
     partial: Tensor
 
     @classmethod
-    def of(cls, words: np.ndarray, counts: np.ndarray, device: torch.device) -> "_Bags":
+    def of(cls, words: np.ndarray, shares: np.ndarray, counts: np.ndarray, device: torch.device) -> "_Bags":
         """Sort out a batch's (batch, time) words, of which `counts` has the number of pieces in all."""
         pieces = np.flatnonzero(words >= 0)
         targets = words.ravel()[pieces]
         starts = np.flatnonzero(np.diff(targets, prepend=-1))  # a word's pieces stand next to each other
         whole = np.diff(starts, append=len(targets)) == counts[targets[starts]]
-        shares = (1 / counts[targets]).astype(np.float32)
-        arrays = (pieces, shares, starts, targets[starts], np.flatnonzero(~whole))
+        arrays = (pieces, shares.ravel()[pieces], starts, targets[starts], np.flatnonzero(~whole))
         return cls(*(torch.from_numpy(array).to(device) for array in arrays))
 
     def put(self, states: Tensor, rows: Tensor) -> None:
-        """Put the means of (batch · time, width) states into (words, width) rows."""
+        """Put the pooled (batch · time, width) states into (words, width) rows."""
         states = states.float()
-        means = F.embedding_bag(self.pieces, states, self.starts, mode="sum", per_sample_weights=self.shares)
-        lowest, highest = torch.aminmax(means)
+        pooled = F.embedding_bag(self.pieces, states, self.starts, mode="sum", per_sample_weights=self.shares)
+        lowest, highest = torch.aminmax(pooled)
         limit = torch.finfo(rows.dtype).max
         if not -limit <= lowest <= highest <= limit:
             raise OverflowError(f"The encoder's features are not finite in {rows.dtype}.")
-        means = means.to(rows.dtype)
+        pooled = pooled.to(rows.dtype)
         if len(self.partial):
-            means[self.partial] += rows[self.words[self.partial]]
-        rows.index_copy_(0, self.words, means)
+            pooled[self.partial] += rows[self.words[self.partial]]
+        rows.index_copy_(0, self.words, pooled)

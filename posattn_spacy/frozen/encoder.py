@@ -25,7 +25,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ..precision import precision
 from ..texts import Text, split_texts
-from .encode import encode_words
+from .encode import POOLINGS, Pooling, encode_words
 from .listener import FrozenData, replace_listener, replace_listener_config
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
@@ -44,6 +44,7 @@ def build_frozen_transformer_v1(
     layers: Union[int, List[int], None] = None,
     batch_pieces: int = 4096,
     mixed_precision: bool = False,
+    pooling: Pooling = "mean",
     tokenizer_config: Optional[Dict[str, Any]] = None,
 ) -> FrozenModel:
     """Build a transformer that is run without a graph, has no gradient and is never updated.
@@ -57,10 +58,16 @@ def build_frozen_transformer_v1(
         them, 0 being the embeddings, 1 the first layer's output and -1 the last one's. All by default.
     batch_pieces (int): Word pieces per forward pass, padding included.
     mixed_precision (bool): Whether to multiply matrices in bfloat16 on hardware that is faster at it.
+    pooling (str): What becomes of a token's word pieces: their "mean", or the "first" or "last" one alone.
     tokenizer_config (Optional[Dict[str, Any]]): Settings for the Hugging Face tokenizer.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model; its width `nO` is known once it is
         initialized or loaded.
+    RAISES (ValueError): If there is no such pooling.
     """
+    if pooling not in POOLINGS:
+        raise ValueError(
+            f"components.transformer.model.pooling = {pooling!r}: choose one of {', '.join(POOLINGS)}."
+        )
     objects = HFObjects(None, None, None, {"use_fast": True, **(tokenizer_config or {})}, {})
     return Model(
         "frozen-transformer",
@@ -73,6 +80,7 @@ def build_frozen_transformer_v1(
             "layers": layers,
             "batch_pieces": batch_pieces,
             "mixed_precision": mixed_precision,
+            "pooling": pooling,
             "encode": encode_texts,  # a feature store puts itself in its place
             "frozen": True,
             "replace_listener": replace_listener,
@@ -154,8 +162,17 @@ def encode_texts_into(model: FrozenModel, texts: Sequence[Text], out: Tensor) ->
     transformer, tokenizer = huggingface(model)
     transformer.eval()
     words = [[token.text for token in text] for text in texts]
-    with precision(transformer.device, model.attrs["mixed_precision"]):
-        encode_words(transformer, tokenizer, words, kept_layers(model), model.attrs["batch_pieces"], out)
+    attrs = model.attrs
+    with precision(transformer.device, attrs["mixed_precision"]):
+        encode_words(
+            transformer,
+            tokenizer,
+            words,
+            kept_layers(model),
+            attrs["batch_pieces"],
+            out,
+            attrs["pooling"],
+        )
 
 
 def kept_layers(model: FrozenModel) -> List[int]:

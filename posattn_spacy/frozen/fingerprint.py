@@ -8,7 +8,7 @@ import torch
 from spacy.attrs import ORTH
 
 from ..texts import Text
-from .encode import max_pieces
+from .encode import Pooling, max_pieces
 
 # What the weights don't tell about a model. The epsilon of its layer normalisation is left out: a saved
 # pipeline has 0.0 in place of 1e-12, which changes no feature that matters.
@@ -16,13 +16,16 @@ CONFIG = ("model_type", "num_attention_heads", "hidden_act", "position_embedding
 ENCODING = 1  # how words become rows (encode.py): windows, pooling; counts up when that changes
 
 
-def encoder_fingerprint(transformer: Any, tokenizer: Any, product: torch.dtype = torch.float32) -> str:
+def encoder_fingerprint(
+    transformer: Any, tokenizer: Any, product: torch.dtype = torch.float32, pooling: Pooling = "mean"
+) -> str:
     """Sum up everything that decides what an encoder makes of a text.
 
     transformer (PreTrainedModel): The encoder.
     tokenizer (PreTrainedTokenizerFast): Its tokenizer.
     product (torch.dtype): The type in which it multiplies matrices.
-    RETURNS (str): The same for the same weights, tokenizer, window and precision, in every process.
+    pooling (str): What becomes of a word's pieces.
+    RETURNS (str): The same for the same weights, tokenizer, window, precision and pooling, in every process.
     """
     digest = blake2b(digest_size=16)
     settings = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -32,6 +35,8 @@ def encoder_fingerprint(transformer: Any, tokenizer: Any, product: torch.dtype =
     digest.update(json.dumps([ENCODING, limit, config, settings], sort_keys=True).encode())
     if product != torch.float32:
         digest.update(str(product).encode())
+    if pooling != "mean":
+        digest.update(pooling.encode())
     for name, weight in sorted(transformer.state_dict().items()):
         digest.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().numpy())
