@@ -1,6 +1,7 @@
 """Texts as they are annotated, and as the tokenizer splits them."""
 
-from typing import List, Set, Tuple
+import random
+from typing import Iterator, List, Set, Tuple
 
 import pytest
 import spacy
@@ -10,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from posattn_spacy.augmentation import retokenize
+from posattn_spacy.augmentation import create_pool_augmenter_v1, retokenize
 from posattn_spacy.gold import gold_batch
 
 PIECES = ["al-Qaida", "U.S.", "W.T.O", ".", "Mr.", "it's", "Israeli-Palestinian", "talks", "'", "10-km", ","]
@@ -71,3 +72,47 @@ def test_both_have_the_same_text_and_entities(
         expected: Set[Tuple[int, int]] = {(e.start_char, e.end_char) for e in example.reference.ents}
         tags = example.get_aligned_ner()
         assert sum(tag is not None and tag[0] in "BU" for tag in tags) == len(expected)
+
+
+# A pool of variants
+
+
+def draw(nlp: Language, example: Example) -> Iterator[Example]:
+    """Put a random number into a text."""
+    words = [f"{example.reference.text}{random.random()}"]
+    yield Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words))
+
+
+def drawn(nlp: Language, text: str, times: int = 40, **settings: int) -> Set[str]:
+    augment = create_pool_augmenter_v1(draw, **settings)
+    example = annotated(nlp, [text], [], [False])
+    return {each.reference.text for _ in range(times) for each in augment(nlp, example)}
+
+
+def test_a_text_has_so_many_variants_and_no_more(nlp: Language) -> None:
+    for variants in (1, 2, 5):
+        assert len(drawn(nlp, "talks", 200, variants=variants)) == variants
+
+
+def test_variants_are_the_same_in_every_run_but_not_for_every_seed_and_text(nlp: Language) -> None:
+    one = drawn(nlp, "talks")
+    random.seed(7)
+    assert drawn(nlp, "talks") == one
+    assert not drawn(nlp, "talks", seed=1) & one
+    assert {text.removeprefix("talks") for text in one}.isdisjoint(
+        text.removeprefix("fled") for text in drawn(nlp, "fled")
+    )
+
+
+def test_drawing_variants_does_not_change_what_others_draw(nlp: Language) -> None:
+    random.seed(3)
+    random.randrange(2)  # which of two
+    expected = random.random()
+    random.seed(3)
+    drawn(nlp, "talks", 1, variants=2)
+    assert random.random() == expected
+
+
+def test_a_pool_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        create_pool_augmenter_v1(draw, variants=0)

@@ -4,11 +4,14 @@ from pathlib import Path
 from typing import Any, Dict, Set
 
 import pytest
+from spacy.cli.debug_config import debug_config
+from spacy.cli.init_config import fill_config
 from spacy.util import load_config
 
-from processes import ROOT, run
+from processes import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
+BASELINES = sorted((ROOT / "configs" / "baselines").glob("*.cfg"))
 MISSING = object()
 
 
@@ -23,15 +26,16 @@ def settings_of(config: Dict[str, Any], path: str = "") -> Dict[str, Any]:
     return settings
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_config_is_valid_and_filled(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", [*CONFIGS, *BASELINES], ids=lambda path: path.stem)
+def test_config_is_valid_and_filled(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     filled = tmp_path / path.name
-    run("-m", "spacy", "init", "fill-config", path, filled)
+    fill_config(filled, path)
     assert filled.read_text() == path.read_text()
-    assert "Config is valid" in run("-m", "spacy", "debug", "config", path).stdout
+    debug_config(path)
+    assert "Config is valid" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*CONFIGS, *BASELINES], ids=lambda path: path.stem)
 def test_schedule_ends_with_the_training(path: Path) -> None:
     training = load_config(path)["training"]
     assert training["max_steps"] % training["eval_frequency"] == 0  # the last step is evaluated

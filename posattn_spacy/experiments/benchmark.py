@@ -12,7 +12,6 @@ from unittest.mock import patch
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as span_scores
 from sklearn.metrics import f1_score
 from spacy.language import Language
-from spacy.tokens import Token
 from spacy.training import Corpus, Example
 from tqdm import tqdm
 
@@ -20,6 +19,7 @@ from .. import component
 from ..calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area
 from ..corpora.duplicates import duplicate_mask
 from ..evaluation import mean_loss, scored_batches
+from ..gold import iob_tag
 from ..tagging import Lattice
 from .clock import Clock
 from .robustness import joined_f, raw_text_f
@@ -155,15 +155,11 @@ def score_examples(examples: Sequence[Example]) -> Scores:
 def _iob_tags(example: Example) -> Tuple[List[str], List[str]]:
     """Gold and predicted tags of the tokens that have a gold tag."""
     pairs = [
-        (_iob_tag(gold), _iob_tag(predicted))
+        (iob_tag(gold), iob_tag(predicted))
         for gold, predicted in zip(example.reference, example.predicted, strict=True)
         if gold.ent_iob
     ]
     return [gold for gold, _ in pairs], [predicted for _, predicted in pairs]
-
-
-def _iob_tag(token: Token) -> str:
-    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O"
 
 
 def tag_loss(nlp: Language, examples: Sequence[Example]) -> Optional[float]:

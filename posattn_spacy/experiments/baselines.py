@@ -1,0 +1,140 @@
+"""What the head is held against: other heads on the same features, and a lexicon of tags."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, Callable, DefaultDict, Dict, Iterable, List, Optional, Sequence, Tuple
+
+import srsly
+from spacy.language import Language
+from spacy.ml.models.tok2vec import BiLSTMEncoder
+from spacy.pipeline.pipe import Pipe
+from spacy.tokens import Doc
+from spacy.training import Example, biluo_tags_to_spans, iob_to_biluo, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, with_array
+from thinc.types import Floats2d
+
+from ..gold import iob_tag
+from ..model import Tagger, Tok2Vec, TokenScores
+
+
+def build_linear_tagger_v1(tok2vec: Tok2Vec, nO: Optional[int] = None) -> Tagger:
+    """Build a tagger that scores tags by one matrix: what the features alone are worth.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): Gives one row per token, usually the listener of a frozen
+        transformer.
+    nO (Optional[int]): Number of tags; set by the component.
+    RETURNS (Model[List[Doc], TokenScores]): The model, for a `posattn_ner` without positional loss.
+    """
+    return _tagger(tok2vec, tok2vec, nO)
+
+
+def build_bilstm_tagger_v1(
+    tok2vec: Tok2Vec,
+    lexical: Optional[Tok2Vec] = None,
+    hidden_width: int = 256,
+    depth: int = 1,
+    nO: Optional[int] = None,
+) -> Tagger:
+    """Build a tagger that reads its features with a bidirectional LSTM in place of the attention.
+
+    tok2vec (Model[List[Doc], List[Floats2d]]): Gives one row per token, usually the listener of a frozen
+        transformer.
+    lexical (Optional[Model[List[Doc], List[Floats2d]]]): Gives one more row per token, trained along.
+    hidden_width (int): Width of the LSTM, both directions together.
+    depth (int): How many of them there are, one above the other.
+    nO (Optional[int]): Number of tags; set by the component.
+    RETURNS (Model[List[Doc], TokenScores]): The model, for a `posattn_ner` without positional loss.
+    """
+    features = tok2vec if lexical is None else concatenate(tok2vec, lexical)
+    hidden: Tok2Vec = chain(
+        features,
+        with_array(Maxout(hidden_width, nP=2, normalize=True, dropout=0.0)),
+        BiLSTMEncoder(hidden_width, depth, 0.0),
+        with_array(Dropout(0.0)),
+    )
+    return _tagger(tok2vec, hidden, nO)
+
+
+def _tagger(tok2vec: Tok2Vec, hidden: Tok2Vec, n_tags: Optional[int]) -> Tagger:
+    output: Model[Floats2d, Floats2d] = Linear()
+    return Model(
+        "baseline_tagger",
+        forward,
+        init=init,
+        layers=[hidden, output],
+        refs={"tok2vec": tok2vec, "output_layer": output},
+        dims={"nO": n_tags},
+    )
+
+
+def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
+    """Give the layers their widths; the number of tags, `nO`, is set by the component beforehand."""
+    hidden, output = model.layers
+    hidden.initialize(X=X)
+    output.set_dim("nO", model.get_dim("nO"))
+    output.initialize(X=model.ops.flatten(hidden.predict(X)))
+
+
+def forward(
+    model: Tagger, docs: List[Doc], is_train: bool
+) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
+    """Score the tokens of a batch; there is neither gate nor edges."""
+    hidden, output = model.layers
+    rows, backprop_hidden = hidden(docs, is_train)
+    tags, backprop_output = output(model.ops.flatten(rows), is_train)
+    lengths = model.ops.asarray1i([len(each) for each in rows])
+
+    def backprop(d_scores: TokenScores) -> List[Doc]:
+        return backprop_hidden(model.ops.unflatten(backprop_output(d_scores.tags), lengths))
+
+    return TokenScores(tags, model.ops.alloc2f(len(tags), 3), lengths), backprop
+
+
+@Language.factory("posattn_lexicon", assigns=["doc.ents", "token.ent_iob", "token.ent_type"])
+def make_lexicon(nlp: Language, name: str) -> "Lexicon":
+    """Make a component that gives every word the tag it has most often."""
+    return Lexicon(nlp.vocab, name)
+
+
+class Lexicon(Pipe):
+    """Gives every word the tag that it has most often in the training corpus, and unknown words none.
+
+    vocab (Vocab): The shared vocabulary.
+    name (str): The component's name in the pipeline.
+    """
+
+    def __init__(self, vocab: Vocab, name: str = "posattn_lexicon") -> None:
+        self.vocab = vocab
+        self.name = name
+        self.tags: Dict[str, str] = {}
+
+    def initialize(
+        self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None
+    ) -> None:
+        """Count the tags of every word.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
+        nlp (Optional[Language]): The pipeline.
+        """
+        validate_get_examples(get_examples, "Lexicon.initialize")
+        counts: DefaultDict[str, Counter[str]] = defaultdict(Counter)
+        for example in get_examples():
+            for token in example.reference:
+                counts[token.text][iob_tag(token)] += 1
+        self.tags = {word: tags.most_common(1)[0][0] for word, tags in counts.items()}
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Tag a document, whose entities are replaced."""
+        tags = iob_to_biluo(self.tags.get(token.text, "O") for token in doc)
+        doc.set_ents(biluo_tags_to_spans(doc, tags))
+        return doc
+
+    def to_disk(self, path: Path, *, exclude: Sequence[str] = ()) -> None:
+        """Write the lexicon to a file."""
+        srsly.write_json(path, self.tags)
+
+    def from_disk(self, path: Path, *, exclude: Sequence[str] = ()) -> "Lexicon":
+        """Read the lexicon from a file."""
+        self.tags = srsly.read_json(path)
+        return self

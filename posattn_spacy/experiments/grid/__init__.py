@@ -1,0 +1,1 @@
+"""Experiments: many trainings that differ in one setting each, measured alike."""

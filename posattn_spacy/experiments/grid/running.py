@@ -1,0 +1,162 @@
+"""Training and measuring a cell."""
+
+import json
+import shutil
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, NamedTuple
+
+import torch
+from thinc.api import Config
+
+from ...corpora.files import replacing
+from ...frozen.caching import FeatureStoreCallback
+from ...schedule import measure_pass, scaled_schedule
+from ..cost.processes import run
+from .cells import Cell, identity, own_passes, read_config
+from .measuring import measure_cell, training_curve
+from .subsets import subset
+from .sweeps import Experiment, Plan, cells_by_variant
+
+STORE_GB = 20.0
+
+
+class Task(NamedTuple):
+    """A cell that is wanted.
+
+    cell (Cell): The cell.
+    on_test (bool): Whether it is wanted on test, too.
+    """
+
+    cell: Cell
+    on_test: bool
+
+
+class Workshop(NamedTuple):
+    """Where the cells of a project are made, and of what.
+
+    corpus (Path): Folder with the splits of the corpus.
+    about (Dict[str, Any]): What is known of the corpus.
+    encoder (str): Name of the encoder in assets/encoder/.
+    lang (str): Language of the corpus.
+    gpu_id (int): GPU to use, -1 for the CPU.
+    trainings (Path): Folder for the logs, and for the pipelines while they are measured.
+    figures (Path): Folder for the figures.
+    """
+
+    corpus: Path
+    about: Dict[str, Any]
+    encoder: str
+    lang: str
+    gpu_id: int
+    trainings: Path
+    figures: Path
+
+    def file_of(self, cell: Cell) -> Path:
+        """RETURNS (Path): Where the figures of a cell are kept."""
+        return (self.figures / cell.place).with_suffix(".json")
+
+    def is_made(self, cell: Cell, on_test: bool) -> bool:
+        """Find whether a cell's figures are there, and of the config and corpus as they are.
+
+        cell (Cell): The cell.
+        on_test (bool): Whether those on test are wanted, too.
+        RETURNS (bool): Whether they are.
+        """
+        if not self.file_of(cell).is_file():
+            return False
+        figures = self.read(cell)
+        measured = figures["test"] is not None or not on_test
+        return measured and figures["identity"] == identity(cell, self.about)
+
+    def read(self, cell: Cell) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): The figures of a cell."""
+        return json.loads(self.file_of(cell).read_text(encoding="utf-8"))
+
+    def missing(self, experiments: Iterable[Experiment], plan: Plan) -> List[Task]:
+        """List what has to be made for experiments, each cell once.
+
+        experiments (Iterable[Experiment]): The experiments.
+        plan (Plan): How much of everything.
+        RETURNS (List[Task]): The cells whose figures are not there.
+        """
+        wanted: Dict[Path, Task] = {}
+        for experiment in experiments:
+            for cell in chain.from_iterable(cells_by_variant(experiment, plan).values()):
+                before = wanted.get(cell.place, Task(cell, False))
+                wanted[cell.place] = Task(cell, before.on_test or experiment.on_test)
+        return [task for task in wanted.values() if not self.is_made(*task)]
+
+    def made(self, experiment: Experiment, plan: Plan) -> Dict[str, List[Dict[str, Any]]]:
+        """Read the figures of an experiment.
+
+        experiment (Experiment): The experiment.
+        plan (Plan): How much of everything.
+        RETURNS (Dict[str, List[Dict[str, Any]]]): The seeds of each variant, as far as they are made.
+        """
+        return {
+            variant: [self.read(cell) for cell in cells if self.is_made(cell, experiment.on_test)]
+            for variant, cells in cells_by_variant(experiment, plan).items()
+        }
+
+    def make(self, task: Task) -> None:
+        """Train a cell, measure it, and write its figures; the pipeline is not kept.
+
+        task (Task): The cell.
+        RAISES (RuntimeError): If training fails; the message has the end of its output.
+        """
+        cell, on_test = task
+        folder = self.trainings / cell.place
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        config = self._config(cell, folder / "log.jsonl")
+        config.to_disk(folder / "config.cfg", interpolate=False)
+        command = [sys.executable, "-m", "spacy", "train", str(folder / "config.cfg")]
+        command += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
+        took = run(command, torch.get_num_threads(), folder / "output.txt")
+        figures = {
+            "identity": identity(cell, self.about),
+            **cell._asdict(),
+            "setting": cell.setting,
+            "encoder": self.encoder,
+            "source": self.about["kind"],
+            "n_sents": self.about["n_sents"],
+            "seconds": took.seconds,
+            "peak_bytes": took.peak_bytes,
+            "passes_made": own_passes(config),
+            "curve": training_curve(folder / "log.jsonl"),
+            **measure_cell(folder / "model-best", self.corpus / cell.split, self._store(cell), on_test),
+        }
+        with replacing(self.file_of(cell)) as temporary:
+            temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        for name in ("model-best", "model-last"):
+            shutil.rmtree(folder / name)
+
+    def _config(self, cell: Cell, log: Path) -> Config:
+        """The config that a cell is trained with, in full."""
+        overrides = self._overrides(cell, log)
+        config = read_config(cell, overrides)
+        schedule = scaled_schedule(config, measure_pass(config).batches, cell.passes)
+        return read_config(cell, {**overrides, **schedule})
+
+    def _overrides(self, cell: Cell, log: Path) -> Dict[str, Any]:
+        folder = self.corpus / cell.split
+        overrides = {
+            "paths.train": str(subset(folder / "train.spacy", cell.share)),
+            "paths.dev": str(folder / "dev.spacy"),
+            "training.logger.output_file": str(log),
+            "system.seed": cell.seed,
+            "nlp.lang": self.lang,
+        }
+        config = read_config(cell, {})
+        if "encoder" in config["paths"]:
+            overrides["paths.encoder"] = f"assets/encoder/{self.encoder}"
+        if config["initialize"]["after_init"]:
+            overrides["initialize.after_init.path"] = str(self._store(cell).path)
+        return overrides
+
+    def _store(self, cell: Cell) -> FeatureStoreCallback:
+        pooling = dict(cell.changes).get("components.transformer.model.pooling")
+        name = f"{self.encoder}-{pooling}" if pooling else self.encoder
+        return FeatureStoreCallback(Path("features", name), STORE_GB, "float16")

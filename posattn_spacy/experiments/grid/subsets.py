@@ -1,0 +1,32 @@
+"""Parts of a training corpus, each within the larger ones."""
+
+from pathlib import Path
+
+import numpy as np
+import spacy
+
+from ...corpora.docs import read_docs, write_docs
+
+WHOLE = 100  # percent
+
+
+def subset(train: Path, share: int) -> Path:
+    """Write part of a corpus beside it; one that is there and newer is taken as it is.
+
+    train (Path): The corpus, a .spacy file.
+    share (int): Percentage of its documents, drawn in the same way for all shares and seeds.
+    RETURNS (Path): The file with the part; the corpus itself if the share is all of it.
+    RAISES (ValueError): If the share is out of its range.
+    """
+    if not 1 <= share <= WHOLE:
+        raise ValueError(f"A share of {share} % of the training corpus: give 1 to {WHOLE}.")
+    part = train.with_name(f"{train.stem}-{share}{train.suffix}")
+    if share == WHOLE:
+        return train
+    if part.is_file() and part.stat().st_mtime > train.stat().st_mtime:
+        return part
+    stored = read_docs(train, spacy.blank("xx").vocab)
+    n_docs = max(1, round(len(stored.docs) * share / WHOLE))
+    chosen = np.sort(np.random.default_rng(0).permutation(len(stored.docs))[:n_docs])
+    write_docs([stored.docs[i] for i in chosen], part, stored.attrs)
+    return part

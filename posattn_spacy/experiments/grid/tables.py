@@ -1,0 +1,116 @@
+"""The figures of the cells: one csv with all of them, and a table for each experiment."""
+
+import csv
+from pathlib import Path
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+
+from ...corpora.files import replacing
+from ..results import spread
+from ..tables import Rows
+
+Figures = Dict[str, Any]
+
+
+class Figure(NamedTuple):
+    """A figure of a cell.
+
+    of (Callable): Takes it from what was measured; None if there is none.
+    digits (int): Decimal places.
+    """
+
+    of: Callable[[Figures], Optional[float]]
+    digits: int = 4
+
+
+def _dev(key: str) -> Figure:
+    return Figure(lambda cell: cell["dev"][key])
+
+
+def _test(key: str) -> Figure:
+    return Figure(lambda cell: (cell["test"] or {}).get(key))
+
+
+def _boundary(key: str, digits: int = 4) -> Figure:
+    return Figure(lambda cell: cell["boundaries"][key], digits)
+
+
+def _head(key: str) -> Figure:
+    return Figure(lambda cell: (cell["head"] or {}).get(key))
+
+
+def passes_until(cell: Figures, span_f: float) -> Optional[float]:
+    """RETURNS (Optional[float]): Passes over the training documents until dev reached a span F1."""
+    return next((point["epoch"] for point in cell["curve"] if point["span_f"] >= span_f), None)
+
+
+def training_loss(cell: Figures) -> Optional[float]:
+    """RETURNS (Optional[float]): Mean loss per step of the last pass."""
+    before, last = [{"step": 0}, *cell["curve"]][-2:]
+    steps = last["step"] - before["step"]
+    return last["loss"] / steps if steps else None
+
+
+def _billionth(value: Optional[float]) -> Optional[float]:
+    return None if value is None else value / 1e9
+
+
+FIGURES = {
+    "span P": _dev("span_p"),
+    "span R": _dev("span_r"),
+    "span F1": _dev("span_f"),
+    "flat F1": _dev("flat_f"),
+    "raw text span F1": _dev("raw_text"),
+    "test span F1": _test("span_f"),
+    "test flat F1": _test("flat_f"),
+    "dev loss": Figure(lambda cell: cell["dev_loss"]),
+    "training loss": Figure(training_loss),
+    "exact F1": _boundary("exact"),
+    "partial F1": _boundary("partial"),
+    "type F1": _boundary("type"),
+    "shifted edges": _boundary("shifted", 0),
+    "gate recall": _head("gate_recall"),
+    "entities kept": _head("entities_kept"),
+    "span F1, gold mask": Figure(lambda cell: cell["gold_mask_span_f"]),
+    "passes to 0.80": Figure(lambda cell: passes_until(cell, 0.80), 1),
+    "risk–coverage area": Figure(lambda cell: (cell["confidence"] or {}).get("risk_coverage_area")),
+    "parameters": Figure(lambda cell: cell["trained_parameters"], 0),
+    "passes": Figure(lambda cell: cell["passes_made"], 0),
+    "minutes": Figure(lambda cell: cell["seconds"] / 60, 1),
+    "memory": Figure(lambda cell: _billionth(cell["peak_bytes"]), 2),
+    "words/s": Figure(lambda cell: cell["words_per_s"], 0),
+}
+ABOUT = ("config", "setting", "split", "share", "passes_made", "seed", "encoder", "source", "n_sents")
+
+
+def write_csv(experiments: Dict[str, Dict[str, List[Figures]]], path: Path) -> None:
+    """Write the figures of all cells, one row for each that an experiment shows.
+
+    experiments (Dict[str, Dict[str, List[Figures]]]): The seeds of each variant of each experiment.
+    path (Path): The file, as a whole or not at all.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["experiment", "variant", *ABOUT, *FIGURES])
+        for experiment, variants in experiments.items():
+            for variant, cells in variants.items():
+                for cell in cells:
+                    figures = [figure.of(cell) for figure in FIGURES.values()]
+                    writer.writerow([experiment, variant, *(cell[key] for key in ABOUT), *figures])
+
+
+def variant_rows(cells: Dict[str, List[Figures]], figures: Sequence[str]) -> Rows:
+    """Show an experiment, one row for each variant.
+
+    cells (Dict[str, List[Figures]]): The figures of its seeds, by variant.
+    figures (Sequence[str]): Which figures, of `FIGURES`.
+    RETURNS (Rows): The variant, its number of seeds, and mean ± standard deviation of each figure.
+    """
+    return [
+        (variant, str(len(seeds)), *(_spread(FIGURES[name], seeds) for name in figures))
+        for variant, seeds in cells.items()
+        if seeds
+    ]
+
+
+def _spread(figure: Figure, seeds: Sequence[Figures]) -> str:
+    return spread([figure.of(cell) for cell in seeds], figure.digits)

@@ -1,0 +1,70 @@
+"""Make the experiments that are missing, and put what they give into tables."""
+
+from pathlib import Path
+from typing import Annotated, List
+
+import srsly
+import typer
+from tqdm import tqdm
+from wasabi import msg
+
+from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.experiments.grid.running import Workshop
+from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Plan
+from posattn_spacy.experiments.grid.tables import variant_rows, write_csv
+from posattn_spacy.experiments.grid.timing import expected_seconds
+
+
+def main(
+    names: Annotated[
+        List[str] | None, typer.Argument(help=f"{', '.join(EXPERIMENTS)}; all of them if none is named")
+    ] = None,
+    figures: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/experiments"),
+    corpus: Annotated[Path, typer.Option(help="Folder of the converted corpus")] = Path("corpus"),
+    split: Annotated[str, typer.Option(help="Name of the split")] = "file-order",
+    share: Annotated[int, typer.Option(min=1, max=100, help="Percentage of the training documents")] = 25,
+    passes: Annotated[int, typer.Option(min=1, help="Passes over them")] = 6,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each training")] = 3,
+    encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is missing and how long it takes")
+    ] = False,
+) -> None:
+    """Train and measure what is missing, print tables, and write a csv of all figures."""
+    unknown = sorted(set(names or []) - EXPERIMENTS.keys())
+    if unknown:
+        msg.fail(
+            f"There is no experiment {', '.join(unknown)}: choose from {', '.join(EXPERIMENTS)}.", exits=1
+        )
+    about = srsly.read_json(corpus / "corpus.json")
+    mark = sample_mark(about["kind"])
+    workshop = Workshop(corpus, about, encoder, lang, gpu_id, Path("training") / figures.name, figures)
+    plan = Plan(split, share, passes, seeds)
+    chosen = {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
+    tasks = workshop.missing(chosen.values(), plan)
+    words = about["splits"][split]["train"]["tokens"]
+    seconds = [expected_seconds(task.cell, words) for task in tasks]
+    msg.info(f"{mark}{len(tasks)} trainings are missing, which take about {sum(seconds) / 60:,.0f} minutes")
+    if dry_run:
+        todo = [(str(task.cell.place), f"{each / 60:.1f}") for task, each in zip(tasks, seconds, strict=True)]
+        msg.table(todo, header=("training", "minutes"), divider=True, aligns=("l", "r"))
+        return
+    with tqdm(total=round(sum(seconds)), unit="s") as bar:
+        for number, (task, expected) in enumerate(zip(tasks, seconds, strict=True), start=1):
+            bar.set_description(f"{number} of {len(tasks)}: {task.cell.place}")
+            workshop.make(task)
+            bar.update(round(expected))
+    for experiment in chosen.values():
+        msg.divider(f"{mark}{experiment.title}")
+        header = (experiment.varied, "seeds", *experiment.figures)
+        rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
+        msg.table(rows, header=header, divider=True, aligns=["l", *"r" * (len(header) - 1)])
+    path = figures.with_suffix(".csv")
+    write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
+    msg.good(f"{mark}Figures of all trainings written to {path}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

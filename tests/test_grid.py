@@ -1,0 +1,293 @@
+"""The experiments: their plan, their cells, and what is measured of a training."""
+
+import csv
+from itertools import chain
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+import spacy
+import srsly
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.util import load_config
+
+from pipelines import make_examples, plain_pipeline, train
+from posattn_spacy.experiments.grid import cells as cells_module
+from posattn_spacy.experiments.grid.cells import Cell, identity, own_passes, read_config
+from posattn_spacy.experiments.grid.measuring import boundary_scores, head_figures, training_curve
+from posattn_spacy.experiments.grid.running import Task, Workshop
+from posattn_spacy.experiments.grid.subsets import subset
+from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
+from posattn_spacy.experiments.grid.tables import (
+    FIGURES,
+    passes_until,
+    training_loss,
+    variant_rows,
+    write_csv,
+)
+from posattn_spacy.experiments.grid.timing import expected_seconds
+from processes import ROOT
+
+PLAN = Plan("file-order", 25, 6, 3)
+DROPOUT = "training.dropout"
+CELL = Cell("posattn", ((DROPOUT, 0.2),), "file-order", 25, 6, 0)
+ABOUT = {"kind": "gmb", "n_sents": 1, "md5": "0"}
+
+
+@pytest.fixture(autouse=True)
+def in_project(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells_module, "CONFIGS", ROOT / "configs")
+
+
+def all_cells(plan: Plan = PLAN) -> List[Cell]:
+    rows = chain.from_iterable(cells_by_variant(each, plan).values() for each in EXPERIMENTS.values())
+    return list(chain.from_iterable(rows))
+
+
+# Plan
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_variant_changes_settings_that_its_config_has(name: str) -> None:
+    variants = cells_by_variant(EXPERIMENTS[name], PLAN)
+    for cells in variants.values():
+        config = read_config(cells[0], {})
+        for key, value in cells[0].changes:
+            found: Any = config
+            for part in key.split("."):
+                found = found[part]
+            assert found == value
+    places = [cell.place for cells in variants.values() for cell in cells]
+    assert len(places) == len(set(places))  # no two variants are the same training
+    assert set(EXPERIMENTS[name].figures) <= FIGURES.keys()
+
+
+def test_experiments_share_trainings() -> None:
+    cells = all_cells()
+    assert len({cell.place for cell in cells}) < len(cells)
+    of_weight = cells_by_variant(EXPERIMENTS["positional_loss"], PLAN)["0.25"]
+    of_mask = cells_by_variant(EXPERIMENTS["mask"], PLAN)["soft"]
+    assert of_weight == of_mask
+    assert of_weight[0].setting == "as-it-is"
+
+
+def test_places_tell_all_cells_apart_and_are_single_folders() -> None:
+    cells = {cell.place: cell for cell in all_cells()}
+    for cell in all_cells():
+        assert cells[cell.place] == cell
+        assert "/" not in cell.setting
+        assert cell.place.name == str(cell.seed)
+
+
+def test_the_plan_says_how_much() -> None:
+    small = Plan("given", 10, 2, 1)
+    for cell in cells_by_variant(EXPERIMENTS["mask"], small)["pad 0.8"]:
+        assert cell[2:] == ("given", 10, 2, 0)
+    whole = cells_by_variant(EXPERIMENTS["replication"], small)["configs/paper.cfg"]
+    assert whole == [Cell("paper", (), "given", 100, None, 0)]
+    assert own_passes(read_config(whole[0], {})) == 12
+
+
+def test_a_setting_that_a_config_does_not_have_is_refused() -> None:
+    experiment = Experiment("", "", {"wrong": Variant("posattn", {"training.drop": 0.1})}, ())
+    with pytest.raises(KeyError, match="drop"):
+        cells_by_variant(experiment, PLAN)
+
+
+def test_more_training_is_expected_to_take_longer() -> None:
+    seconds = [
+        expected_seconds(Cell(config, (), "file-order", share, passes, 0), 700_000)
+        for config, share, passes in [("posattn", 1, 6), ("posattn", 25, 6), ("posattn", 100, None)]
+    ]
+    assert seconds == sorted(seconds)
+    slow = expected_seconds(Cell("baselines/finetuned", (), "file-order", 100, None, 0), 700_000)
+    assert slow > seconds[-1]
+
+
+# Cells
+
+
+def test_figures_belong_to_config_settings_corpus_and_seed() -> None:
+    one = identity(CELL, ABOUT)
+    assert one == identity(CELL, dict(ABOUT))
+    others = [
+        identity(CELL, {**ABOUT, "md5": "1"}),
+        identity(CELL._replace(seed=1), ABOUT),
+        identity(CELL._replace(changes=((DROPOUT, 0.3),)), ABOUT),
+        identity(CELL._replace(config="paper"), ABOUT),
+    ]
+    assert len({one, *others}) == 5
+
+
+def workshop_in(folder: Path) -> Workshop:
+    return Workshop(folder, ABOUT, "encoder", "en", -1, folder / "training", folder / "metrics")
+
+
+def keep(workshop: Workshop, cell: Cell, **figures: Any) -> None:
+    path = workshop.file_of(cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    srsly.write_json(path, {"identity": identity(cell, ABOUT), "test": None, **figures})
+
+
+def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
+    workshop = workshop_in(tmp_path)
+    experiment = Experiment("", "", {"low": Variant("posattn", {DROPOUT: 0.2})}, ())
+    on_test = experiment._replace(on_test=True)
+    assert [task.cell for task in workshop.missing([experiment], PLAN)] == [
+        CELL._replace(seed=seed) for seed in range(3)
+    ]
+    for seed in range(2):
+        keep(workshop, CELL._replace(seed=seed))
+    assert workshop.missing([experiment], PLAN) == [Task(CELL._replace(seed=2), False)]
+    assert len(workshop.made(experiment, PLAN)["low"]) == 2
+    keep(workshop, CELL, identity="of another config")
+    assert [task.cell.seed for task in workshop.missing([experiment], PLAN)] == [0, 2]
+    keep(workshop, CELL, test={})
+    assert workshop.missing([experiment, on_test], PLAN) == [
+        Task(CELL._replace(seed=1), True),
+        Task(CELL._replace(seed=2), True),
+    ]
+
+
+# Parts of a corpus
+
+
+def write_docs(path: Path, n: int) -> List[str]:
+    vocab = spacy.blank("en").vocab
+    docs = [Doc(vocab, words=["word", str(i)], ents=["O", "B-geo"]) for i in range(n)]
+    DocBin(attrs=["ENT_IOB", "ENT_TYPE"], docs=docs).to_disk(path)
+    return [doc.text for doc in docs]
+
+
+def texts_of(path: Path) -> List[str]:
+    docs = DocBin().from_disk(path).get_docs(spacy.blank("en").vocab)
+    return [doc.text for doc in docs if doc.ents]
+
+
+def test_smaller_parts_lie_within_larger_ones(tmp_path: Path) -> None:
+    train_path = tmp_path / "train.spacy"
+    texts = write_docs(train_path, 200)
+    parts = [texts_of(subset(train_path, share)) for share in (1, 10, 50, 100)]
+    assert [len(part) for part in parts] == [2, 20, 100, 200]
+    for small, large in zip(parts, [*parts[1:], texts], strict=True):
+        assert set(small) <= set(large)
+    assert parts[1] == [text for text in texts if text in set(parts[1])]  # in their order
+    assert parts[1] != texts[:20]
+
+
+def test_a_part_is_written_anew_when_the_corpus_is(tmp_path: Path) -> None:
+    train_path = tmp_path / "train.spacy"
+    write_docs(train_path, 10)
+    part = subset(train_path, 50)
+    part.write_bytes(b"")
+    train_path.touch()
+    assert len(texts_of(subset(train_path, 50))) == 5
+
+
+@pytest.mark.parametrize("share", [0, 101])
+def test_a_share_is_a_percentage(tmp_path: Path, share: int) -> None:
+    with pytest.raises(ValueError, match="1 to 100"):
+        subset(tmp_path / "train.spacy", share)
+
+
+# Figures
+
+
+def examples(*pairs: Any) -> List[Example]:
+    vocab = spacy.blank("en").vocab
+    words = ["a", "b", "c", "d"]
+    return [
+        Example(Doc(vocab, words=words, ents=found), Doc(vocab, words=words, ents=gold))
+        for found, gold in pairs
+    ]
+
+
+def test_edges_and_types_are_told_apart() -> None:
+    right = (["B-geo", "I-geo", "O", "O"], ["B-geo", "I-geo", "O", "O"])
+    shifted = (["B-geo", "O", "O", "O"], ["B-geo", "I-geo", "O", "O"])
+    mistaken = (["B-per", "I-per", "O", "O"], ["B-geo", "I-geo", "O", "O"])
+    nothing = (["O"] * 4, ["O"] * 4)
+    scores = boundary_scores(examples(nothing, right, shifted, mistaken, nothing))
+    assert scores == {
+        "strict": pytest.approx(1 / 3),
+        "exact": pytest.approx(2 / 3),
+        "partial": pytest.approx(2.5 / 3),
+        "type": pytest.approx(2 / 3),
+        "shifted": 1,
+    }
+
+
+@pytest.mark.parametrize("mask", ["hard", "none"])
+def test_a_mask_is_also_measured_with_a_perfect_gate(mask: str) -> None:
+    nlp = plain_pipeline(mask=mask, pad_ratio=0.4)
+    train(nlp, 60)
+    figures = head_figures(nlp, make_examples(nlp))
+    assert figures["head"]["gate_recall"] == 1
+    assert figures["gold_mask_span_f"] == (1 if mask == "hard" else None)
+
+
+def test_a_pipeline_of_another_kind_has_no_head() -> None:
+    nlp = spacy.blank("en")
+    assert head_figures(nlp, make_examples(nlp)) == {"head": None, "gold_mask_span_f": None}
+
+
+def test_the_curve_is_what_spacy_logged(tmp_path: Path) -> None:
+    lines = [
+        {"epoch": 0, "step": 0, "losses": {"a": 3.0, "b": 1.0}, "scores": {"ents_f": 1.0, "flat_f": 2.0}},
+        {"epoch": 1, "step": 10, "losses": {"a": 20.0, "b": 0.0}, "scores": {"ents_f": 81.0}},
+    ]
+    srsly.write_jsonl(tmp_path / "log.jsonl", lines)
+    curve = training_curve(tmp_path / "log.jsonl")
+    assert curve == [
+        {"epoch": 0, "step": 0, "loss": 4.0, "span_f": 0.01, "flat_f": 0.02},
+        {"epoch": 1, "step": 10, "loss": 20.0, "span_f": 0.81, "flat_f": None},
+    ]
+    assert passes_until({"curve": curve}, 0.8) == 1
+    assert passes_until({"curve": curve}, 0.82) is None
+    assert training_loss({"curve": curve}) == 2.0
+
+
+def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
+    scores = {"span_p": span_f, "span_r": span_f, "span_f": span_f, "flat_f": span_f, "raw_text": span_f}
+    about = {"config": "posattn", "setting": "as-it-is", "split": "file-order", "share": 25}
+    return {
+        **{**about, "passes_made": 6, "seed": seed, "encoder": "e", "source": "gmb", "n_sents": 1},
+        **{"dev": scores, "test": None, "dev_loss": None, "head": None, "gold_mask_span_f": None},
+        **{"boundaries": {"exact": 0.5, "partial": 0.5, "type": 0.5, "shifted": 3}, "confidence": None},
+        **{"seconds": 90.0, "peak_bytes": None, "words_per_s": None, "trained_parameters": 12},
+        "curve": [{"epoch": 0, "step": 0, "loss": 1.0, "span_f": 0.0, "flat_f": 0.0}],
+        **figures,
+    }
+
+
+def test_a_row_has_mean_and_spread_of_its_seeds() -> None:
+    rows = variant_rows(
+        {"none": [measured(0, 0.8), measured(1, 0.82)], "not made": []},
+        ("span F1", "minutes", "shifted edges", "dev loss", "memory"),
+    )
+    assert rows == [("none", "2", "0.8100 ± 0.0141", "1.5 ± 0.0", "3 ± 0", "–", "–")]
+
+
+def test_the_csv_has_a_row_for_every_training(tmp_path: Path) -> None:
+    cells = {"mask": {"none": [measured(0, 0.8), measured(1, 0.82)]}, "size": {"25 %": [measured(0, 0.8)]}}
+    write_csv(cells, tmp_path / "experiments.csv")
+    with (tmp_path / "experiments.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["experiment"], row["variant"], row["seed"]) for row in rows] == [
+        ("mask", "none", "0"),
+        ("mask", "none", "1"),
+        ("size", "25 %", "0"),
+    ]
+    assert rows[1]["span F1"] == "0.82"
+    assert rows[1]["dev loss"] == ""
+    assert FIGURES.keys() <= rows[0].keys()
+
+
+def test_shipped_baselines_share_corpus_and_encoder_with_ours() -> None:
+    ours = load_config(ROOT / "configs" / "posattn.cfg")
+    for path in (ROOT / "configs" / "baselines").glob("*.cfg"):
+        config = load_config(path)
+        assert config["paths"]["train"] == ours["paths"]["train"]
+        assert config["corpora"]["dev"]["gold_preproc"]
+        assert config["paths"].get("encoder", ours["paths"]["encoder"]) == ours["paths"]["encoder"]
