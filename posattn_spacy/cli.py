@@ -5,8 +5,9 @@ spaCy imports this module for every command of its own, so what is heavy is impo
 
 import time
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Iterator, List, Tuple
+from typing import TYPE_CHECKING, Annotated, Any, Iterator, List, Optional, Tuple
 
 import typer
 from spacy.cli import app
@@ -241,3 +242,42 @@ def find_threshold(
         if write:
             write_settings(model, name, {"label_thresholds": thresholds})
             msg.good(f"Thresholds of '{name}' written to {model}")
+
+
+@posattn.command("doctor")
+def doctor(
+    model: ModelPath,
+    corpus: CorpusPath,
+    log: Annotated[
+        Optional[Path], typer.Option(exists=True, help="Log of posattn-spacy.DiagnosticLogger.v1")
+    ] = None,
+    docs: Annotated[int, typer.Option(min=1, help="How many of the documents, at most")] = 2000,
+    gold_preproc: GoldTokens = False,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Check whether encoder, mask, attention and training do what they are meant to, and what to change."""
+    import spacy
+    from spacy.cli._util import setup_gpu
+    from spacy.training import Corpus
+
+    from .diagnosis.doctor import count_verdicts, diagnose
+    from .diagnosis.log_checks import LogError
+
+    setup_gpu(gpu_id)
+    nlp = spacy.load(model)
+    examples = list(islice(Corpus(corpus, gold_preproc=gold_preproc)(nlp), docs))
+    sections = []
+    try:
+        for title, findings in diagnose(nlp, examples, log):
+            msg.divider(title)
+            for finding in findings:
+                show = {"pass": msg.good, "warn": msg.warn, "unknown": msg.info}[finding.verdict]
+                show(finding.said, finding.remedy)
+            sections.append((title, findings))
+    except LogError as error:
+        msg.fail(str(error), exits=1)
+    if not sections:
+        msg.fail(f"{model} has no component that posattn-spacy could check.", exits=1)
+    counts = count_verdicts(sections)
+    msg.divider("Summary")
+    msg.text(f"{counts['pass']} passed, {counts['warn']} to look at, {counts['unknown']} not known")

@@ -1,0 +1,62 @@
+"""`spacy posattn doctor`: all checks of a trained pipeline, one after another."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from spacy.language import Language
+from spacy.training import Example
+
+from ..attention import PositionalTagger
+from ..calibration import posattn_pipes
+from ..component import PositionalNER
+from ..frozen.caching import find_frozen_transformers
+from ..model import torch_head
+from .corpus_checks import check_corpus
+from .encoder_checks import check_encoder
+from .findings import Finding
+from .head_checks import check_head
+from .log_checks import NO_LOG, check_log, read_log
+from .probes import examine
+
+COMPARED_DOCS = 8  # with the original encoder
+
+Section = Tuple[str, List[Finding]]
+
+
+def diagnose(nlp: Language, examples: Sequence[Example], log: Optional[Path]) -> Iterator[Section]:
+    """Check every `posattn_ner` of a pipeline, and what it rests on.
+
+    nlp (Language): The trained pipeline.
+    examples (Sequence[Example]): Annotated documents.
+    log (Optional[Path]): The log of its training.
+    YIELDS (Section): Title and findings of one part after another.
+    RAISES (LogError): If the log can't be read.
+    """
+    encoders = find_frozen_transformers(nlp)
+    for encoder in encoders:
+        yield "The frozen encoder", list(check_encoder(encoder, list(islice(examples, COMPARED_DOCS))))
+    for name, pipe in posattn_pipes(nlp):
+        yield f"The documents, for '{name}'", list(check_corpus(pipe, encoders, examples))
+        yield f"The head of '{name}'", _check_head(nlp, pipe, examples)
+        history = [NO_LOG] if log is None else _check_log(nlp, name, pipe, log)
+        yield f"The training of '{name}'", history
+
+
+def _check_head(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> List[Finding]:
+    head = torch_head(pipe.model)
+    if not isinstance(head, PositionalTagger):
+        return [
+            Finding("unknown", "The model is no posattn-spacy.PosAttnTagger.v1: it has no gate and no mask.")
+        ]
+    return list(check_head(head, examine(nlp, pipe, examples)))
+
+
+def _check_log(nlp: Language, name: str, pipe: PositionalNER, log: Path) -> List[Finding]:
+    return list(check_log(read_log(log, name), nlp.config, pipe.cfg["positional_weight"]))
+
+
+def count_verdicts(sections: Sequence[Section]) -> Dict[str, int]:
+    """RETURNS (Dict[str, int]): How many findings there are of each verdict."""
+    verdicts = [finding.verdict for _, findings in sections for finding in findings]
+    return {verdict: verdicts.count(verdict) for verdict in ("pass", "warn", "unknown")}

@@ -1,0 +1,83 @@
+"""Checks that the frozen encoder is still the one that it was made from."""
+
+from typing import Any, Iterator, List, Sequence
+
+import torch
+from spacy.tokens import Doc
+from spacy.training import Example
+from transformers import AutoModel
+
+from ..frozen.encoder import FrozenModel, encode_texts, huggingface, kept_layers
+from .findings import Finding, judged
+
+CLOSE = 0.02  # products in bfloat16 differ from those in float32 by so much
+MAX_TOKENS = 60  # which are far from filling a window
+POOLED = {"mean": slice(None), "first": slice(1), "last": slice(-1, None)}
+
+
+def check_encoder(encoder: FrozenModel, examples: Sequence[Example]) -> Iterator[Finding]:
+    """Compare weights and output of a frozen transformer with those of the encoder it was made from.
+
+    encoder (FrozenModel): The frozen transformer.
+    examples (Sequence[Example]): Some documents.
+    YIELDS (Finding): The findings.
+    """
+    name = encoder.attrs["name"]
+    try:
+        original = AutoModel.from_pretrained(name).eval()
+    except (OSError, ValueError):
+        yield Finding(
+            "unknown",
+            f"The encoder '{name}', from which the pipeline was made, can't be loaded for comparison.",
+            "Run this where the path in components.transformer.model.name leads to it.",
+        )
+        return
+    yield weights_are_the_same(encoder, original)
+    yield output_is_the_same(encoder, original, [example.predicted for example in examples])
+
+
+def weights_are_the_same(encoder: FrozenModel, original: Any) -> Finding:
+    """RETURNS (Finding): Whether no weight has moved."""
+    own = huggingface(encoder)[0].state_dict()
+    moved: List[str] = [
+        name
+        for name, weight in original.state_dict().items()
+        if name in own and not torch.equal(weight.cpu(), own[name].cpu())
+    ]
+    return judged(
+        not moved,
+        f"{len(moved)} of {len(own)} weights of the encoder differ from the original{_first(moved)}.",
+        "The encoder was trained, or is another one: make the pipeline anew with "
+        "posattn-spacy.FrozenTransformer.v1.",
+    )
+
+
+def output_is_the_same(encoder: FrozenModel, original: Any, docs: Sequence[Doc]) -> Finding:
+    """RETURNS (Finding): Whether the frozen transformer makes of texts what Hugging Face's own code does."""
+    short = [doc for doc in docs if 0 < len(doc) <= MAX_TOKENS]
+    off = max((_difference(encoder, original, doc) for doc in short), default=0.0)
+    return judged(
+        off <= CLOSE,
+        f"On {len(short)} documents the output differs from the original encoder's by at most {off:.1%}.",
+        "The encoder was changed: make the pipeline anew from the original one.",
+    )
+
+
+def _difference(encoder: FrozenModel, original: Any, doc: Doc) -> float:
+    """The largest difference between both outputs, of the largest number in the original's."""
+    _, tokenizer = huggingface(encoder)
+    words = [token.text for token in doc]
+    encoding = tokenizer(words, is_split_into_words=True, return_tensors="pt")
+    with torch.inference_mode():
+        states = original(**encoding, output_hidden_states=True).hidden_states
+    pieces = torch.cat([states[layer][0] for layer in kept_layers(encoder)], dim=1)
+    of_words = [
+        [i for i, word in enumerate(encoding.word_ids()) if word == number] for number in range(len(words))
+    ]
+    theirs = torch.stack([pieces[own[POOLED[encoder.attrs["pooling"]]]].mean(0) for own in of_words if own])
+    ours = encode_texts(encoder, [doc]).cpu()[[bool(own) for own in of_words]]
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
+def _first(names: Sequence[str]) -> str:
+    return f", the first is {names[0]}" if names else ""

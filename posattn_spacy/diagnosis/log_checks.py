@@ -1,0 +1,156 @@
+"""Checks of how training went, in the log of `posattn-spacy.DiagnosticLogger.v1`."""
+
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
+
+import numpy as np
+import srsly
+from spacy.util import registry
+from thinc.api import Config
+
+from .findings import Finding, judged
+from .logger import PARTS
+
+FALL = 0.1  # of a loss, below which it does not count as falling
+FLAT = 0.01  # F1
+JUMP = 0.05  # of the validation loss
+SHARE = 10  # a tenth of the steps stands for the beginning, and another for the end
+NO_LOG = Finding(
+    "unknown",
+    "How training went is not known without its log.",
+    "Give it with --log: the output_file of posattn-spacy.DiagnosticLogger.v1 in [training.logger].",
+)
+
+
+class LogError(ValueError):
+    """A log that can't be read."""
+
+
+class Log(NamedTuple):
+    """The log of one component.
+
+    steps (List[Dict[str, Any]]): Every step: `learn_rate`, `categorical` and `positional` loss.
+    evaluations (List[Dict[str, Any]]): Those after which spaCy evaluated: also `scores` and, if the head was
+        examined, `dev`. The one of the untrained pipeline is left out.
+    """
+
+    steps: List[Dict[str, Any]]
+    evaluations: List[Dict[str, Any]]
+
+
+def read_log(path: Path, name: str) -> Log:
+    """Read the log of a component.
+
+    path (Path): The log.
+    name (str): Name of the component.
+    RETURNS (Log): The log.
+    RAISES (LogError): If it is no log of `posattn-spacy.DiagnosticLogger.v1`, or knows no such component.
+    """
+    try:
+        lines = list(srsly.read_jsonl(path))
+        steps = [{**line, **line["pipes"][name]} for line in lines]
+    except (KeyError, TypeError, ValueError) as error:
+        raise LogError(
+            f"{path} is no log of '{name}' by posattn-spacy.DiagnosticLogger.v1, which "
+            f"[training.logger] sets ({type(error).__name__}: {error})."
+        ) from error
+    if not steps:
+        raise LogError(f"{path} is empty: no step of a training was logged.")
+    return Log(steps, [step for step in steps if "scores" in step and step["step"]])
+
+
+def check_log(log: Log, config: Config, positional_weight: float) -> Iterator[Finding]:
+    """Check how training went.
+
+    log (Log): The log.
+    config (Config): The config that the pipeline was trained with.
+    positional_weight (float): The weight of the positional loss.
+    YIELDS (Finding): The findings.
+    """
+    yield losses_fall(log, PARTS if positional_weight else PARTS[:1])
+    yield schedule_is_followed(log, config)
+    yield scores_follow_the_loss(log)
+    yield validation_is_steady(log)
+
+
+def losses_fall(log: Log, parts: Sequence[str]) -> Finding:
+    """RETURNS (Finding): Whether the parts of the loss that count became smaller."""
+    falls = {part: _fall([step[part] for step in log.steps]) for part in parts}
+    shown = " and ".join(f"the {part} loss fell by {fall:.0%}" for part, fall in falls.items())
+    return judged(
+        all(fall >= FALL for fall in falls.values()),
+        f"From the first to the last tenth of the steps {shown}.",
+        "Raise training.optimizer.learn_rate.initial_rate, or train for longer.",
+    )
+
+
+def _fall(losses: Sequence[Any]) -> float:
+    """By which share the mean of the last tenth is smaller than that of the first one."""
+    known = np.array([loss for loss in losses if loss is not None])
+    n = max(1, len(known) // SHARE)
+    first, last = known[:n].mean(), known[-n:].mean()
+    return float(1 - last / first) if first else 0.0
+
+
+def schedule_is_followed(log: Log, config: Config) -> Finding:
+    """RETURNS (Finding): Whether the learning rate went up and down as the config has it."""
+    rates = np.array([step["learn_rate"] for step in log.steps], dtype=float)
+    settings = config.interpolate()["training"]["optimizer"]["learn_rate"]
+    expected = np.array(list(islice(_schedule(settings), len(rates))))
+    off = np.flatnonzero(~np.isclose(rates, expected, rtol=1e-3, atol=1e-12))
+    top = int(rates.argmax())
+    said = f"The learning rate rose to {rates[top]:.2g} at step {top} and ended at {rates[-1]:.2g}"
+    if len(off):
+        said += f"; from step {off[0]} on it is not that of the config ({expected[off[0]]:.2g})"
+    falls = top < len(rates) - 1 and rates[-1] < rates[top]
+    return judged(
+        not len(off) and falls,
+        f"{said}.",
+        "Take the log and the pipeline of one training, and let it run to its end; for a rate that warms "
+        "up and decays set training.optimizer.learn_rate to warmup_linear.v1.",
+    )
+
+
+def _schedule(settings: Any) -> Iterator[float]:
+    """The learning rate step by step."""
+    if not isinstance(settings, dict):
+        while True:
+            yield float(settings)
+    yield from registry.resolve({"schedule": settings})["schedule"]
+
+
+def scores_follow_the_loss(log: Log) -> Finding:
+    """RETURNS (Finding): Whether flat F1 became better while the loss became smaller."""
+    scores = [step["scores"]["flat_f"] for step in log.evaluations if "flat_f" in step["scores"]]
+    if len(scores) < 2:
+        return Finding("unknown", "There are fewer than two evaluations with flat F1 in the log.")
+    gain = max(scores[1:]) - scores[0]
+    fall = _fall([step["categorical"] for step in log.steps])
+    enough = min(FLAT, (1 - scores[0]) / SHARE)  # there is little room above a high score
+    return judged(
+        gain >= enough or fall < FALL,
+        f"After the first evaluation flat F1 rose by {gain:.4f}, while the loss fell by {fall:.0%}.",
+        "The head learns tags but not where entities are: the positional weight is too low. Raise "
+        "components.posattn_ner.positional_weight, for instance to 0.25.",
+    )
+
+
+def validation_is_steady(log: Log) -> Finding:
+    """RETURNS (Finding): Whether the loss on dev goes down without jumping up again and again."""
+    losses = [step["dev"]["loss"] for step in log.evaluations if "dev" in step]
+    if len(losses) < 3:
+        return Finding(
+            "unknown",
+            "There are fewer than three evaluations of the loss on dev in the log.",
+            "Set docs of posattn-spacy.DiagnosticLogger.v1 above 0.",
+        )
+    jumps = [later / before - 1 for before, later in pairwise(losses)]
+    rises = sum(jump > JUMP for jump in jumps)
+    falls_after = any(b < -JUMP for a, b in pairwise(jumps) if a > JUMP)
+    return judged(
+        rises < 2 or not falls_after,
+        f"The loss on dev went up by more than {JUMP:.0%} {rises} times in {len(jumps)} evaluations.",
+        "Dropout or learning rate are too high: halve training.optimizer.learn_rate.initial_rate first, then "
+        "lower training.dropout.",
+    )
