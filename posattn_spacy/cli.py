@@ -7,7 +7,7 @@ import time
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Annotated, Any, Iterable, Iterator, List, Optional, Tuple
 
 import typer
 from spacy.cli import app
@@ -17,12 +17,15 @@ from wasabi import msg
 if TYPE_CHECKING:
     from .calibration import DecodedBatch
     from .component import PositionalNER
+    from .diagnosis.findings import Finding
 
 posattn = typer.Typer(name="posattn", help="Commands of posattn-spacy", no_args_is_help=True)
 store = typer.Typer(
     name="store", help="The feature store, in which the frozen encoder's output is kept", no_args_is_help=True
 )
+init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
 posattn.add_typer(store)
+posattn.add_typer(init)
 app.add_typer(posattn)
 
 StorePath = Annotated[Path, typer.Argument(help="Folder of the store")]
@@ -270,9 +273,7 @@ def doctor(
     try:
         for title, findings in diagnose(nlp, examples, log):
             msg.divider(title)
-            for finding in findings:
-                show = {"pass": msg.good, "warn": msg.warn, "unknown": msg.info}[finding.verdict]
-                show(finding.said, finding.remedy)
+            _show(findings)
             sections.append((title, findings))
     except LogError as error:
         msg.fail(str(error), exits=1)
@@ -281,3 +282,63 @@ def doctor(
     counts = count_verdicts(sections)
     msg.divider("Summary")
     msg.text(f"{counts['pass']} passed, {counts['warn']} to look at, {counts['unknown']} not known")
+
+
+def _show(findings: Iterable["Finding"]) -> None:
+    for finding in findings:
+        show = {"pass": msg.good, "warn": msg.warn, "unknown": msg.info}[finding.verdict]
+        show(finding.said, finding.remedy)
+
+
+@init.command("config")
+def init_config(
+    output: Annotated[Path, typer.Argument(help="Config to write")],
+    train: Annotated[Path, typer.Option(exists=True, help="Training documents, as .spacy file or folder")],
+    dev: Annotated[Path, typer.Option(exists=True, help="Documents to evaluate on, likewise")],
+    encoder: Annotated[
+        str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
+    ] = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language code")] = "en",
+    features: Annotated[Path, typer.Option(help="Folder for feature stores")] = Path("features"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a config that is there")] = False,
+) -> None:
+    """Write a training config that fits a corpus, and say what to know of the corpus beforehand.
+
+    An encoder that is no folder is put into assets/encoder/.
+    """
+    import spacy
+    from spacy.training import Corpus
+
+    from .frozen.weights import fetch_encoder
+    from .starting.config import make_config
+    from .starting.doubts import count_labels, find_doubts
+
+    if output.exists() and not force:
+        msg.fail(f"{output} is there already. Give another name, or --force to overwrite it.", exits=1)
+    folder = Path(encoder) if Path(encoder).is_dir() else Path("assets/encoder", encoder)
+    try:
+        nlp = spacy.blank(lang)
+        examples = [list(Corpus(path)(nlp)) for path in (train, dev)]
+        if not folder.is_dir():
+            n_weights = fetch_encoder(encoder, folder)
+            msg.good(f"Encoder {encoder} ({n_weights / 1e6:.1f} M weights, all frozen) put into {folder}")
+        dev_words = sum(len(example.reference) for example in examples[1])
+        start = make_config(train, dev, dev_words, folder, lang, features / folder.name)
+    except (ImportError, OSError, ValueError) as error:
+        msg.fail(str(error), exits=1)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    start.config.to_disk(output)
+    rows = [(label, f"{n_train:,}", f"{n_dev:,}") for label, n_train, n_dev in count_labels(*examples)]
+    msg.table(rows, header=("label", "train", "dev"), divider=True, aligns=("l", "r", "r"))
+    _show(find_doubts(*examples))
+    if start.store_gb is None:
+        msg.warn(
+            f"The disk has no room for a feature store in {features}: the encoder will run in every epoch.",
+            "Give a folder on another disk with --features.",
+        )
+    training = start.config["training"]
+    msg.good(
+        f"{output}: {training['max_steps']:,} steps, {training['max_steps'] // training['eval_frequency']} "
+        f"passes over {start.size.words:,} words; {start.layers} layers, store of at most {start.store_gb} GB"
+    )
+    msg.text(f"python -m spacy train {output} --output training/{output.stem}")

@@ -8,7 +8,7 @@ from spacy.training import Example
 from ..component import PositionalNER
 from ..frozen.encode import SpecialTokens, WordPieces, max_pieces
 from ..frozen.encoder import FrozenModel, huggingface
-from ..gold import UNKNOWN, gold_annotation, survey_examples
+from ..gold import survey_examples
 from .findings import Finding, judged
 
 SHOWN = 3  # documents
@@ -44,7 +44,7 @@ def entities_fit_the_tokens(examples: Sequence[Example]) -> Finding:
 
 def documents_are_annotated(examples: Sequence[Example]) -> Finding:
     """RETURNS (Finding): Whether all documents say what is an entity in them, and what is none."""
-    bare = [each for each in examples if len(each.predicted) and _is_bare(each)]
+    bare = [each for each in examples if len(each.reference) and not _is_annotated(each)]
     return judged(
         not bare,
         f"{len(bare):,} of {len(examples):,} documents have no entity annotation at all{_places(bare)}.",
@@ -52,8 +52,8 @@ def documents_are_annotated(examples: Sequence[Example]) -> Finding:
     )
 
 
-def _is_bare(example: Example) -> bool:
-    return bool((gold_annotation(example).iob == UNKNOWN).all())
+def _is_annotated(example: Example) -> bool:
+    return bool(example.reference.has_annotation("ENT_IOB"))
 
 
 def labels_are_known(pipe: PositionalNER, examples: Sequence[Example]) -> Finding:

@@ -1,0 +1,1 @@
+"""Getting from annotated documents of one's own to a training config."""

@@ -1,0 +1,78 @@
+"""A training config for one's own corpus, made from the shipped one."""
+
+import shutil
+from math import ceil
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from spacy.util import load_config
+from thinc.api import Config
+from transformers import AutoConfig
+
+from ..schedule import PassSize, measure_pass, scaled_schedule
+
+TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"
+LAYERS = "components.transformer.model.layers"
+STORE = "initialize.after_init"
+FREE_SHARE = 0.8  # of the free disk may be filled with features
+BYTES = 2  # of a number in float16
+SPARE = 1.3  # for keys and pages
+
+
+class Start(NamedTuple):
+    """A config, and what it was fitted to.
+
+    config (Config): The config, in full.
+    size (PassSize): One pass over the training documents.
+    layers (int): Encoder layers that are kept.
+    store_gb (Optional[float]): Size that the feature store may have, in 10⁹ bytes; None for no store.
+    """
+
+    config: Config
+    size: PassSize
+    layers: int
+    store_gb: Optional[float]
+
+
+def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str, features: Path) -> Start:
+    """Fit the shipped config to a corpus.
+
+    train (Path): Training documents, a .spacy file or a folder of them.
+    dev (Path): Documents to evaluate on during training.
+    dev_words (int): How many tokens these have.
+    encoder (Path): Folder of a Hugging Face encoder.
+    lang (str): Language code.
+    features (Path): Where the feature store shall be.
+    RETURNS (Start): The config.
+    RAISES (ValueError): If the training corpus is empty, or there is no encoder in the folder.
+    """
+    overrides: Dict[str, Any] = {
+        "paths.train": str(train),
+        "paths.dev": str(dev),
+        "paths.encoder": str(encoder),
+        "nlp.lang": lang,
+        f"{STORE}.path": str(features),
+    }
+    config = load_config(TEMPLATE, overrides=overrides)
+    size = measure_pass(config)
+    overrides |= scaled_schedule(config, size.batches)
+    layers, store_gb = _fit_store(config, encoder, size.words + dev_words, features)
+    overrides |= {LAYERS: layers, f"{STORE}.max_gb": store_gb or 1.0}
+    overrides |= {f"{STORE}.path": str(features) if store_gb else None}
+    return Start(load_config(TEMPLATE, overrides=overrides), size, layers, store_gb)
+
+
+def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tuple[int, Optional[float]]:
+    """Choose as many layers as the config has if there is room for their features on the disk."""
+    try:
+        shape = AutoConfig.from_pretrained(encoder)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"There is no Hugging Face encoder in {encoder}: {error}") from error
+    wanted = min(config["components"]["transformer"]["model"]["layers"], shape.num_hidden_layers + 1)
+    there = next(folder for folder in (features, *features.absolute().parents) if folder.exists())
+    room = shutil.disk_usage(there).free * FREE_SHARE
+    for layers in range(wanted, 0, -1):
+        needed = words * layers * shape.hidden_size * BYTES * SPARE
+        if needed <= room:
+            return layers, max(1.0, ceil(needed / 1e8) / 10)
+    return wanted, None

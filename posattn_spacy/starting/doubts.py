@@ -1,0 +1,107 @@
+"""What should be known of a corpus before it is trained on."""
+
+from collections import Counter
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence
+
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..corpora.duplicates import duplicate_mask
+from ..diagnosis.corpus_checks import documents_are_annotated
+from ..diagnosis.findings import Finding, judged
+from ..gold import survey_examples
+
+FEW = 50  # entities of a label, below which it is hardly learned
+LONG = 100  # tokens, above which a sentence is mostly none
+
+
+class LabelCount(NamedTuple):
+    """How often a label is annotated.
+
+    label (str): The label.
+    train (int): Entities in the training documents.
+    dev (int): Entities in the documents to evaluate on.
+    """
+
+    label: str
+    train: int
+    dev: int
+
+
+def count_labels(train: Sequence[Example], dev: Sequence[Example]) -> List[LabelCount]:
+    """RETURNS (List[LabelCount]): All labels, the most frequent one first."""
+    counts: Dict[str, Counter[str]] = {
+        name: Counter(ent.label_ for example in examples for ent in example.reference.ents)
+        for name, examples in (("train", train), ("dev", dev))
+    }
+    labels = counts["train"] | counts["dev"]
+    rows = [LabelCount(label, counts["train"][label], counts["dev"][label]) for label in labels]
+    return sorted(rows, key=lambda row: (-row.train, row.label))
+
+
+def find_doubts(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[Finding]:
+    """Look for what keeps a corpus from being learned, or from being measured.
+
+    train (Sequence[Example]): Training documents, split by the tokenizer.
+    dev (Sequence[Example]): Documents to evaluate on, likewise.
+    YIELDS (Finding): The findings.
+    """
+    yield entities_fit_the_tokenizer([*train, *dev])
+    yield documents_are_annotated([*train, *dev])
+    yield labels_are_frequent(count_labels(train, dev))
+    yield documents_are_sentences([*train, *dev])
+    yield dev_is_new(_references(train), _references(dev))
+
+
+def entities_fit_the_tokenizer(examples: Sequence[Example]) -> Finding:
+    """RETURNS (Finding): Whether entities begin and end where the tokenizer splits."""
+    survey = survey_examples(examples, 0)
+    where = f", for instance in {survey.where}" if survey.where else ""
+    return judged(
+        not survey.misaligned,
+        f"{survey.misaligned:,} of {survey.entities:,} entities begin or end within a token{where}.",
+        "They are learned from the annotated tokens (gold_preproc = true), but can't be found in raw "
+        "text: add rules to the tokenizer.",
+    )
+
+
+def labels_are_frequent(counts: Sequence[LabelCount]) -> Finding:
+    """RETURNS (Finding): Whether there are enough entities of all labels."""
+    few = [
+        f"{label} ({n_train:,} in train, {n_dev:,} in dev)"
+        for label, n_train, n_dev in counts
+        if n_train < FEW
+    ]
+    return judged(
+        not few,
+        f"{len(few)} of {len(counts)} labels have fewer than {FEW} entities in train{': ' * bool(few)}"
+        f"{', '.join(few)}.",
+        "Annotate more of them, or merge labels; components.posattn_ner.label_weights lets rare ones weigh "
+        "more.",
+    )
+
+
+def documents_are_sentences(examples: Sequence[Example]) -> Finding:
+    """RETURNS (Finding): Whether documents without marked sentences are short enough to be one."""
+    docs = [example.reference for example in examples]
+    long = [doc for doc in docs if len(doc) > LONG and not doc.has_annotation("SENT_START")]
+    where = f", for instance {[doc.text[:60] for doc in long[:3]]}" if long else ""
+    return judged(
+        not long,
+        f"{len(long):,} of {len(docs):,} documents have more than {LONG} tokens and no sentences{where}.",
+        "They are read as one text in training, while the pipeline reads sentence by sentence: split them.",
+    )
+
+
+def dev_is_new(train: Iterable[Doc], dev: Sequence[Doc]) -> Finding:
+    """RETURNS (Finding): Whether what is evaluated on is not learned by heart."""
+    known = sum(duplicate_mask(train, dev))
+    return judged(
+        known <= len(dev) / 100,
+        f"{known:,} of {len(dev):,} documents of dev stand in train, too.",
+        "They make the scores look better than they are: take them out of one of the two.",
+    )
+
+
+def _references(examples: Iterable[Example]) -> List[Doc]:
+    return [example.reference for example in examples]

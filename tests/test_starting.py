@@ -1,0 +1,178 @@
+"""`spacy posattn init config`: from one's own documents to a training."""
+
+from pathlib import Path
+from typing import Any, Callable, List, Sequence
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.util import load_config
+
+from pipelines import TRAIN_DATA, make_examples
+from posattn_spacy.diagnosis.findings import Finding
+from posattn_spacy.starting import config as starting_config
+from posattn_spacy.starting.config import make_config
+from posattn_spacy.starting.doubts import count_labels, find_doubts
+from processes import ROOT, run
+
+NLP = spacy.blank("en")
+
+
+def write_corpus(path: Path, times: int = 1) -> Path:
+    examples = make_examples(NLP, [*TRAIN_DATA] * times)
+    DocBin(docs=[example.reference for example in examples]).to_disk(path)
+    return path
+
+
+# The config
+
+
+def test_the_config_is_the_shipped_one_fitted_to_the_corpus(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    train, dev = write_corpus(tmp_path / "train.spacy", 10), write_corpus(tmp_path / "dev.spacy")
+    start = make_config(train, dev, 23, tiny_encoder("bert"), "de", tmp_path / "features")
+    shipped = load_config(ROOT / "configs" / "posattn.cfg")
+    config = start.config
+    assert config["paths"]["train"] == str(train)
+    assert config["paths"]["encoder"] == str(tiny_encoder("bert"))
+    assert config["nlp"]["lang"] == "de"
+    training = config["training"]
+    assert training["max_steps"] == 8 * training["eval_frequency"] == 120  # no fewer, for a corpus so small
+    assert training["optimizer"]["learn_rate"]["total_steps"] == 121
+    assert start.size.words == 230
+    assert config["initialize"]["after_init"] | {"path": "", "max_gb": 1} == (
+        shipped["initialize"]["after_init"] | {"path": "", "max_gb": 1}
+    )
+    assert config["components"] == shipped["components"]
+
+
+def test_an_encoder_with_fewer_layers_gives_what_it_has(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = write_corpus(tmp_path / "train.spacy")
+    features = tmp_path / "not" / "yet"
+    assert make_config(train, train, 23, tiny_encoder("bert"), "en", features).layers == 3
+    words = 2 * 23
+    per_layer = words * 16 * 2 * starting_config.SPARE
+    for room, layers in ((2.5, 2), (1.5, 1)):
+        monkeypatch.setattr(
+            starting_config.shutil, "disk_usage", lambda _, room=room: Usage(room * per_layer)
+        )
+        start = make_config(train, train, 23, tiny_encoder("bert"), "en", features)
+        assert start.layers == start.config["components"]["transformer"]["model"]["layers"] == layers
+        assert start.store_gb == start.config["initialize"]["after_init"]["max_gb"] == 1.0
+    monkeypatch.setattr(starting_config.shutil, "disk_usage", lambda _: Usage(0.5 * per_layer))
+    start = make_config(train, train, 23, tiny_encoder("bert"), "en", features)
+    assert start.store_gb is None
+    assert start.config["initialize"]["after_init"]["path"] is None
+
+
+class Usage:
+    def __init__(self, room: float) -> None:
+        self.free = room / starting_config.FREE_SHARE
+
+
+def test_a_folder_without_an_encoder_is_refused(tmp_path: Path) -> None:
+    train = write_corpus(tmp_path / "train.spacy")
+    with pytest.raises(ValueError, match="no Hugging Face encoder in"):
+        make_config(train, train, 23, tmp_path, "en", tmp_path)
+
+
+# The documents
+
+
+def doc_of(*words: str, ents: Sequence[str] = (), **settings: Any) -> Example:
+    doc = Doc(NLP.vocab, words=list(words), ents=list(ents) or ["O"] * len(words), **settings)
+    return Example(NLP.make_doc(doc.text), doc)
+
+
+def warnings_of(findings: Sequence[Finding]) -> List[str]:
+    return [f"{finding.said} {finding.remedy}" for finding in findings if finding.verdict == "warn"]
+
+
+MANY = [doc_of("London", str(i), ents=["B-geo", "O"]) for i in range(60)]
+
+
+def test_a_good_corpus_raises_no_doubt() -> None:
+    assert not warnings_of(list(find_doubts(MANY, [doc_of("Paris", "calls", ents=["B-geo", "O"])])))
+
+
+def test_labels_are_counted() -> None:
+    dev = [doc_of("Alice", ents=["B-per"])]
+    assert count_labels(MANY, dev) == [("geo", 60, 0), ("per", 0, 1)]
+    (found,) = warnings_of(list(find_doubts(MANY, dev)))
+    assert "1 of 2 labels have fewer than 50 entities in train: per (0 in train, 1 in dev)" in found
+
+
+def test_entities_within_spacys_tokens_are_named() -> None:
+    within = doc_of("N", "York", spaces=[False, False], ents=["B-geo", "O"])
+    (found,) = warnings_of(list(find_doubts([*MANY, within], [])))
+    assert "1 of 61 entities begin or end within a token, for instance ['NYork']" in found
+
+
+def test_documents_that_are_paragraphs_are_named() -> None:
+    words = ["word"] * 120
+    marked = doc_of(*words, sent_starts=[i % 40 == 0 for i in range(120)])
+    (found,) = warnings_of(list(find_doubts([*MANY, doc_of(*words), marked], [])))
+    assert "1 of 62 documents have more than 100 tokens and no sentences" in found
+
+
+def test_documents_without_annotation_are_named() -> None:
+    bare = Doc(NLP.vocab, words=["no", "tags"])
+    (found,) = warnings_of(list(find_doubts([*MANY, Example(bare.copy(), bare)], [])))
+    assert "1 of 61 documents have no entity annotation" in found
+
+
+def test_documents_of_both_parts_are_counted() -> None:
+    (found,) = warnings_of(list(find_doubts(MANY, MANY[:3])))
+    assert "3 of 3 documents of dev stand in train" in found
+
+
+# The command
+
+
+def test_the_config_trains(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    train, dev = write_corpus(tmp_path / "train.spacy", 5), write_corpus(tmp_path / "dev.spacy")
+    command = ["-m", "spacy", "posattn", "init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
+    command += ["--encoder", tiny_encoder("bert")]
+    said = run(*command, folder=tmp_path).stdout
+    assert "python -m spacy train own/ner.cfg --output training/ner" in said
+    assert "fewer than 50 entities" in " ".join(said.split())
+    filled = tmp_path / "filled.cfg"
+    run("-m", "spacy", "init", "fill-config", tmp_path / "own/ner.cfg", filled)
+    assert filled.read_text() == (tmp_path / "own/ner.cfg").read_text()
+    run("-m", "spacy", "train", "own/ner.cfg", "--output", "training/ner", folder=tmp_path)
+    nlp = spacy.load(tmp_path / "training/ner/model-best")
+    assert set(nlp.get_pipe("posattn_ner").labels) == {"geo", "per"}
+    refused = run(*command, folder=tmp_path, fails=True).stdout
+    assert "there already" in refused
+    run(*command, "--force", folder=tmp_path)
+
+
+def test_an_encoder_comes_by_its_name(tmp_path: Path) -> None:
+    train = write_corpus(tmp_path / "train.spacy")
+    command = ["-m", "spacy", "posattn", "init", "config", "ner.cfg", "--train", train, "--dev", train]
+    assert "22.7 M weights" in run(*command, folder=tmp_path).stdout
+    config = load_config(tmp_path / "ner.cfg")
+    assert config["paths"]["encoder"] == "assets/encoder/all-MiniLM-L6-v2"
+    assert config["initialize"]["after_init"]["path"] == "features/all-MiniLM-L6-v2"
+    assert (tmp_path / "assets/encoder/all-MiniLM-L6-v2/config.json").is_file()
+    wrong = run(*command, "--force", "--encoder", "no/such", folder=tmp_path, fails=True).stdout
+    assert "can't be had" in " ".join(wrong.split())
+
+
+def test_an_unreadable_corpus_leaves_no_config(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    (tmp_path / "train.spacy").write_bytes(b"no corpus")
+    command = ["-m", "spacy", "posattn", "init", "config", "ner.cfg", "--encoder", tiny_encoder("bert")]
+    run(
+        *command,
+        "--train",
+        tmp_path / "train.spacy",
+        "--dev",
+        tmp_path / "train.spacy",
+        folder=tmp_path,
+        fails=True,
+    )
+    assert not (tmp_path / "ner.cfg").exists()
