@@ -120,6 +120,12 @@ def test_a_log_is_not_overwritten(tmp_path: Path) -> None:
     assert log.read_text() == "{}\n"
 
 
+def test_there_is_no_log_without_a_file() -> None:
+    log_step, finalize = configure_diagnostic_logger_v1(None)(spacy.blank("en"), io.StringIO(), io.StringIO())
+    log_step({"epoch": 0, "other_scores": {}})
+    finalize()
+
+
 def test_examination_can_be_left_out(tmp_path: Path) -> None:
     logger = configure_diagnostic_logger_v1(str(tmp_path / "log.jsonl"), docs=0)
     log_step, finalize = logger(spacy.blank("en"), io.StringIO(), io.StringIO())

@@ -15,7 +15,12 @@ from spacy.util import load_config
 from pipelines import make_examples, plain_pipeline, train
 from posattn_spacy.experiments.grid import cells as cells_module
 from posattn_spacy.experiments.grid.cells import Cell, identity, own_passes, read_config
-from posattn_spacy.experiments.grid.measuring import boundary_scores, head_figures, training_curve
+from posattn_spacy.experiments.grid.measuring import (
+    boundary_scores,
+    head_figures,
+    training_curve,
+    training_history,
+)
 from posattn_spacy.experiments.grid.running import Task, Workshop
 from posattn_spacy.experiments.grid.subsets import subset
 from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
@@ -31,6 +36,7 @@ from processes import ROOT
 
 PLAN = Plan("file-order", 25, 6, 3)
 DROPOUT = "training.dropout"
+NAME = "posattn_ner"
 CELL = Cell("posattn", ((DROPOUT, 0.2),), "file-order", 25, 6, 0)
 ABOUT = {"kind": "gmb", "n_sents": 1, "md5": "0"}
 
@@ -246,6 +252,24 @@ def test_the_curve_is_what_spacy_logged(tmp_path: Path) -> None:
     assert passes_until({"curve": curve}, 0.8) == 1
     assert passes_until({"curve": curve}, 0.82) is None
     assert training_loss({"curve": curve}) == 2.0
+
+
+def test_the_history_is_short_enough_to_plot(tmp_path: Path) -> None:
+    lines: List[Dict[str, Any]] = [
+        {
+            "step": step,
+            "learn_rate": 0.1,
+            "pipes": {NAME: {"categorical": float(step), "positional": 1.0, "gradient_norm": 2.0}},
+        }
+        for step in range(1000)
+    ]
+    lines[500]["pipes"][NAME]["dev"] = {"loss": 0.3, "gate_recall": 0.9}
+    srsly.write_jsonl(tmp_path / "steps.jsonl", lines)
+    history = training_history(tmp_path / "steps.jsonl")
+    assert len(history["steps"]) == 200
+    first = {"step": 2.0, "learn_rate": 0.1, "categorical": 2.0, "positional": 1.0, "gradient_norm": 2.0}
+    assert history["steps"][0] == pytest.approx(first)  # the mean of five
+    assert history["dev"] == [{"step": 500, "loss": 0.3, "gate_recall": 0.9}]
 
 
 def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:

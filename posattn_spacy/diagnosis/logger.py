@@ -22,7 +22,7 @@ Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
 PARTS = ("categorical", "positional")
 
 
-def configure_diagnostic_logger_v1(output_file: str, docs: int = 500) -> Logger:
+def configure_diagnostic_logger_v1(output_file: Optional[str], docs: int = 500) -> Logger:
     """Make a logger that writes one JSON object per step, and nothing to the console.
 
     Put it beside another one with `spacy.ChainLogger.v1`. A step has `step`, `learn_rate` and, for each
@@ -30,12 +30,14 @@ def configure_diagnostic_logger_v1(output_file: str, docs: int = 500) -> Logger:
     evaluates it has also `epoch` and `scores`, and the pipes have `dev`: `loss` (nats per token) and what
     gate, mask and attention do with the first documents of dev (see `probes.HeadReport`).
 
-    output_file (str): The file, which must not be there yet.
+    output_file (Optional[str]): The file, which must not be there yet; None for no log.
     docs (int): On how many of the first documents of dev the head is examined; 0 for none.
     RETURNS (Callable): The logger, for `[training.logger]`.
     """
 
     def setup(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callable[[], None]]:
+        if output_file is None:
+            return lambda info: None, lambda: None
         path = Path(output_file)
         if path.exists():
             raise ValueError(

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
+import numpy as np
 import spacy
 import srsly
 from nervaluate import Evaluator
@@ -26,6 +27,7 @@ from ..robustness import raw_text_f
 
 TIMED_DOCS = 2000
 WARM_UP_DOCS = 200
+PLOTTED_STEPS = 200
 MASKS = ("soft", "pad", "hard")
 
 
@@ -138,3 +140,19 @@ def training_curve(log: Path) -> List[Dict[str, Any]]:
         }
         for line in srsly.read_jsonl(log)
     ]
+
+
+def training_history(steps: Path) -> Dict[str, List[Dict[str, Any]]]:
+    """Read what `posattn-spacy.DiagnosticLogger.v1` kept of a training, of as many steps as a plot can show.
+
+    steps (Path): The log.
+    RETURNS (Dict[str, List[Dict[str, Any]]]): `steps`: both parts of the loss, `learn_rate` and
+        `gradient_norm`, each a mean over neighbouring steps; and `dev`: what was found at each evaluation.
+    """
+    lines = list(srsly.read_jsonl(steps))
+    (name,) = lines[0]["pipes"]
+    rows = [{"step": line["step"], "learn_rate": line["learn_rate"], **line["pipes"][name]} for line in lines]
+    evaluated = [{"step": row["step"], **row.pop("dev")} for row in rows if "dev" in row]
+    bins = np.array_split(np.arange(len(rows)), min(len(rows), PLOTTED_STEPS))
+    means = [{key: float(np.mean([rows[i][key] for i in each])) for key in rows[0]} for each in bins]
+    return {"steps": means, "dev": evaluated}

@@ -15,11 +15,12 @@ from ...frozen.caching import FeatureStoreCallback
 from ...schedule import measure_pass, scaled_schedule
 from ..cost.processes import run
 from .cells import Cell, identity, own_passes, read_config
-from .measuring import measure_cell, training_curve
+from .measuring import measure_cell, training_curve, training_history
 from .subsets import subset
 from .sweeps import Experiment, Plan, cells_by_variant
 
 STORE_GB = 20.0
+LOG, STEPS = "log.jsonl", "steps.jsonl"
 
 
 class Task(NamedTuple):
@@ -110,7 +111,7 @@ class Workshop(NamedTuple):
         folder = self.trainings / cell.place
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        config = self._config(cell, folder / "log.jsonl")
+        config = self._config(cell, folder)
         config.to_disk(folder / "config.cfg", interpolate=False)
         command = [sys.executable, "-m", "spacy", "train", str(folder / "config.cfg")]
         command += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
@@ -125,7 +126,8 @@ class Workshop(NamedTuple):
             "seconds": took.seconds,
             "peak_bytes": took.peak_bytes,
             "passes_made": own_passes(config),
-            "curve": training_curve(folder / "log.jsonl"),
+            "curve": training_curve(folder / LOG),
+            "history": training_history(folder / STEPS) if (folder / STEPS).is_file() else None,
             **measure_cell(folder / "model-best", self.corpus / cell.split, self._store(cell), on_test),
         }
         with replacing(self.file_of(cell)) as temporary:
@@ -133,23 +135,27 @@ class Workshop(NamedTuple):
         for name in ("model-best", "model-last"):
             shutil.rmtree(folder / name)
 
-    def _config(self, cell: Cell, log: Path) -> Config:
-        """The config that a cell is trained with, in full."""
-        overrides = self._overrides(cell, log)
+    def _config(self, cell: Cell, folder: Path) -> Config:
+        """The config that a cell is trained with, in full; its logs are in a folder."""
+        overrides = self._overrides(cell, folder)
         config = read_config(cell, overrides)
         schedule = scaled_schedule(config, measure_pass(config).batches, cell.passes)
         return read_config(cell, {**overrides, **schedule})
 
-    def _overrides(self, cell: Cell, log: Path) -> Dict[str, Any]:
-        folder = self.corpus / cell.split
+    def _overrides(self, cell: Cell, folder: Path) -> Dict[str, Any]:
+        split = self.corpus / cell.split
         overrides = {
-            "paths.train": str(subset(folder / "train.spacy", cell.share)),
-            "paths.dev": str(folder / "dev.spacy"),
-            "training.logger.output_file": str(log),
+            "paths.train": str(subset(split / "train.spacy", cell.share)),
+            "paths.dev": str(split / "dev.spacy"),
             "system.seed": cell.seed,
             "nlp.lang": self.lang,
         }
         config = read_config(cell, {})
+        if "logger1" in config["training"]["logger"]:
+            overrides["training.logger.logger1.output_file"] = str(folder / LOG)
+            overrides["training.logger.logger2.output_file"] = str(folder / STEPS)
+        else:
+            overrides["training.logger.output_file"] = str(folder / LOG)
         if "encoder" in config["paths"]:
             overrides["paths.encoder"] = f"assets/encoder/{self.encoder}"
         if config["initialize"]["after_init"]:
