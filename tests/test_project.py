@@ -1,5 +1,6 @@
 """The project from the corpus to the wheels, as a user runs it, on the sample corpus and a tiny encoder."""
 
+import csv
 import json
 import random
 import shutil
@@ -48,7 +49,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, target)
     write_bert(folder / "tiny-encoder")
-    for command in (*STEPS[:-1], "results", "cost"):
+    for command in (*STEPS[:-1], "results", "cost", "experiments"):
         output = run_command(folder, command)
         (folder / f"{command}.log").write_text(output)
     return folder
@@ -58,6 +59,7 @@ def run_command(folder: Path, name: str) -> str:
     """Run one command of the project on the sample corpus."""
     variables: List[object] = ["--vars.corpus", "assets/sample/sample.csv"]
     variables += ["--vars.cost_repeats", "1", "--vars.cost_epochs", "1", "--vars.seeds", "1"]
+    variables += ["--vars.experiments", "replication"]
     variables += ["--vars.encoder", folder / "tiny-encoder"]
     result = run(
         *("-m", "spacy", "project", "run", name, ".", *variables),
@@ -74,7 +76,7 @@ def test_workflow_all_consists_of_the_documented_steps() -> None:
 
 def test_sample_run_marks_its_tables_and_leaves_the_readme_alone(project: Path) -> None:
     assert (project / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
-    for command in ("locate", "corpus", "train", "evaluate", "benchmark", "results", "cost"):
+    for command in ("locate", "corpus", "train", "evaluate", "benchmark", "results", "cost", "experiments"):
         assert "[sample corpus]" in (project / f"{command}.log").read_text(), command
     assert json.loads((project / "corpus/source.json").read_text())["kind"] == "sample"
 
@@ -188,6 +190,31 @@ def test_killed_training_leaves_a_sound_store_and_goes_on_from_there(project: Pa
     assert (tmp_path / "output/model-best").is_dir()
 
 
+def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> None:
+    place = "paper/file-order-100/own-passes/as-it-is/0"
+    cell = json.loads((project / f"metrics/experiments/{place}.json").read_text())
+    assert cell["source"] == "sample"
+    assert 0 <= cell["test"]["flat_f"] <= 1
+    assert cell["head"]["padded"] > 0
+    assert cell["seconds"] > 0
+    assert len(cell["history"]["dev"]) == len(cell["curve"]) > 1
+    rows = list(csv.DictReader((project / "metrics/experiments.csv").read_text().splitlines()))
+    assert [(row["experiment"], row["config"], row["seed"]) for row in rows] == [
+        ("replication", "paper", "0")
+    ]
+    assert float(rows[0]["test flat F1"]) == cell["test"]["flat_f"]
+    folder = project / "training/experiments" / place
+    assert {path.name for path in folder.iterdir()} == {
+        "config.cfg",
+        "log.jsonl",
+        "output.txt",
+        "steps.jsonl",
+    }
+    again = run_command(project, "experiments")
+    assert "0 trainings are missing" in again
+    assert "Replication of the paper" in again
+
+
 def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
     for command in ("encoder", "corpus", "train", "evaluate", "benchmark", "cost"):
         assert "Skipping" in run_command(project, command), command
@@ -217,6 +244,7 @@ def test_wheels_name_licence_sources_figures_and_limits(project: Path) -> None:
     assert any(requirement.startswith("posattn-spacy") for requirement in meta["requirements"])
     with zipfile.ZipFile(wheels["posattn_spacy"]) as wheel:
         tops = {name.split("/")[0] for name in wheel.namelist()}
+        assert "posattn_spacy/posattn.cfg" in wheel.namelist()
     assert tops == {"posattn_spacy", next(top for top in tops if top.endswith(".dist-info"))}
 
 
@@ -259,6 +287,10 @@ def test_spacy_commands_run_on_the_trained_pipeline(project: Path) -> None:
     assert written == ["art", "eve", "geo", "gpe", "nat", "org", "per", "tim"]
     found = run("-m", "spacy", "find-threshold", model, dev, "posattn_ner", "threshold", "ents_f")
     assert "Best threshold" in found.stdout
+    steps = project / f"training/{TRAINED}/steps.jsonl"
+    said = run("-m", "spacy", "posattn", "doctor", model, dev, "--gold-preproc", "--log", steps).stdout
+    assert "The training of 'posattn_ner'" in said
+    assert "0 not known" in said
 
 
 def test_readme_documents_the_project_as_it_is(project: Path, tmp_path: Path) -> None:
