@@ -1,0 +1,1 @@
+"""Sentences to look at: entities and how sure they are, gate, attention, and gold beside them."""
