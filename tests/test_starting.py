@@ -109,7 +109,7 @@ def test_labels_are_counted() -> None:
 def test_entities_within_spacys_tokens_are_named() -> None:
     within = doc_of("N", "York", spaces=[False, False], ents=["B-geo", "O"])
     (found,) = warnings_of(list(find_doubts([*MANY, within], [])))
-    assert "1 of 61 entities begin or end within a token, for instance ['NYork']" in found
+    assert "1 of 61 entities begin or end within a token, for instance in ['NYork']" in found
 
 
 def test_documents_that_are_paragraphs_are_named() -> None:
