@@ -34,4 +34,4 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) corpus features training metrics packages project.lock
+	rm -rf $(VENV) corpus features training metrics report packages project.lock

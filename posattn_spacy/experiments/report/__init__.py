@@ -1,0 +1,1 @@
+"""The report: one page with the figures of all experiments, and charts of them."""

@@ -1,0 +1,219 @@
+"""Charts of the experiments; each function draws one, from the figures of the cells."""
+
+from statistics import mean, stdev
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..grid.tables import FIGURES
+
+# Each stands out from white and from black.
+TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
+CONFIG_COLORS = {"posattn": TEAL, "positional": ORANGE}
+Cells = Sequence[Dict[str, Any]]
+Variants = Dict[str, List[Dict[str, Any]]]
+
+
+class Point(NamedTuple):
+    """A figure over seeds.
+
+    mean (float): The mean.
+    spread (float): The standard deviation (n − 1); 0 for a single seed.
+    """
+
+    mean: float
+    spread: float
+
+
+def point(cells: Cells, name: str) -> Optional[Point]:
+    """RETURNS (Optional[Point]): A figure of `tables.FIGURES` over seeds; None if a seed has none."""
+    values = [FIGURES[name].of(cell) for cell in cells]
+    known = [value for value in values if value is not None]
+    if not known or len(known) < len(values):
+        return None
+    return Point(mean(known), stdev(known) if len(known) > 1 else 0.0)
+
+
+def training(history: Dict[str, List[Dict[str, Any]]]) -> Figure:
+    """Draw both parts of the loss, the learning rate, and what gate and attention do meanwhile."""
+    figure, (losses, rate, head) = _panels(3, 7.5)
+    steps = [row["step"] for row in history["steps"]]
+    for part, color in (("categorical", TEAL), ("positional", ORANGE)):
+        losses.plot(steps, [row[part] for row in history["steps"]], color=color, label=part)
+    evaluated = [row["step"] for row in history["dev"]]
+    losses.plot(evaluated, [row["loss"] for row in history["dev"]], "o--", color=VIOLET, label="dev")
+    _name(losses, "", "loss, nats per token", log=True)
+    rate.plot(steps, [row["learn_rate"] for row in history["steps"]], color=GREY, label="learning rate")
+    _name(rate, "", "learning rate")
+    shown = {"gate_recall": TEAL, "gate_precision": ORANGE, "attention_entropy": VIOLET}
+    for key, color in shown.items():
+        values = [np.nan if row[key] is None else row[key] for row in history["dev"]]
+        head.plot(evaluated, values, "o-", color=color, label=key.replace("_", " "))
+    _name(head, "step", "share")
+    return figure
+
+
+def curves(named: Variants) -> Figure:
+    """Draw span F1 on dev after each pass, mean and range over seeds."""
+    figure, (axes,) = _panels(1, 4)
+    for (name, cells), color in zip(named.items(), (TEAL, ORANGE, VIOLET, GREY), strict=False):
+        runs = [[row["span_f"] for row in cell["curve"][1:]] for cell in cells]
+        passes = [row["epoch"] for row in cells[0]["curve"][1:]]
+        scores = np.array([run[: min(map(len, runs))] for run in runs])
+        passes = passes[: scores.shape[1]]
+        axes.plot(passes, scores.mean(0), "o-", color=color, label=name)
+        axes.fill_between(passes, scores.min(0), scores.max(0), color=color, alpha=0.25, linewidth=0)
+    _name(axes, "passes over the training documents", "span F1, dev")
+    return figure
+
+
+def masks(variants: Variants) -> Figure:
+    """Draw span F1 by the share of tokens that the mask takes out, and how many entities it leaves in."""
+    figure, (scores, kept) = _panels(2, 7)
+    for mask, color in (("pad", TEAL), ("hard", ORANGE)):
+        rows = {float(name.split()[1]): cells for name, cells in variants.items() if name.startswith(mask)}
+        _line(scores, rows, "span F1", mask, color)
+        _line(scores, rows, "span F1, gold mask", f"{mask}, told which tokens are entities", color, "x:")
+        _line(kept, rows, "entities kept", mask, color)
+    for mask, color in (("none", GREY), ("soft", VIOLET)):
+        alone = point(variants.get(mask, []), "span F1")
+        if alone:
+            scores.axhline(alone.mean, color=color, linestyle="--", label=mask)
+    _name(scores, "", "span F1, dev")
+    _name(kept, "pad_ratio: share of the tokens taken out", "entity tokens left in")
+    return figure
+
+
+def by_setting(variants: Variants, label: str, upper: str, lower: str) -> Figure:
+    """Draw two figures by a setting that is a number, the variants' names."""
+    figure, (above, below) = _panels(2, 6)
+    rows = {float(name): cells for name, cells in variants.items()}
+    _line(above, rows, upper, "", TEAL)
+    _line(below, rows, lower, "", ORANGE)
+    _name(above, "", f"{upper}, dev")
+    _name(below, label, f"{lower}, dev")
+    return figure
+
+
+def learning_rates(variants: Variants) -> Figure:
+    """Draw span F1 by learning rate."""
+    figure, (axes,) = _panels(1, 3.5)
+    _line(axes, {float(name): cells for name, cells in variants.items()}, "span F1", "", TEAL)
+    axes.set_xscale("log")
+    _name(axes, "learning rate", "span F1, dev")
+    return figure
+
+
+def sizes(variants: Variants) -> Figure:
+    """Draw span F1 by the share of the training documents, for each config."""
+    figure, (axes,) = _panels(1, 4)
+    for config, color in CONFIG_COLORS.items():
+        rows = {
+            float(name.split()[0]): cells for name, cells in variants.items() if name.endswith(f" {config}")
+        }
+        _line(axes, rows, "span F1", f"configs/{config}.cfg", color)
+    axes.set_xscale("log")
+    _name(axes, "percentage of the training documents", "span F1, dev")
+    return figure
+
+
+def costs(variants: Variants) -> Figure:
+    """Draw what each system reaches on test, by the time its training takes."""
+    figure, (axes,) = _panels(1, 4.5)
+    for name, cells in variants.items():
+        reached, took = point(cells, "test span F1"), point(cells, "minutes")
+        if reached is None or took is None:
+            continue
+        ours = name == "posattn-spacy"
+        color = TEAL if ours else GREY
+        axes.errorbar(took.mean, reached.mean, reached.spread, fmt="o", color=color, markersize=8)
+        axes.annotate(name, (took.mean, reached.mean), xytext=(6, 6), textcoords="offset points", color=color)
+    axes.set_xscale("log")
+    axes.margins(x=0.25, y=0.12)
+    _name(axes, "minutes of training on this machine (log)", "span F1, test")
+    return figure
+
+
+def reliability(before: np.ndarray, after: np.ndarray) -> Figure:
+    """Draw how many entities are right by how sure the pipeline is.
+
+    before (np.ndarray): (bins, 2) mean probability and share that is right, without temperature.
+    after (np.ndarray): The same with it.
+    """
+    figure, (axes,) = _panels(1, 5, width=5)
+    axes.plot([0, 1], [0, 1], "--", color=GREY, label="perfect")
+    axes.plot(*before.T, "x-", color=ORANGE, label="without temperature")
+    axes.plot(*after.T, "o-", color=TEAL, label="with temperature")
+    _name(axes, "how sure it is: mean probability", "share that is right")
+    return figure
+
+
+def labels(per_label: Dict[str, Point]) -> Figure:
+    """Draw span F1 of each label."""
+    figure, (axes,) = _panels(1, 0.4 * len(per_label) + 1)
+    names = sorted(per_label, key=lambda name: per_label[name].mean)
+    values = [per_label[name] for name in names]
+    bars = axes.barh(names, [each.mean for each in values], xerr=[each.spread for each in values], color=TEAL)
+    axes.bar_label(bars, [f"{each.mean:.3f}" for each in values], padding=6)
+    axes.set_xlim(0, 1.1)
+    _name(axes, "span F1, test", "")
+    return figure
+
+
+def confusion(names: Sequence[str], counts: np.ndarray) -> Figure:
+    """Draw which label is taken for which.
+
+    names (Sequence[str]): The labels, and "none".
+    counts (np.ndarray): (gold, predicted) entities.
+    """
+    figure, (axes,) = _panels(1, 5.5, width=6)
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=45)
+    axes.set_yticks(range(len(names)), names)
+    for i, j in np.ndindex(*counts.shape):
+        if counts[i, j]:
+            color = "black" if shares[i, j] > 0.5 else "white"
+            axes.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", fontsize=7, color=color)
+    figure.colorbar(image, ax=axes, label="share of the gold label")
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("gold")
+    return figure
+
+
+def _panels(n: int, height: float, width: float = 7) -> Tuple[Figure, List[Axes]]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = [figure.add_subplot(n, 1, i + 1) for i in range(n)]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+        each.patch.set_alpha(0)
+    figure.patch.set_alpha(0)
+    return figure, axes
+
+
+def _line(
+    axes: Axes, rows: Dict[float, List[Dict[str, Any]]], name: str, label: str, color: str, style: str = "o-"
+) -> None:
+    """Draw a figure over seeds, with error bars, by a number; what has none is left out."""
+    points = {x: found for x, cells in sorted(rows.items()) if (found := point(cells, name))}
+    if points:
+        axes.errorbar(
+            list(points),
+            [each.mean for each in points.values()],
+            [each.spread for each in points.values()],
+            fmt=style,
+            capsize=3,
+            color=color,
+            label=label or None,
+        )
+
+
+def _name(axes: Axes, x: str, y: str, log: bool = False) -> None:
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    if log:
+        axes.set_yscale("log")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)

@@ -1,0 +1,133 @@
+"""What stands in the report, and in the README's part about experiments."""
+
+from functools import partial
+from statistics import mean, stdev
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from matplotlib.figure import Figure
+
+from ...view.fragment import sentences_html
+from ..grid.sweeps import EXPERIMENTS, Experiment
+from ..grid.tables import variant_rows
+from ..results import SHIPPED, of
+from ..tables import markdown_table
+from . import charts
+from .page import Chart, Section
+from .predictions import Predictions
+
+MARKERS = ("<!-- EXPERIMENTS: written by `spacy project run report` -->", "<!-- END OF EXPERIMENTS -->")
+Variants = charts.Variants
+
+CHARTS: Dict[str, Callable[[Variants], Figure]] = {
+    "learning_rate": charts.learning_rates,
+    "positional_loss": partial(
+        charts.by_setting, label="weight of the positional loss", upper="span F1", lower="shifted edges"
+    ),
+    "mask": charts.masks,
+    "dropout": partial(charts.by_setting, label="dropout", upper="span F1", lower="dev loss"),
+    "size": charts.sizes,
+    "baselines": charts.costs,
+}
+
+
+def header_of(experiment: Experiment) -> Sequence[str]:
+    """RETURNS (Sequence[str]): The header of an experiment's table."""
+    return (experiment.varied, "seeds", *experiment.figures)
+
+
+def sections(
+    made: Dict[str, Variants], results: Sequence[Dict[str, Any]], predictions: Optional[Predictions]
+) -> List[Section]:
+    """Put the report together, of what there is.
+
+    made (Dict[str, Variants]): The seeds of each variant of each experiment.
+    results (Sequence[Dict[str, Any]]): What `results` measured.
+    predictions (Optional[Predictions]): What is shown of predictions.
+    RETURNS (List[Section]): Its parts.
+    """
+    parts = [experiment_section(name, made[name]) for name in EXPERIMENTS if any(made.get(name, {}).values())]
+    return [*parts, *_training_sections(made), *_result_sections(results), *_prediction_sections(predictions)]
+
+
+def experiment_section(name: str, variants: Variants) -> Section:
+    """RETURNS (Section): The part about one experiment."""
+    experiment = EXPERIMENTS[name]
+    rows = variant_rows(variants, experiment.figures)
+    draw = CHARTS.get(name)
+    filled = {variant: seeds for variant, seeds in variants.items() if seeds}
+    chart = Chart(name, partial(draw, filled), f"{experiment.title}, as in the table below") if draw else None
+    command = f"spacy project run experiments . --vars.experiments {name}"
+    text = f"Mean ± standard deviation over seeds, made by `{command}`."
+    return Section(experiment.title, text, header_of(experiment), rows, chart)
+
+
+def _training_sections(made: Dict[str, Variants]) -> List[Section]:
+    found: List[Section] = []
+    replicas = [cell for seeds in made.get("replication", {}).values() for cell in seeds if cell["history"]]
+    if replicas:
+        draw = partial(charts.training, replicas[0]["history"])
+        says = "Both parts of the loss fall; the learning rate rises and decays; gate and attention sharpen"
+        text = "Losses, learning rate, gate and attention, step by step, of the paper's config."
+        found.append(Section("Training curves", text, chart=Chart("training", draw, says)))
+    sizes = made.get("size", {})
+    named = {name.split(", ")[1]: seeds for name, seeds in sizes.items() if name.startswith("25 %") and seeds}
+    if named:
+        chart = Chart("passes", partial(charts.curves, named), "Span F1 after each pass, by config")
+        found.append(Section("F1 after each pass", "On 25 % of the training documents.", chart=chart))
+    return found
+
+
+def _result_sections(results: Sequence[Dict[str, Any]]) -> List[Section]:
+    shipped = of(results, SHIPPED, results[0]["split"]) if results else []
+    if not shipped:
+        return []
+    points: Dict[str, charts.Point] = {}
+    for label in shipped[0]["test"]["span_f_per_type"]:
+        values = [each["test"]["span_f_per_type"][label] for each in shipped]
+        points[label] = charts.Point(mean(values), stdev(values) if len(values) > 1 else 0.0)
+    chart = Chart("labels", partial(charts.labels, points), "Span F1 of each label on test")
+    text = "The shipped config, all training documents, on test."
+    return [Section("Labels", text, chart=chart)]
+
+
+def _prediction_sections(predictions: Optional[Predictions]) -> List[Section]:
+    if predictions is None:
+        return []
+    reliability = Chart(
+        "reliability",
+        partial(charts.reliability, predictions.before, predictions.after),
+        "Share of entities that are right, by how sure the pipeline is",
+    )
+    confusion = Chart(
+        "confusion",
+        partial(charts.confusion, predictions.labels, predictions.confusion),
+        "Which label is taken for which",
+    )
+    return [
+        Section("How sure it is", "Entities on dev, in bins with equally many.", chart=reliability),
+        Section(
+            "Confusion of labels",
+            "Entities on dev with the right edges, or missed and made up.",
+            chart=confusion,
+        ),
+        Section("Sentences", "Sentences of dev.", html=sentences_html(predictions.sentences)),
+    ]
+
+
+def markdown(parts: Sequence[Section], pictures: str) -> str:
+    """Write the README's part about experiments.
+
+    parts (Sequence[Section]): The parts of the report.
+    pictures (str): Folder of the PNG files, seen from the README.
+    RETURNS (str): Markdown.
+    """
+    written: List[str] = []
+    for part in parts:
+        if part.chart is None and not part.rows:
+            continue
+        written.append(f"### {part.title}")
+        if part.chart:
+            written.append(f"![{part.chart.says}]({pictures}/{part.chart.name}.png)")
+        if part.rows:
+            written.append(markdown_table(part.header, part.rows))
+    return "\n\n".join(written)

@@ -1,0 +1,75 @@
+"""Put the figures of all experiments on one page, with charts and sentences, and charts into files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import srsly
+import typer
+from wasabi import msg
+
+from posattn_spacy.calibration import posattn_pipes
+from posattn_spacy.corpora.files import replacing
+from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.experiments.benchmark import read_examples
+from posattn_spacy.experiments.grid.running import Workshop
+from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Plan
+from posattn_spacy.experiments.report.contents import MARKERS, markdown, sections
+from posattn_spacy.experiments.report.page import page_html, write_png
+from posattn_spacy.experiments.report.predictions import look_at
+from posattn_spacy.experiments.tables import README_RUN, fill_readme
+
+
+def main(
+    output: Annotated[Path, typer.Argument(help="HTML file to write")],
+    figures: Annotated[Path, typer.Option(help="Folder with the figures of the experiments")] = Path(
+        "metrics/experiments"
+    ),
+    results: Annotated[Path, typer.Option(help="What `results` wrote")] = Path("metrics/results.json"),
+    model: Annotated[Path, typer.Option(help="Trained pipeline, whose predictions are shown")] = Path(
+        "training/posattn/file-order/0/model-best"
+    ),
+    corpus: Annotated[Path, typer.Option(help="Folder of the converted corpus")] = Path("corpus"),
+    split: Annotated[str, typer.Option(help="Name of the split")] = "file-order",
+    share: Annotated[int, typer.Option(help="As in the experiments")] = 25,
+    passes: Annotated[int, typer.Option(help="As in the experiments")] = 6,
+    seeds: Annotated[int, typer.Option(help="As in the experiments")] = 3,
+    encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
+    sentences: Annotated[int, typer.Option(min=0, help="How many sentences to show")] = 60,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for the README's charts")] = None,
+    readme: Annotated[Path | None, typer.Option(help="README to put tables and charts into")] = None,
+) -> None:
+    """Write the page, of what is there; the README shows the published corpus alone."""
+    about = srsly.read_json(corpus / "corpus.json")
+    mark = sample_mark(about["kind"])
+    workshop = Workshop(corpus, about, encoder, "en", -1, Path("training") / figures.name, figures)
+    plan = Plan(split, share, passes, seeds)
+    made = {name: workshop.made(experiment, plan) for name, experiment in EXPERIMENTS.items()}
+    measured = srsly.read_json(results) if results.is_file() else []
+    predictions = None
+    if model.is_dir():
+        nlp = spacy.load(model)
+        examples = read_examples(nlp, corpus / split / "dev.spacy")
+        predictions = look_at(nlp, posattn_pipes(nlp)[0][1], examples, sentences)
+    parts = sections(made, measured, predictions)
+    n_docs = about["splits"][split]["train"]["documents"]
+    intro = f"{mark}{n_docs:,} training documents, split {split}, {encoder}."
+    with replacing(output) as temporary:
+        temporary.write_text(page_html("posattn-spacy: experiments", intro, parts), encoding="utf-8")
+    msg.good(f"{mark}Report written to {output}")
+    folder = output.parent
+    is_published = about["kind"] == README_RUN["source"] and encoder == README_RUN["encoder"] and seeds >= 3
+    if pictures is not None and is_published:
+        folder = pictures
+    for part in parts:
+        if part.chart:
+            write_png(part.chart, folder)
+    if readme is not None and is_published:
+        fill_readme(readme, MARKERS, markdown(parts, folder.as_posix()))
+        msg.good(f"Tables and charts written to {readme}")
+    elif readme is not None:
+        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
+
+
+if __name__ == "__main__":
+    typer.run(main)
