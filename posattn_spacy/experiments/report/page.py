@@ -129,10 +129,8 @@ def svg(chart: Chart) -> str:
         chart.draw().savefig(buffer, format="svg", metadata={"Date": None})
     element = buffer.getvalue()
     element = element[element.index("<svg") :].replace(INK, "currentColor")
-    named = f'<svg role="img" aria-label="{escape(chart.says)}" '
-    return named + re.sub(
-        r'(id|href|clip-path)="(#|url\(#)?(?=[A-Za-z_])', rf'\1="\2{chart.name}-', element[5:]
-    )
+    named = f'<svg role="img" aria-label="{escape(chart.says)}" {element[5:]}'
+    return re.sub(r'\b(id="|(?:href|clip-path)="(?:url\()?#)', rf"\g<1>{chart.name}-", named)
 
 
 def write_png(chart: Chart, folder: Path) -> Path:
