@@ -7,11 +7,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from transformers import AutoModel
 
+from ..frozen.encode import max_pieces
 from ..frozen.encoder import FrozenModel, encode_texts, huggingface, kept_layers
 from .findings import Finding, judged
 
 CLOSE = 0.02  # products in bfloat16 differ from those in float32 by so much
-MAX_TOKENS = 60  # which are far from filling a window
 POOLED = {"mean": slice(None), "first": slice(1), "last": slice(-1, None)}
 
 
@@ -54,13 +54,19 @@ def weights_are_the_same(encoder: FrozenModel, original: Any) -> Finding:
 
 def output_is_the_same(encoder: FrozenModel, original: Any, docs: Sequence[Doc]) -> Finding:
     """RETURNS (Finding): Whether the frozen transformer makes of texts what Hugging Face's own code does."""
-    short = [doc for doc in docs if 0 < len(doc) <= MAX_TOKENS]
+    short = [doc for doc in docs if len(doc) and _is_one_window(encoder, doc)]
     off = max((_difference(encoder, original, doc) for doc in short), default=0.0)
     return judged(
         off <= CLOSE,
         f"On {len(short)} documents the output differs from the original encoder's by at most {off:.1%}.",
         "The encoder was changed: make the pipeline anew from the original one.",
     )
+
+
+def _is_one_window(encoder: FrozenModel, doc: Doc) -> bool:
+    transformer, tokenizer = huggingface(encoder)
+    words = [token.text for token in doc]
+    return len(tokenizer(words, is_split_into_words=True)["input_ids"]) <= max_pieces(transformer, tokenizer)
 
 
 def _difference(encoder: FrozenModel, original: Any, doc: Doc) -> float:
