@@ -17,7 +17,8 @@ from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Plan
 from posattn_spacy.experiments.report.contents import MARKERS, markdown, sections
 from posattn_spacy.experiments.report.page import page_html, write_png
 from posattn_spacy.experiments.report.predictions import look_at
-from posattn_spacy.experiments.tables import README_RUN, fill_readme
+from posattn_spacy.experiments.results import may_stand_in_readme
+from posattn_spacy.experiments.tables import fill_readme
 
 
 def main(
@@ -58,7 +59,8 @@ def main(
         temporary.write_text(page_html("posattn-spacy: experiments", intro, parts), encoding="utf-8")
     msg.good(f"{mark}Report written to {output}")
     folder = output.parent
-    is_published = about["kind"] == README_RUN["source"] and encoder == README_RUN["encoder"] and seeds >= 3
+    run = {"source": about["kind"], "n_sents": about["n_sents"], "encoder": encoder}
+    is_published = may_stand_in_readme([run], seeds)
     if pictures is not None and is_published:
         folder = pictures
     for part in parts:
