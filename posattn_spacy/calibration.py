@@ -137,10 +137,15 @@ def calibration_error(judged: Judged, bins: int = 15) -> float:
     bins (int): How many bins.
     RETURNS (float): Mean distance between the share that is right and the mean probability.
     """
-    order = np.argsort(judged.probabilities, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
+    parts = equal_bins(judged, bins)
     gaps = [abs(judged.correct[part].mean() - judged.probabilities[part].mean()) for part in parts]
     return float(np.average(gaps, weights=[len(part) for part in parts]))
+
+
+def equal_bins(judged: Judged, bins: int) -> List[np.ndarray]:
+    """RETURNS (List[np.ndarray]): Entities by probability, in bins with equally many; empty ones left out."""
+    order = np.argsort(judged.probabilities, kind="stable")
+    return [part for part in np.array_split(order, bins) if len(part)]
 
 
 def risk_coverage_area(judged: Judged) -> float:

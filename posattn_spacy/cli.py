@@ -310,6 +310,7 @@ def init_config(
     from spacy.training import Corpus
 
     from .frozen.weights import fetch_encoder
+    from .schedule import own_passes
     from .starting.config import make_config
     from .starting.doubts import count_labels, find_doubts
 
@@ -336,9 +337,8 @@ def init_config(
             f"The disk has no room for a feature store in {features}: the encoder will run in every epoch.",
             "Give a folder on another disk with --features.",
         )
-    training = start.config["training"]
     msg.good(
-        f"{output}: {training['max_steps']:,} steps, {training['max_steps'] // training['eval_frequency']} "
+        f"{output}: {start.config['training']['max_steps']:,} steps, {own_passes(start.config)} "
         f"passes over {start.size.words:,} words; {start.layers} layers, store of at most {start.store_gb} GB"
     )
     msg.text(f"python -m spacy train {output} --output training/{output.stem}")

@@ -33,7 +33,7 @@ from . import forking  # noqa: F401  # forked workers would hang without it
 from .annotation import taken_tokens, write_entities, write_spans
 from .frozen.encoder import pad_embedding
 from .frozen.upstream import find_encoder, find_listeners, require_features
-from .gold import gold_batch, survey_examples
+from .gold import GoldBatch, gold_batch, survey_examples
 from .losses import TaggingLoss, loss_and_gradient
 from .model import TokenScores, is_initialized, set_pad_embedding, use_averages
 from .tagging import Lattice, Spans, TagScheme
@@ -332,12 +332,19 @@ class PositionalNER(TrainablePipe):
         loss, d_scores = self._loss(list(examples), scores)
         return loss.total, d_scores
 
+    def gold_of(self, examples: Sequence[Example]) -> GoldBatch:
+        """Make the training targets of a batch, for the labels that the component has.
+
+        examples (Sequence[Example]): The batch, at least one of its documents with tokens.
+        RETURNS (GoldBatch): The targets.
+        """
+        strings = self.vocab.strings
+        return gold_batch(examples, {strings[label]: i for i, label in enumerate(self.labels)})
+
     def _loss(self, examples: List[Example], scores: TokenScores) -> Tuple[TaggingLoss, TokenScores]:
         validate_examples(examples, "PositionalNER.get_loss")
-        strings = self.vocab.strings
-        label_index = {strings[label]: i for i, label in enumerate(self.labels)}
-        gold = gold_batch(examples, label_index)
-        self._warn_unseen({strings[key] for key in gold.unseen.tolist()})
+        gold = self.gold_of(examples)
+        self._warn_unseen({self.vocab.strings[key] for key in gold.unseen.tolist()})
         tags, logits = xp2torch(scores.tags), xp2torch(scores.positions)
         if not torch.isfinite(tags).all():
             raise ValueError(Errors.E940)

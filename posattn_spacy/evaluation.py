@@ -13,7 +13,6 @@ from thinc.api import xp2torch
 from torch import Tensor
 
 from .component import PositionalNER
-from .gold import gold_batch
 from .losses import MISSING, categorical_loss
 
 BATCH_DOCS = 256
@@ -73,10 +72,9 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     examples (Iterable[Example]): The examples; those without tokens are left out.
     YIELDS (ScoredBatch): The scores, batch by batch.
     """
-    label_index = {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)}
     for batch, docs in piped_batches(nlp, pipe, examples):
         scores = xp2torch(pipe.model.predict(docs).tags)
-        tags = torch.from_numpy(gold_batch(batch, label_index).tags).to(scores.device)
+        tags = torch.from_numpy(pipe.gold_of(batch).tags).to(scores.device)
         yield ScoredBatch(scores, torch.tensor([len(doc) for doc in docs], device=scores.device), tags)
 
 

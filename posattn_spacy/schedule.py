@@ -40,6 +40,11 @@ def measure_pass(config: Config) -> PassSize:
     return PassSize(len(words), sum(words))
 
 
+def own_passes(config: Config) -> int:
+    """RETURNS (int): How many passes over its training corpus a config makes; it evaluates once per pass."""
+    return config["training"]["max_steps"] // config["training"]["eval_frequency"]
+
+
 def scaled_schedule(config: Config, batches: int, passes: Optional[int] = None) -> Dict[str, Any]:
     """Make training take as many passes over a corpus as the config takes over the one it was written for.
 
@@ -54,7 +59,7 @@ def scaled_schedule(config: Config, batches: int, passes: Optional[int] = None) 
     training = config["training"]
     schedule = training["optimizer"]["learn_rate"]
     if passes is None:
-        passes = training["max_steps"] // training["eval_frequency"]
+        passes = own_passes(config)
     if passes < 1 or not (isinstance(schedule, dict) and "warmup_steps" in schedule):
         raise ValueError(
             "The schedule can't be fitted to the corpus: that takes a training.max_steps of at least "

@@ -58,9 +58,9 @@ def main(
             bar.update(round(expected))
     for experiment in chosen.values():
         msg.divider(f"{mark}{experiment.title}")
-        header = (experiment.varied, "seeds", *experiment.figures)
+        aligns = ["l", *"r" * (len(experiment.header) - 1)]
         rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
-        msg.table(rows, header=header, divider=True, aligns=["l", *"r" * (len(header) - 1)])
+        msg.table(rows, header=experiment.header, divider=True, aligns=aligns)
     path = figures.with_suffix(".csv")
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")

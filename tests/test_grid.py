@@ -14,7 +14,7 @@ from spacy.util import load_config
 
 from pipelines import make_examples, plain_pipeline, train
 from posattn_spacy.experiments.grid import cells as cells_module
-from posattn_spacy.experiments.grid.cells import Cell, identity, own_passes, read_config
+from posattn_spacy.experiments.grid.cells import Cell, identity, read_config
 from posattn_spacy.experiments.grid.measuring import (
     boundary_scores,
     head_figures,
@@ -32,6 +32,7 @@ from posattn_spacy.experiments.grid.tables import (
     write_csv,
 )
 from posattn_spacy.experiments.grid.timing import expected_seconds
+from posattn_spacy.schedule import own_passes
 from processes import ROOT
 
 PLAN = Plan("file-order", 25, 6, 3)

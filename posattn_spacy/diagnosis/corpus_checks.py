@@ -3,6 +3,7 @@
 from typing import Iterator, List, Sequence
 
 import numpy as np
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..component import PositionalNER
@@ -33,27 +34,39 @@ def check_corpus(
 
 def entities_fit_the_tokens(examples: Sequence[Example]) -> Finding:
     """RETURNS (Finding): Whether entities begin and end where tokens do."""
+    return judge_fit(
+        examples,
+        "do not fit the tokens",
+        "Set gold_preproc = true in the corpus reader, to learn from the annotated tokens.",
+    )
+
+
+def judge_fit(examples: Sequence[Example], fault: str, remedy: str) -> Finding:
+    """Find entities with an edge inside a token.
+
+    examples (Sequence[Example]): The documents.
+    fault (str): What such entities do.
+    remedy (str): What to do about it.
+    RETURNS (Finding): Whether there are none.
+    """
     survey = survey_examples(examples, 0)
     where = f", for instance in {survey.where}" if survey.where else ""
     return judged(
         not survey.misaligned,
-        f"{survey.misaligned:,} of {survey.entities:,} entities do not fit the tokens{where}.",
-        "Set gold_preproc = true in the corpus reader, to learn from the annotated tokens.",
+        f"{survey.misaligned:,} of {survey.entities:,} entities {fault}{where}.",
+        remedy,
     )
 
 
 def documents_are_annotated(examples: Sequence[Example]) -> Finding:
     """RETURNS (Finding): Whether all documents say what is an entity in them, and what is none."""
-    bare = [each for each in examples if len(each.reference) and not _is_annotated(each)]
+    docs = [example.reference for example in examples]
+    bare = [doc for doc in docs if len(doc) and not doc.has_annotation("ENT_IOB")]
     return judged(
         not bare,
-        f"{len(bare):,} of {len(examples):,} documents have no entity annotation at all{_places(bare)}.",
+        f"{len(bare):,} of {len(examples):,} documents have no entity annotation at all{named(bare)}.",
         "Their tokens are left out of the loss. Annotate them, with O where there is no entity.",
     )
-
-
-def _is_annotated(example: Example) -> bool:
-    return bool(example.reference.has_annotation("ENT_IOB"))
 
 
 def labels_are_known(pipe: PositionalNER, examples: Sequence[Example]) -> Finding:
@@ -76,15 +89,16 @@ def texts_are_short_enough(encoder: FrozenModel, examples: Sequence[Example]) ->
     counts = WordPieces.of(tokenizer, texts).counts
     ends = np.cumsum([0, *map(len, texts)])
     pieces = np.diff(np.concatenate([[0], np.cumsum(counts)])[ends])
-    long = [examples[i] for i in np.flatnonzero(pieces > limit).tolist()]
+    long = [examples[i].reference for i in np.flatnonzero(pieces > limit).tolist()]
     return judged(
         not long,
         f"{len(long):,} of {len(examples):,} documents are longer than the {limit} word pieces that the "
-        f"encoder reads at once{_places(long)}. They are read through windows; nothing is cut off.",
+        f"encoder reads at once{named(long)}. They are read through windows; nothing is cut off.",
         "Put a sentencizer before the transformer, so that it reads sentence by sentence.",
     )
 
 
-def _places(examples: Sequence[Example]) -> str:
-    shown: List[str] = [example.reference.text[:60] for example in examples[:SHOWN]]
+def named(docs: Sequence[Doc]) -> str:
+    """RETURNS (str): How the first of some documents begin, as the end of a sentence; nothing of none."""
+    shown: List[str] = [doc.text[:60] for doc in docs[:SHOWN]]
     return f", for instance {shown}" if shown else ""

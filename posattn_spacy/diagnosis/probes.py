@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from ..attention import Layout, PositionalTagger, keep_mask
 from ..component import PositionalNER, Prediction
 from ..evaluation import piped_batches
-from ..gold import GoldBatch, gold_batch
 from ..losses import MISSING
 from ..model import torch_head
 from ..tagging import Spans
@@ -100,7 +99,7 @@ def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> 
             scores = pipe.model.predict(docs)
         layout = Layout.from_lengths(torch.from_numpy(text_lengths(docs)))
         gate = xp2torch(scores.positions)[:, 0].cpu()
-        gold = _gold(nlp, pipe, batch)
+        gold = pipe.gold_of(batch)
         inside = torch.from_numpy(gold.positions[:, 0] > 0)
         masks = head.config.mask in ("pad", "hard")
         kept = keep_mask(gate, layout, head.config.pad_ratio) if masks else torch.ones_like(inside)
@@ -108,10 +107,6 @@ def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> 
         for block in attention:
             sums.update(_query_sums(block, inside, kept, layout))
     return _report(sums) if sums else None
-
-
-def _gold(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> GoldBatch:
-    return gold_batch(examples, {nlp.vocab.strings[label]: i for i, label in enumerate(pipe.labels)})
 
 
 def _token_sums(inside: Tensor, gated: Tensor, kept: Tensor) -> Dict[str, float]:
@@ -176,7 +171,7 @@ def predict_with_gold_mask(nlp: Language, pipe: PositionalNER, examples: Sequenc
     predicted: List[Example] = []
     with head.gate.register_forward_hook(lambda _, __, gate: told.to(gate)):
         for batch, docs in piped_batches(nlp, pipe, examples):
-            inside = torch.from_numpy(_gold(nlp, pipe, batch).positions[:, :1])
+            inside = torch.from_numpy(pipe.gold_of(batch).positions[:, :1])
             told = SURE * (2 * inside - 1)
             predicted.extend(_annotated(pipe, batch, docs))
     return predicted

@@ -164,15 +164,15 @@ def spread(values: Sequence[Optional[float]], digits: int = 4) -> str:
     RETURNS (str): Mean ± standard deviation (n − 1), which a single seed has not; "–" if a seed has no
         figure.
     """
-    known = _complete(values)
+    known = complete(values)
     if not known:
         return "–"
     shown = f"{mean(known):.{digits}f}".replace("-", "−")
     return f"{shown} ± {stdev(known):.{digits}f}" if len(known) > 1 else shown
 
 
-def _complete(values: Sequence[Optional[float]]) -> List[float]:
-    """The figures of all seeds; none if one of them has none."""
+def complete(values: Sequence[Optional[float]]) -> List[float]:
+    """RETURNS (List[float]): The figures of all seeds; none if one of them has none."""
     known = [value for value in values if value is not None]
     return known if len(known) == len(values) else []
 
@@ -205,7 +205,7 @@ def goal_rows(measured: Sequence[Measured], goals: Sequence[Goal]) -> Rows:
 def _verdict(goal: Goal, values: Sequence[Optional[float]]) -> Tuple[str, str]:
     if goal.bound is None:
         return "", ""
-    known = _complete(values)
+    known = complete(values)
     bound = f"{'≥' if goal.at_least else '≤'} {goal.bound:g}".replace("-", "−")
     if not known:
         return bound, "✗"

@@ -7,9 +7,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..corpora.duplicates import duplicate_mask
-from ..diagnosis.corpus_checks import documents_are_annotated
+from ..diagnosis.corpus_checks import documents_are_annotated, judge_fit, named
 from ..diagnosis.findings import Finding, judged
-from ..gold import survey_examples
 
 FEW = 50  # entities of a label, below which it is hardly learned
 LONG = 100  # tokens, above which a sentence is mostly none
@@ -55,11 +54,9 @@ def find_doubts(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[Fi
 
 def entities_fit_the_tokenizer(examples: Sequence[Example]) -> Finding:
     """RETURNS (Finding): Whether entities begin and end where the tokenizer splits."""
-    survey = survey_examples(examples, 0)
-    where = f", for instance in {survey.where}" if survey.where else ""
-    return judged(
-        not survey.misaligned,
-        f"{survey.misaligned:,} of {survey.entities:,} entities begin or end within a token{where}.",
+    return judge_fit(
+        examples,
+        "begin or end within a token",
         "They are learned from the annotated tokens (gold_preproc = true), but can't be found in raw "
         "text: add rules to the tokenizer.",
     )
@@ -85,10 +82,10 @@ def documents_are_sentences(examples: Sequence[Example]) -> Finding:
     """RETURNS (Finding): Whether documents without marked sentences are short enough to be one."""
     docs = [example.reference for example in examples]
     long = [doc for doc in docs if len(doc) > LONG and not doc.has_annotation("SENT_START")]
-    where = f", for instance {[doc.text[:60] for doc in long[:3]]}" if long else ""
     return judged(
         not long,
-        f"{len(long):,} of {len(docs):,} documents have more than {LONG} tokens and no sentences{where}.",
+        f"{len(long):,} of {len(docs):,} documents have more than {LONG} tokens and no sentences"
+        f"{named(long)}.",
         "They are read as one text in training, while the pipeline reads sentence by sentence: split them.",
     )
 

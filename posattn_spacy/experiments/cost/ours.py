@@ -27,7 +27,7 @@ from ...frozen.warming import warm
 from ...model import torch_head
 from ...precision import precision
 from ...schedule import measure_pass, scaled_schedule
-from ..clock import Clock
+from ..clock import Clock, pipe_rate
 from .machine import CPU, frozen_encoder
 from .training import Batches, train
 from .workload import Figures, Workload, count_words
@@ -59,24 +59,12 @@ def encoding(workload: Workload) -> Figures:
 
 def pipe(workload: Workload) -> Figures:
     """Measure `nlp.pipe` of our finished pipeline, on running text."""
-    return pipe_rate(spacy.load(workload.model), workload)
+    return pipe_figures(spacy.load(workload.model), workload)
 
 
-def pipe_rate(nlp: Language, workload: Workload) -> Figures:
-    """Measure `nlp.pipe` on running text, after a warm-up.
-
-    nlp (Language): The pipeline.
-    workload (Workload): Has the documents.
-    RETURNS (Figures): Words of the corpus per second, however the pipeline's tokenizer cuts them.
-    """
-    docs = workload.dev_docs(nlp)
-    texts = [doc.text for doc in docs]
-    for _ in nlp.pipe(texts[:200]):
-        pass
-    started = time.perf_counter()
-    for _ in nlp.pipe(texts):
-        pass
-    return {"words_per_s": count_words(docs) / (time.perf_counter() - started)}
+def pipe_figures(nlp: Language, workload: Workload) -> Figures:
+    """RETURNS (Figures): Words of a workload's documents per second that a pipeline's `nlp.pipe` makes."""
+    return {"words_per_s": pipe_rate(nlp, workload.dev_docs(nlp))}
 
 
 def training_command(workload: Workload, output: Path) -> List[str]:

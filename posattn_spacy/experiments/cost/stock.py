@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 from spacy.util import registry
 
-from .ours import pipe_rate
+from .ours import pipe_figures
 from .training import train
 from .workload import Figures, Workload
 
@@ -61,7 +61,7 @@ NER = {
 
 def pipe(workload: Workload) -> Figures:
     """Measure `nlp.pipe` of spaCy's own transformer and ner, on running text."""
-    return pipe_rate(_pipeline(workload)[0], workload)
+    return pipe_figures(_pipeline(workload)[0], workload)
 
 
 def frozen_training(workload: Workload) -> Figures:

@@ -68,11 +68,6 @@ def config_path(cell: Cell) -> Path:
     return CONFIGS / f"{cell.config}.cfg"
 
 
-def own_passes(config: Config) -> int:
-    """RETURNS (int): How many passes over the training documents a config makes; it evaluates after each."""
-    return config["training"]["max_steps"] // config["training"]["eval_frequency"]
-
-
 def identity(cell: Cell, corpus: Dict[str, Any]) -> str:
     """Sum up what a cell's figures depend on, as far as users change it: its config and the corpus.
 

@@ -1,6 +1,5 @@
 """What is measured of a trained cell."""
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -13,6 +12,7 @@ from spacy.language import Language
 from spacy.training import Example
 
 from ...calibration import posattn_pipes
+from ...diagnosis.head_checks import MASKING
 from ...diagnosis.probes import examine, predict_with_gold_mask
 from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
 from ..benchmark import (
@@ -23,12 +23,11 @@ from ..benchmark import (
     score_examples,
     tag_loss,
 )
+from ..clock import pipe_rate
 from ..robustness import raw_text_f
 
 TIMED_DOCS = 2000
-WARM_UP_DOCS = 200
 PLOTTED_STEPS = 200
-MASKS = ("soft", "pad", "hard")
 
 
 def measure_cell(model: Path, folder: Path, store: FeatureStoreCallback, on_test: bool) -> Dict[str, Any]:
@@ -45,7 +44,7 @@ def measure_cell(model: Path, folder: Path, store: FeatureStoreCallback, on_test
     """
     nlp = spacy.load(model)
     dev = read_examples(nlp, folder / "dev.spacy")
-    words_per_s = pipe_rate(nlp, dev[:TIMED_DOCS]) if on_test else None
+    words_per_s = pipe_rate(nlp, [example.reference for example in dev[:TIMED_DOCS]]) if on_test else None
     if find_frozen_transformers(nlp):
         store.attach(nlp)
     test = predict(nlp, read_examples(nlp, folder / "test.spacy"), "test") if on_test else []
@@ -64,22 +63,6 @@ def measure_cell(model: Path, folder: Path, store: FeatureStoreCallback, on_test
     }
 
 
-def pipe_rate(nlp: Language, examples: Sequence[Example]) -> float:
-    """Measure `nlp.pipe` on running text, after a warm-up.
-
-    nlp (Language): The pipeline.
-    examples (Sequence[Example]): Have the texts.
-    RETURNS (float): Words of the corpus per second, however the pipeline's tokenizer cuts them.
-    """
-    texts = [example.reference.text for example in examples]
-    for _ in nlp.pipe(texts[:WARM_UP_DOCS]):
-        pass
-    started = time.perf_counter()
-    for _ in nlp.pipe(texts):
-        pass
-    return sum(len(example.reference) for example in examples) / (time.perf_counter() - started)
-
-
 def head_figures(nlp: Language, examples: Sequence[Example]) -> Dict[str, Any]:
     """Examine gate, mask and attention.
 
@@ -92,7 +75,7 @@ def head_figures(nlp: Language, examples: Sequence[Example]) -> Dict[str, Any]:
         report = examine(nlp, pipe, examples)
         if report is not None:
             gold_mask: Optional[float] = None
-            if pipe.model.attrs["mask"] in MASKS:
+            if pipe.model.attrs["mask"] in MASKING:
                 gold_mask = score_examples(predict_with_gold_mask(nlp, pipe, examples)).span_f
             return {"head": report._asdict(), "gold_mask_span_f": gold_mask}
     return {"head": None, "gold_mask_span_f": None}

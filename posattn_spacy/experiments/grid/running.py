@@ -12,9 +12,9 @@ from thinc.api import Config
 
 from ...corpora.files import replacing
 from ...frozen.caching import FeatureStoreCallback
-from ...schedule import measure_pass, scaled_schedule
+from ...schedule import measure_pass, own_passes, scaled_schedule
 from ..cost.processes import run
-from .cells import Cell, identity, own_passes, read_config
+from .cells import Cell, identity, read_config
 from .measuring import measure_cell, training_curve, training_history
 from .subsets import subset
 from .sweeps import Experiment, Plan, cells_by_variant

@@ -52,6 +52,11 @@ class Experiment(NamedTuple):
     figures: Tuple[str, ...]
     on_test: bool = False
 
+    @property
+    def header(self) -> Tuple[str, ...]:
+        """RETURNS (Tuple[str, ...]): The header of its table, see `tables.variant_rows`."""
+        return (self.varied, "seeds", *self.figures)
+
 
 class Plan(NamedTuple):
     """How much of everything.

@@ -1,6 +1,7 @@
 """How long a cell takes, roughly."""
 
-from .cells import Cell, own_passes, read_config
+from ...schedule import own_passes
+from .cells import Cell, read_config
 
 START_SECONDS = 50  # imports, reading the corpus, writing and measuring the pipeline
 # Training and evaluation on two cores; what is not listed trains like ours.

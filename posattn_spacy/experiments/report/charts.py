@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..grid.tables import FIGURES
+from ..results import complete
 
 # Each stands out from white and from black.
 TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
@@ -26,14 +27,16 @@ class Point(NamedTuple):
     mean: float
     spread: float
 
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Point":
+        """Sum up the figures of at least one seed."""
+        return cls(mean(values), stdev(values) if len(values) > 1 else 0.0)
+
 
 def point(cells: Cells, name: str) -> Optional[Point]:
     """RETURNS (Optional[Point]): A figure of `tables.FIGURES` over seeds; None if a seed has none."""
-    values = [FIGURES[name].of(cell) for cell in cells]
-    known = [value for value in values if value is not None]
-    if not known or len(known) < len(values):
-        return None
-    return Point(mean(known), stdev(known) if len(known) > 1 else 0.0)
+    known = complete([FIGURES[name].of(cell) for cell in cells])
+    return Point.of(known) if known else None
 
 
 def training(history: Dict[str, List[Dict[str, Any]]]) -> Figure:

@@ -1,13 +1,12 @@
 """What stands in the report, and in the README's part about experiments."""
 
 from functools import partial
-from statistics import mean, stdev
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from matplotlib.figure import Figure
 
 from ...view.fragment import sentences_html
-from ..grid.sweeps import EXPERIMENTS, Experiment
+from ..grid.sweeps import EXPERIMENTS
 from ..grid.tables import variant_rows
 from ..results import SHIPPED, of
 from ..tables import markdown_table
@@ -28,11 +27,6 @@ CHARTS: Dict[str, Callable[[Variants], Figure]] = {
     "size": charts.sizes,
     "baselines": charts.costs,
 }
-
-
-def header_of(experiment: Experiment) -> Sequence[str]:
-    """RETURNS (Sequence[str]): The header of an experiment's table."""
-    return (experiment.varied, "seeds", *experiment.figures)
 
 
 def sections(
@@ -58,7 +52,7 @@ def experiment_section(name: str, variants: Variants) -> Section:
     chart = Chart(name, partial(draw, filled), f"{experiment.title}, as in the table below") if draw else None
     command = f"spacy project run experiments . --vars.experiments {name}"
     text = f"Mean ± standard deviation over seeds, made by `{command}`."
-    return Section(experiment.title, text, header_of(experiment), rows, chart)
+    return Section(experiment.title, text, experiment.header, rows, chart)
 
 
 def _training_sections(made: Dict[str, Variants]) -> List[Section]:
@@ -81,10 +75,8 @@ def _result_sections(results: Sequence[Dict[str, Any]]) -> List[Section]:
     shipped = of(results, SHIPPED, results[0]["split"]) if results else []
     if not shipped:
         return []
-    points: Dict[str, charts.Point] = {}
-    for label in shipped[0]["test"]["span_f_per_type"]:
-        values = [each["test"]["span_f_per_type"][label] for each in shipped]
-        points[label] = charts.Point(mean(values), stdev(values) if len(values) > 1 else 0.0)
+    per_label = [each["test"]["span_f_per_type"] for each in shipped]
+    points = {label: charts.Point.of([each[label] for each in per_label]) for label in per_label[0]}
     chart = Chart("labels", partial(charts.labels, points), "Span F1 of each label on test")
     text = "The shipped config, all training documents, on test."
     return [Section("Labels", text, chart=chart)]

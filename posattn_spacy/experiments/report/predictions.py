@@ -7,7 +7,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 
-from ...calibration import Judged, decode, judge
+from ...calibration import Judged, decode, equal_bins, judge
 from ...component import PositionalNER
 from ...evaluation import scored_batches
 from ...view.sentences import Sentence, examined_sentences
@@ -69,9 +69,12 @@ def reliability_bins(judged: Judged, bins: int) -> np.ndarray:
     bins (int): How many bins.
     RETURNS (np.ndarray): (bins, 2) mean probability, and share that is right; empty bins are left out.
     """
-    order = np.argsort(judged.probabilities, kind="stable")
-    parts = [part for part in np.array_split(order, bins) if len(part)]
-    return np.array([[judged.probabilities[part].mean(), judged.correct[part].mean()] for part in parts])
+    return np.array(
+        [
+            [judged.probabilities[part].mean(), judged.correct[part].mean()]
+            for part in equal_bins(judged, bins)
+        ]
+    )
 
 
 def confusion_counts(examples: Sequence[Example], labels: Sequence[str]) -> np.ndarray:
