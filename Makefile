@@ -1,5 +1,6 @@
 # make all   installs everything into .venv and runs the whole project: corpus, training, benchmark, package
-# make test  installs everything into .venv and runs the tests
+# make test  installs everything into .venv and runs the tests, but those that need a browser
+# make test-browser  runs the tests that need Chromium
 # make lint  runs the linters and the type checker
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ ifneq ($(MIRROR),)
 export POSATTN_DATA ?= $(abspath $(MIRROR))
 endif
 
-.PHONY: all install test lint clean
+.PHONY: all install test test-browser lint clean
 
 all: install
 	$(BIN)/python -m spacy project run all
@@ -26,7 +27,10 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	touch $@
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile
+
+test-browser: install
+	$(BIN)/python -m pytest -m browser
 
 lint: install
 	$(BIN)/ruff check .

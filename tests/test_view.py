@@ -115,6 +115,14 @@ def test_no_attention_without_blocks() -> None:
     assert sentence.gate is not None
 
 
+def test_a_gate_that_nothing_trained_is_not_shown() -> None:
+    nlp = trained(mask="none")
+    nlp.get_pipe(NAME).cfg["positional_weight"] = 0.0
+    (sentence, *_) = examined_sentences(nlp, nlp.get_pipe(NAME), make_examples(nlp))
+    assert sentence.gate is None
+    assert sentence.attention is not None
+
+
 # HTML
 
 

@@ -93,7 +93,8 @@ def examined_sentences(nlp: Language, pipe: PositionalNER, examples: Sequence[Ex
     nlp (Language): The pipeline.
     pipe (PositionalNER): Its component.
     examples (Sequence[Example]): The documents; those without tokens are left out, and none is changed.
-    RETURNS (List[Sentence]): The sentences; gate and attention are None for a model that has none.
+    RETURNS (List[Sentence]): The sentences; gate and attention are None for a model that has none, as is a
+        gate that nothing trained.
     """
     return [
         _examined(pipe, example, doc)
@@ -113,8 +114,9 @@ def _examined(pipe: PositionalNER, example: Example, doc: Doc) -> Sentence:
     pipe.set_annotations([doc], [Prediction(lattice.spans_of(lattice.best()), Spans.none())])
     gate = xp2torch(scores.positions)[:, 0].cpu()
     layout = Layout.from_lengths(torch.from_numpy(text_lengths([doc])))
+    learned = head.config.mask != "none" or pipe.cfg["positional_weight"] > 0
     return doc_sentence(doc, example.reference)._replace(
-        gate=_percent(gate.sigmoid()),
+        gate=_percent(gate.sigmoid()) if learned else None,
         attention=_percent(attention_matrix(seen[-1], gate, layout, head)) if seen else None,
     )
 

@@ -127,7 +127,7 @@ def _sizes() -> Dict[str, Variant]:
 
 EXPERIMENTS = {
     "replication": Experiment(
-        "Replication of the paper: twelve epochs at 3e-5, `[PAD]` mask, positional loss",
+        "Replication of the paper: twelve epochs at 3e-5, [PAD] mask, positional loss",
         "config",
         {"configs/paper.cfg": _whole("paper")},
         ("span F1", "flat F1", "test span F1", "test flat F1", "dev loss", "training loss"),

@@ -129,10 +129,10 @@ def costs(variants: Variants) -> Figure:
         reached, took = point(cells, "test span F1"), point(cells, "minutes")
         if reached is None or took is None:
             continue
-        ours = name == "posattn-spacy"
-        color = TEAL if ours else GREY
+        color, weight = (TEAL, "bold") if name == "posattn-spacy" else (GREY, "normal")
         axes.errorbar(took.mean, reached.mean, reached.spread, fmt="o", color=color, markersize=8)
-        axes.annotate(name, (took.mean, reached.mean), xytext=(6, 6), textcoords="offset points", color=color)
+        place = (took.mean, reached.mean)
+        axes.annotate(name, place, xytext=(6, 6), textcoords="offset points", fontweight=weight)
     axes.set_xscale("log")
     axes.margins(x=0.25, y=0.12)
     _name(axes, "minutes of training on this machine (log)", "span F1, test")
