@@ -38,4 +38,5 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) corpus features training metrics report packages project.lock
+	rm -rf $(VENV) corpus features training report packages project.lock
+	find metrics -type f -not -path 'metrics/experiments/gmb*' -delete

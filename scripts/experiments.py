@@ -19,7 +19,9 @@ def main(
     names: Annotated[
         List[str] | None, typer.Argument(help=f"{', '.join(EXPERIMENTS)}; all of them if none is named")
     ] = None,
-    figures: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/experiments"),
+    figures: Annotated[Path, typer.Option(help="Folder for the figures, by kind of corpus")] = Path(
+        "metrics/experiments"
+    ),
     corpus: Annotated[Path, typer.Option(help="Folder of the converted corpus")] = Path("corpus"),
     split: Annotated[str, typer.Option(help="Name of the split")] = "file-order",
     share: Annotated[int, typer.Option(min=1, max=100, help="Percentage of the training documents")] = 25,
@@ -39,8 +41,9 @@ def main(
             f"There is no experiment {', '.join(unknown)}: choose from {', '.join(EXPERIMENTS)}.", exits=1
         )
     about = srsly.read_json(corpus / "corpus.json")
-    mark = sample_mark(about["kind"])
-    workshop = Workshop(corpus, about, encoder, lang, gpu_id, Path("training") / figures.name, figures)
+    kind = about["kind"]
+    mark = sample_mark(kind)
+    workshop = Workshop(corpus, about, encoder, lang, gpu_id, Path("training/experiments"), figures / kind)
     plan = Plan(split, share, passes, seeds)
     chosen = {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
     tasks = workshop.missing(chosen.values(), plan)
@@ -61,7 +64,7 @@ def main(
         aligns = ["l", *"r" * (len(experiment.header) - 1)]
         rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
         msg.table(rows, header=experiment.header, divider=True, aligns=aligns)
-    path = figures.with_suffix(".csv")
+    path = figures / f"{kind}.csv"
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")
 

@@ -23,7 +23,7 @@ from posattn_spacy.experiments.tables import fill_readme
 
 def main(
     output: Annotated[Path, typer.Argument(help="HTML file to write")],
-    figures: Annotated[Path, typer.Option(help="Folder with the figures of the experiments")] = Path(
+    figures: Annotated[Path, typer.Option(help="Where `experiments` put its figures")] = Path(
         "metrics/experiments"
     ),
     results: Annotated[Path, typer.Option(help="What `results` wrote")] = Path("metrics/results.json"),
@@ -42,8 +42,9 @@ def main(
 ) -> None:
     """Write the page, of what is there; the README shows the published corpus alone."""
     about = srsly.read_json(corpus / "corpus.json")
-    mark = sample_mark(about["kind"])
-    workshop = Workshop(corpus, about, encoder, "en", -1, Path("training") / figures.name, figures)
+    kind = about["kind"]
+    mark = sample_mark(kind)
+    workshop = Workshop(corpus, about, encoder, "en", -1, Path("training/experiments"), figures / kind)
     plan = Plan(split, share, passes, seeds)
     made = {name: workshop.made(experiment, plan) for name, experiment in EXPERIMENTS.items()}
     measured = srsly.read_json(results) if results.is_file() else []
@@ -59,7 +60,7 @@ def main(
         temporary.write_text(page_html("posattn-spacy: experiments", intro, parts), encoding="utf-8")
     msg.good(f"{mark}Report written to {output}")
     folder = output.parent
-    run = {"source": about["kind"], "n_sents": about["n_sents"], "encoder": encoder}
+    run = {"source": kind, "n_sents": about["n_sents"], "encoder": encoder}
     is_published = may_stand_in_readme([run], seeds)
     if pictures is not None and is_published:
         folder = pictures

@@ -115,16 +115,17 @@ def test_more_training_is_expected_to_take_longer() -> None:
 # Cells
 
 
-def test_figures_belong_to_config_settings_corpus_and_seed() -> None:
-    one = identity(CELL, ABOUT)
-    assert one == identity(CELL, dict(ABOUT))
+def test_figures_belong_to_config_settings_corpus_encoder_and_seed() -> None:
+    one = identity(CELL, ABOUT, "encoder")
+    assert one == identity(CELL, dict(ABOUT), "encoder")
     others = [
-        identity(CELL, {**ABOUT, "md5": "1"}),
-        identity(CELL._replace(seed=1), ABOUT),
-        identity(CELL._replace(changes=((DROPOUT, 0.3),)), ABOUT),
-        identity(CELL._replace(config="paper"), ABOUT),
+        identity(CELL, {**ABOUT, "md5": "1"}, "encoder"),
+        identity(CELL, ABOUT, "another"),
+        identity(CELL._replace(seed=1), ABOUT, "encoder"),
+        identity(CELL._replace(changes=((DROPOUT, 0.3),)), ABOUT, "encoder"),
+        identity(CELL._replace(config="paper"), ABOUT, "encoder"),
     ]
-    assert len({one, *others}) == 5
+    assert len({one, *others}) == 6
 
 
 def workshop_in(folder: Path) -> Workshop:
@@ -134,7 +135,7 @@ def workshop_in(folder: Path) -> Workshop:
 def keep(workshop: Workshop, cell: Cell, **figures: Any) -> None:
     path = workshop.file_of(cell)
     path.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(path, {"identity": identity(cell, ABOUT), "test": None, **figures})
+    srsly.write_json(path, {"identity": identity(cell, ABOUT, "encoder"), "test": None, **figures})
 
 
 def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:

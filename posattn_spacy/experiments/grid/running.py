@@ -69,7 +69,7 @@ class Workshop(NamedTuple):
             return False
         figures = self.read(cell)
         measured = figures["test"] is not None or not on_test
-        return measured and figures["identity"] == identity(cell, self.about)
+        return measured and figures["identity"] == identity(cell, self.about, self.encoder)
 
     def read(self, cell: Cell) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The figures of a cell."""
@@ -117,7 +117,7 @@ class Workshop(NamedTuple):
         command += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
         took = run(command, torch.get_num_threads(), folder / "output.txt")
         figures = {
-            "identity": identity(cell, self.about),
+            "identity": identity(cell, self.about, self.encoder),
             **cell._asdict(),
             "setting": cell.setting,
             "encoder": self.encoder,
