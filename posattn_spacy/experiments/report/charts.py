@@ -1,5 +1,6 @@
 """Charts of the experiments; each function draws one, from the figures of the cells."""
 
+from itertools import cycle
 from statistics import mean, stdev
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -12,6 +13,7 @@ from ..results import complete
 
 # Each stands out from white and from black.
 TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
+MARKERS = "osD^vPX*"  # one for each system
 CONFIG_COLORS = {"posattn": TEAL, "positional": ORANGE}
 Cells = Sequence[Dict[str, Any]]
 Variants = Dict[str, List[Dict[str, Any]]]
@@ -124,18 +126,18 @@ def sizes(variants: Variants) -> Figure:
 
 def costs(variants: Variants) -> Figure:
     """Draw what each system reaches on test, by the time its training takes."""
-    figure, (axes,) = _panels(1, 4.5)
-    for name, cells in variants.items():
+    figure, (axes,) = _panels(1, 4.5, width=9)
+    for (name, cells), marker in zip(variants.items(), cycle(MARKERS), strict=False):
         reached, took = point(cells, "test span F1"), point(cells, "minutes")
         if reached is None or took is None:
             continue
-        color, weight = (TEAL, "bold") if name == "posattn-spacy" else (GREY, "normal")
-        axes.errorbar(took.mean, reached.mean, reached.spread, fmt="o", color=color, markersize=8)
-        place = (took.mean, reached.mean)
-        axes.annotate(name, place, xytext=(6, 6), textcoords="offset points", fontweight=weight)
+        color, size = (TEAL, 11) if name == "posattn-spacy" else (GREY, 8)
+        place = (took.mean, reached.mean, reached.spread, took.spread)
+        axes.errorbar(*place, fmt=marker, color=color, markersize=size, label=name)
     axes.set_xscale("log")
-    axes.margins(x=0.25, y=0.12)
     _name(axes, "minutes of training on this machine (log)", "span F1, test")
+    if axes.containers:
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
