@@ -1,11 +1,16 @@
 """The heads and the lexicon that ours is held against."""
 
+import io
 from pathlib import Path
 from typing import Any, Callable, Dict
 
 import pytest
 import spacy
 from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_nlp
+from spacy.util import load_config
 
 from pipelines import (
     FROZEN_LISTENER,
@@ -15,10 +20,14 @@ from pipelines import (
     MULTI_HASH_EMBED,
     TEXTS,
     add_frozen_transformer,
+    encoder_weights,
     entities,
     initialized,
+    make_examples,
+    stock_pipeline,
     train,
 )
+from processes import ROOT
 
 NAME = "posattn_ner"
 LINEAR = {"@architectures": "posattn-spacy.LinearTagger.v1"}
@@ -82,6 +91,34 @@ def test_averages_reach_the_layers_of_thinc() -> None:
     with nlp.use_params({(output.id, "W"): own * 0}):
         assert not output.get_param("W").any()
     assert output.get_param("W") == pytest.approx(own)
+
+
+# The configs
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs/baselines").glob("*.cfg")), ids=lambda path: path.stem
+)
+def test_the_config_of_each_system_trains(
+    path: Path, tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    encoder = tiny_encoder("bert")
+    DocBin(docs=[each.reference for each in make_examples(spacy.blank("en"))]).to_disk(tmp_path / "x.spacy")
+    config = load_config(path)
+    settings: Dict[str, Any] = {name: str(tmp_path / "x.spacy") for name in ("paths.train", "paths.dev")}
+    settings |= {"training.max_steps": 2, "training.eval_frequency": 1}
+    if "encoder" in config["paths"]:
+        settings["paths.encoder"] = str(encoder)
+    if config["initialize"]["after_init"]:
+        settings["initialize.after_init.path"] = str(tmp_path / "store")
+    nlp = init_nlp(load_config(path, overrides=settings))
+    train_nlp(nlp, tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
+    loaded = spacy.load(tmp_path / "model-best")
+    assert [each.text for each in loaded.pipe(TEXTS)] == TEXTS
+    if path.stem == "frozen":
+        original = stock_pipeline(encoder)
+        original.initialize(lambda: make_examples(original))
+        assert encoder_weights(loaded) == encoder_weights(original)
 
 
 # The lexicon

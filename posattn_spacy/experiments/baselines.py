@@ -91,6 +91,21 @@ def forward(
     return TokenScores(tags, model.ops.alloc2f(len(tags), 3), lengths), backprop
 
 
+def configure_initialize_frozen_v1() -> Callable[[Language], None]:
+    """Make a callback for `[initialize.before_init]`: spaCy expects frozen components to come initialized.
+
+    RETURNS (Callable[[Language], None]): Initializes the components that the config lists as frozen.
+    """
+
+    def initialize(nlp: Language) -> None:
+        for name in nlp.config["training"]["frozen_components"]:
+            nlp.enable_pipe(name)  # it must be seen among the others to find who listens to it
+            nlp.get_pipe(name).initialize(lambda: [], nlp=nlp)  # type: ignore[attr-defined]
+            nlp.disable_pipe(name)
+
+    return initialize
+
+
 @Language.factory("posattn_lexicon", assigns=["doc.ents", "token.ent_iob", "token.ent_type"])
 def make_lexicon(nlp: Language, name: str) -> "Lexicon":
     """Make a component that gives every word the tag it has most often."""
