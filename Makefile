@@ -39,4 +39,4 @@ lint: install
 
 clean:
 	rm -rf $(VENV) corpus features training report packages project.lock
-	find metrics -type f -not -path 'metrics/experiments/gmb*' -delete
+	find metrics -type f -not -path 'metrics/gmb/*' -delete

@@ -19,8 +19,8 @@ def main(
     names: Annotated[
         List[str] | None, typer.Argument(help=f"{', '.join(EXPERIMENTS)}; all of them if none is named")
     ] = None,
-    figures: Annotated[Path, typer.Option(help="Folder for the figures, by kind of corpus")] = Path(
-        "metrics/experiments"
+    metrics: Annotated[Path, typer.Option(help="Folder for the figures, by kind of corpus")] = Path(
+        "metrics"
     ),
     corpus: Annotated[Path, typer.Option(help="Folder of the converted corpus")] = Path("corpus"),
     split: Annotated[str, typer.Option(help="Name of the split")] = "file-order",
@@ -43,7 +43,9 @@ def main(
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
     mark = sample_mark(kind)
-    workshop = Workshop(corpus, about, encoder, lang, gpu_id, Path("training/experiments"), figures / kind)
+    figures = metrics / kind
+    trainings = Path("training/experiments")
+    workshop = Workshop(corpus, about, encoder, lang, gpu_id, trainings, figures / "experiments")
     plan = Plan(split, share, passes, seeds)
     chosen = {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
     tasks = workshop.missing(chosen.values(), plan)
@@ -64,7 +66,7 @@ def main(
         aligns = ["l", *"r" * (len(experiment.header) - 1)]
         rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
         msg.table(rows, header=experiment.header, divider=True, aligns=aligns)
-    path = figures / f"{kind}.csv"
+    path = figures / "experiments.csv"
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")
 

@@ -23,10 +23,9 @@ from posattn_spacy.experiments.tables import fill_readme
 
 def main(
     output: Annotated[Path, typer.Argument(help="HTML file to write")],
-    figures: Annotated[Path, typer.Option(help="Where `experiments` put its figures")] = Path(
-        "metrics/experiments"
+    metrics: Annotated[Path, typer.Option(help="Folder with the figures, by kind of corpus")] = Path(
+        "metrics"
     ),
-    results: Annotated[Path, typer.Option(help="What `results` wrote")] = Path("metrics/results.json"),
     model: Annotated[Path, typer.Option(help="Trained pipeline, whose predictions are shown")] = Path(
         "training/posattn/file-order/0/model-best"
     ),
@@ -44,9 +43,12 @@ def main(
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
     mark = sample_mark(kind)
-    workshop = Workshop(corpus, about, encoder, "en", -1, Path("training/experiments"), figures / kind)
+    figures = metrics / kind
+    trainings = Path("training/experiments")
+    workshop = Workshop(corpus, about, encoder, "en", -1, trainings, figures / "experiments")
     plan = Plan(split, share, passes, seeds)
     made = {name: workshop.made(experiment, plan) for name, experiment in EXPERIMENTS.items()}
+    results = figures / "results.json"
     measured = srsly.read_json(results) if results.is_file() else []
     predictions = None
     if model.is_dir():

@@ -30,7 +30,7 @@ from posattn_spacy.experiments.tables import fill_readme
 
 
 def main(
-    output: Annotated[Path, typer.Argument(help="JSON file to write")],
+    metrics: Annotated[Path, typer.Argument(help="Folder for the figures, by kind of corpus")],
     report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
@@ -54,6 +54,7 @@ def main(
             make(Path(), run, command)
         msg.good(f"{mark}Figures in {run.metrics}")
     measured = [read_run(Path(), run) for run in runs]
+    output = metrics / corpus["kind"] / "results.json"
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     others = srsly.read_json(published)
