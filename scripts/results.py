@@ -17,6 +17,7 @@ from posattn_spacy.experiments.results import (
     CONFIDENCE_GOALS,
     GOAL_HEADER,
     SYSTEM_HEADER,
+    SYSTEMS,
     accuracy_markdown,
     confidence_markdown,
     goal_rows,
@@ -26,11 +27,11 @@ from posattn_spacy.experiments.results import (
     system_rows,
 )
 from posattn_spacy.experiments.runs import make, missing_steps
-from posattn_spacy.experiments.tables import fill_readme
+from posattn_spacy.experiments.tables import figures_folder, fill_readme, markdown_table
 
 
 def main(
-    metrics: Annotated[Path, typer.Argument(help="Folder for the figures, by kind of corpus")],
+    metrics: Annotated[Path, typer.Argument(help="Folder for the figures, by corpus and encoder")],
     report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
@@ -54,7 +55,7 @@ def main(
             make(Path(), run, command)
         msg.good(f"{mark}Figures in {run.metrics}")
     measured = [read_run(Path(), run) for run in runs]
-    output = metrics / corpus["kind"] / "results.json"
+    output = figures_folder(metrics, corpus["kind"], encoder) / "results.json"
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     others = srsly.read_json(published)
@@ -68,7 +69,8 @@ def main(
     if readme is None:
         return
     if may_stand_in_readme(measured, seeds):
-        fill_readme(readme, ACCURACY, accuracy_markdown(measured, others))
+        fill_readme(readme, SYSTEMS, markdown_table(SYSTEM_HEADER, system_rows(measured, others)))
+        fill_readme(readme, ACCURACY, accuracy_markdown(measured))
         fill_readme(readme, CONFIDENCE, confidence_markdown(measured))
         msg.good(f"Results written to {readme}")
     else:

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from ..corpora.files import replacing
 
 Rows = List[Tuple[str, ...]]
-SETS = {"test": "test", "test_without_duplicates": "test, without sentences of train"}
+SETS = {"test": "test", "test_without_duplicates": "test, less sentences also in train"}
 _COUNTS = ("docs", "tokens", "entities")
 FIGURES = {
     "span P": "span_p",
@@ -30,6 +30,17 @@ README_RUN = {
 
 
 EXAMPLE = ("<!-- EXAMPLE: written by `spacy project run smoke` -->", "<!-- END OF EXAMPLE -->")
+
+
+def figures_folder(metrics: Path, kind: str, encoder: str) -> Path:
+    """Say where figures over seeds are kept, apart by corpus and encoder.
+
+    metrics (Path): Folder for all figures.
+    kind (str): Kind of the corpus.
+    encoder (str): Name or path of the encoder.
+    RETURNS (Path): The folder.
+    """
+    return metrics / kind / Path(encoder).name
 
 
 def is_readme_run(measured: Dict[str, Any]) -> bool:
