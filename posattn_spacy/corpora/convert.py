@@ -15,7 +15,7 @@ from .files import replacing
 from .locate import Source
 from .read import Documents, Format, find_parts, read_documents
 from .sentences import CorpusError, Counts
-from .splits import FILE_ORDER, GIVEN, PARTS, RANDOM42, make_splits
+from .splits import GIVEN, PARTS, SPLITS, make_splits
 
 REPORT_NAME = "corpus.json"
 
@@ -84,10 +84,12 @@ def convert(source: Source, out_dir: Path, options: Format, *, n_sents: int = 1,
     n_sents (int): How many consecutive sentences of a part make one document.
     lang (str): The language code of the documents.
     RETURNS (Report): What was read, repaired and written.
-    RAISES (CorpusError): If the corpus breaks its format, or a part would be empty.
+    RAISES (CorpusError): If the corpus breaks its format, a part would be empty, or the corpus lies where the
+        splits are written.
     """
     if n_sents < 1:
         raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
+    _check_place(source.path, out_dir)
     files, splits = _read(source.path, options, lang)
     # Everything is checked before anything is written.
     for split, parts in splits.items():
@@ -142,6 +144,15 @@ def _make_vocab(lang: str) -> Vocab:
         raise CorpusError(f'spaCy has no language "{lang}". Pass another with --lang.') from error
 
 
+def _check_place(path: Path, out_dir: Path) -> None:
+    for split in SPLITS:
+        if path.resolve().is_relative_to((out_dir / split).resolve()):
+            raise CorpusError(
+                f"{path} lies in {out_dir / split}, whose files are replaced. Give another folder to write "
+                "to, or move the corpus."
+            )
+
+
 def _check_part(path: Path, split: str, part: str, docs: List[Doc]) -> None:
     if not any(len(doc) for doc in docs):
         raise CorpusError(
@@ -172,7 +183,7 @@ def _remove_other_splits(out_dir: Path, written: Dict[str, Dict[str, List[Doc]]]
     """Remove what another corpus left behind, lest a training run mixes the two."""
     stale = [
         file
-        for split in (FILE_ORDER, RANDOM42, GIVEN)
+        for split in SPLITS
         if split not in written
         for file in (out_dir / split / f"{part}.spacy" for part in PARTS)
         if file.is_file()

@@ -9,6 +9,7 @@ FILE_ORDER = "file-order"
 RANDOM42 = "random42"
 # The split a corpus brings along as separate files.
 GIVEN = "given"
+SPLITS = (FILE_ORDER, RANDOM42, GIVEN)
 
 # From the name of a part to the indices of its sentences.
 Split = Dict[str, List[int]]

@@ -253,3 +253,16 @@ def test_convert_script_reports_every_repair(tmp_path: Path) -> None:
     assert SAMPLE_MARK not in repaired.output
     repairs = json.loads((tmp_path / "out" / "corpus.json").read_text())["repairs"]
     assert sorted(repairs.values()) == [1, 2]
+
+
+@pytest.mark.parametrize("source", ["corpus/given", "corpus/given/train.spacy"])
+def test_a_corpus_is_not_replaced_by_what_is_made_of_it(source: str, vocab: Vocab, tmp_path: Path) -> None:
+    for part in PARTS:
+        path = tmp_path / f"corpus/given/{part}.spacy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_docbin(path, vocab, 10)
+    before = {path: path.read_bytes() for path in (tmp_path / "corpus/given").iterdir()}
+    with pytest.raises(CorpusError, match="Give another folder to write to"):
+        convert(identify(tmp_path / source), tmp_path / "corpus", Format())
+    assert {path: path.read_bytes() for path in (tmp_path / "corpus/given").iterdir()} == before
+    convert(identify(tmp_path / source), tmp_path / "elsewhere", Format())
