@@ -73,7 +73,7 @@ class Prediction(NamedTuple):
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
-        "positional_weight": 0.25,
+        "positional_weight": 0.0,
         "label_weights": {},
         "threshold": 0.0,
         "label_thresholds": {},
@@ -141,7 +141,7 @@ class PositionalNER(TrainablePipe):
         model: Model[List[Doc], TokenScores],
         name: str = "posattn_ner",
         *,
-        positional_weight: float = 0.25,
+        positional_weight: float = 0.0,
         label_weights: Optional[Dict[str, float]] = None,
         threshold: float = 0.0,
         label_thresholds: Optional[Dict[str, float]] = None,

@@ -40,7 +40,7 @@ HeadInputs = Tuple[List[Floats2d], Optional[List[Floats2d]], np.ndarray]
 def build_posattn_tagger_v1(
     tok2vec: Tok2Vec,
     lexical: Optional[Tok2Vec] = None,
-    mask: MaskMode = "soft",
+    mask: MaskMode = "none",
     pad_ratio: float = 0.7,
     hidden_width: int = 256,
     n_heads: int = 4,

@@ -23,7 +23,14 @@ TRAIN_DATA: Corpus = [
 TEXTS = [text for text, _ in TRAIN_DATA]
 MASKS = ["soft", "pad", "hard", "none"]
 
-TAGGER = {"@architectures": "posattn-spacy.PosAttnTagger.v1", "hidden_width": 32, "n_heads": 4}
+# With all its parts, which the defaults leave out.
+TAGGER = {
+    "@architectures": "posattn-spacy.PosAttnTagger.v1",
+    "mask": "soft",
+    "hidden_width": 32,
+    "n_heads": 4,
+}
+WEIGHT = 0.25  # of the positional loss
 HASH_EMBED = {
     "@architectures": "spacy.HashEmbedCNN.v2",
     "pretrained_vectors": None,
@@ -64,7 +71,8 @@ def add_head(
     nlp: Language, tok2vec: Dict[str, Any], *, settings: Optional[Dict[str, Any]] = None, **model: Any
 ):
     """Add a small `posattn_ner` whose model takes `model`, and the component `settings`."""
-    config = {"model": {**TAGGER, "tok2vec": tok2vec, **model}, **(settings or {})}
+    model = {**TAGGER, "tok2vec": tok2vec, **model}
+    config = {"positional_weight": WEIGHT, "model": model, **(settings or {})}
     return nlp.add_pipe("posattn_ner", config=config)
 
 
