@@ -72,6 +72,10 @@ class Layout(NamedTuple):
         slots = _offsets(lengths, time) + _ranks(lengths)
         return cls(batch, time, slots, torch.arange(time, device=lengths.device)[None])
 
+    def cpu(self) -> "Layout":
+        """RETURNS (Layout): The same with its indices on the CPU."""
+        return self._replace(slots=self.slots.cpu(), positions=self.positions.cpu())
+
     def pack(self, keep: Tensor) -> "Layout":
         """Lay out the kept rows alone, each with the position it had before.
 

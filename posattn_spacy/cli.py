@@ -269,6 +269,8 @@ def doctor(
     setup_gpu(gpu_id)
     nlp = spacy.load(model)
     examples = list(islice(Corpus(corpus, gold_preproc=gold_preproc)(nlp), docs))
+    if not examples:
+        msg.fail(f"{corpus} has no documents.", exits=1)
     sections = []
     try:
         for title, findings in diagnose(nlp, examples, log):

@@ -44,12 +44,12 @@ def dev_examples(nlp: Language, docs: int) -> List[Example]:
 
 
 def piped_batches(
-    nlp: Language, pipe: PositionalNER, examples: Iterable[Example]
+    nlp: Language, pipe: Pipe, examples: Iterable[Example]
 ) -> Iterator[Tuple[List[Example], List[Doc]]]:
     """Run a pipeline up to a component, without touching the examples.
 
     nlp (Language): The pipeline.
-    pipe (PositionalNER): One of its components.
+    pipe (Pipe): One of its components, which is not run.
     examples (Iterable[Example]): The examples; those without tokens are left out.
     YIELDS (Tuple[List[Example], List[Doc]]): A batch, and what the components before made of its documents.
     """

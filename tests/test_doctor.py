@@ -94,6 +94,13 @@ def test_an_original_that_is_gone_is_not_known(frozen: Language) -> None:
     assert "no/such/encoder" in finding.said
 
 
+def test_an_output_that_nothing_was_compared_on_is_not_known(frozen: Language) -> None:
+    (encoder,) = find_frozen_transformers(frozen)
+    data = [("  ", {"entities": []}), (" ".join(TEXTS * 5), {"entities": []})]
+    weights, output = check_encoder(encoder, make_examples(frozen, data))
+    assert (weights.verdict, output.verdict) == ("pass", "unknown")
+
+
 # The head
 
 
@@ -153,11 +160,22 @@ def test_a_head_without_attention_has_none_to_check() -> None:
     assert any("There is no attention" in finding.said for finding in head_findings(nlp))
 
 
+@pytest.mark.parametrize("mask", ["soft", "pad", "hard"])
+def test_a_mask_is_not_judged_without_entities(mask: str) -> None:
+    nlp = trained(mask)
+    pipe = nlp.get_pipe(NAME)
+    head = torch_head(pipe.model)
+    assert head is not None
+    bare = make_examples(nlp, [("The Games cost $ 5 million", {"entities": []})])
+    found, *_ = check_head(head, examine(nlp, pipe, bare))
+    assert found.verdict == "unknown"
+
+
 # The documents
 
 
 def corpus_findings(nlp: Language, examples: Sequence[Example]) -> List[Finding]:
-    return list(check_corpus(nlp.get_pipe(NAME), find_frozen_transformers(nlp), examples))
+    return list(check_corpus(nlp, nlp.get_pipe(NAME), find_frozen_transformers(nlp), examples))
 
 
 def test_good_documents_pass(frozen: Language) -> None:
@@ -189,8 +207,13 @@ def test_labels_that_were_not_trained_are_found(frozen: Language) -> None:
 def test_texts_that_need_windows_are_found(frozen: Language) -> None:
     data = [(" ".join(TEXTS * 5), {"entities": []}), (TEXTS[0], {"entities": []})]
     (found,) = warnings_of(corpus_findings(frozen, make_examples(frozen, data)))
-    assert "1 of 2 documents are longer" in found
+    assert "1 of 2 texts are longer" in found
     assert "sentencizer" in found
+    frozen.add_pipe("sentencizer", first=True)
+    try:
+        assert not warnings_of(corpus_findings(frozen, make_examples(frozen, data)))
+    finally:
+        frozen.remove_pipe("sentencizer")
 
 
 # The training
@@ -267,6 +290,11 @@ def test_flat_f1_may_stay_where_the_loss_does() -> None:
     assert not any("flat F1" in found for found in log_warnings(stuck))
 
 
+def test_flat_f1_is_held_against_the_loss_of_the_same_time() -> None:
+    early = [2.0 / (1 + step) if step < 20 else 0.1 for step in range(100)]
+    assert not log_warnings(log_of(categorical=early, flat_f=(0.86, 0.863, 0.864, 0.865, 0.865)))
+
+
 @pytest.mark.parametrize(
     ("dev", "jumps"),
     [
@@ -279,6 +307,13 @@ def test_a_loss_on_dev_that_jumps_around_is_found(dev: Sequence[float], jumps: b
     found = log_warnings(log_of(dev=dev))
     assert bool(found) == jumps
     assert all("Dropout or learning rate are too high" in each for each in found)
+
+
+@pytest.mark.parametrize("loss", [None, 0.0])
+def test_a_dev_without_gold_tags_has_no_loss_to_watch(loss: Any) -> None:
+    findings = list(check_log(log_of(dev=[loss] * 5), CONFIG, 0.25))
+    assert findings[-1].verdict == "unknown"
+    assert "annotate" in findings[-1].remedy
 
 
 def test_a_short_log_says_little() -> None:
@@ -349,10 +384,19 @@ def test_a_wrong_log_ends_the_command(tmp_path: Path) -> None:
     assert "is no log of 'posattn_ner'" in " ".join(said.split())
 
 
+def test_a_corpus_without_documents_is_refused(tmp_path: Path) -> None:
+    plain_pipeline().to_disk(tmp_path / "model")
+    DocBin().to_disk(tmp_path / "dev.spacy")
+    result = run(
+        *("-m", "spacy", "posattn", "doctor", tmp_path / "model", tmp_path / "dev.spacy"), fails=True
+    )
+    assert "has no documents" in result.stdout
+
+
 def test_a_pipeline_without_our_component_is_refused(tmp_path: Path) -> None:
     nlp = spacy.blank("en")
     nlp.to_disk(tmp_path / "model")
-    DocBin().to_disk(tmp_path / "dev.spacy")
+    DocBin(docs=[nlp.make_doc("Alice")]).to_disk(tmp_path / "dev.spacy")
     said = run(
         *("-m", "spacy", "posattn", "doctor", tmp_path / "model", tmp_path / "dev.spacy"), fails=True
     ).stdout

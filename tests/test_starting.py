@@ -95,8 +95,18 @@ def warnings_of(findings: Sequence[Finding]) -> List[str]:
 MANY = [doc_of("London", str(i), ents=["B-geo", "O"]) for i in range(60)]
 
 
+DEV = [doc_of("Paris", "calls", ents=["B-geo", "O"])]
+
+
 def test_a_good_corpus_raises_no_doubt() -> None:
-    assert not warnings_of(list(find_doubts(MANY, [doc_of("Paris", "calls", ents=["B-geo", "O"])])))
+    assert not warnings_of(list(find_doubts(MANY, DEV)))
+
+
+@pytest.mark.parametrize(("train", "dev", "part"), [([], DEV, "train"), (MANY, [], "dev")])
+def test_a_part_without_entities_is_named(train: List[Example], dev: List[Example], part: str) -> None:
+    bare = [doc_of("word", str(i)) for i in range(3)]
+    (found,) = warnings_of(list(find_doubts([*train, *bare], [*dev, doc_of("other")])))
+    assert f"There is no entity in {part}." in found
 
 
 def test_labels_are_counted() -> None:
@@ -108,21 +118,21 @@ def test_labels_are_counted() -> None:
 
 def test_entities_within_spacys_tokens_are_named() -> None:
     within = doc_of("N", "York", spaces=[False, False], ents=["B-geo", "O"])
-    (found,) = warnings_of(list(find_doubts([*MANY, within], [])))
-    assert "1 of 61 entities begin or end within a token, for instance in ['NYork']" in found
+    (found,) = warnings_of(list(find_doubts([*MANY, within], DEV)))
+    assert "1 of 62 entities begin or end within a token, for instance in ['NYork']" in found
 
 
 def test_documents_that_are_paragraphs_are_named() -> None:
     words = ["word"] * 120
     marked = doc_of(*words, sent_starts=[i % 40 == 0 for i in range(120)])
-    (found,) = warnings_of(list(find_doubts([*MANY, doc_of(*words), marked], [])))
-    assert "1 of 62 documents have more than 100 tokens and no sentences" in found
+    (found,) = warnings_of(list(find_doubts([*MANY, doc_of(*words), marked], DEV)))
+    assert "1 of 63 documents have more than 100 tokens and no sentences" in found
 
 
 def test_documents_without_annotation_are_named() -> None:
     bare = Doc(NLP.vocab, words=["no", "tags"])
-    (found,) = warnings_of(list(find_doubts([*MANY, Example(bare.copy(), bare)], [])))
-    assert "1 of 61 documents have no entity annotation" in found
+    (found,) = warnings_of(list(find_doubts([*MANY, Example(bare.copy(), bare)], DEV)))
+    assert "1 of 62 documents have no entity annotation" in found
 
 
 def test_documents_of_both_parts_are_counted() -> None:

@@ -1,25 +1,29 @@
 """Checks of annotated documents: what of them can't be learned."""
 
-from typing import Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
 import numpy as np
-from spacy.tokens import Doc
+from spacy.language import Language
 from spacy.training import Example
+from thinc.api import Model
 
 from ..component import PositionalNER
+from ..evaluation import piped_batches
 from ..frozen.encode import SpecialTokens, WordPieces, max_pieces
 from ..frozen.encoder import FrozenModel, huggingface
 from ..gold import survey_examples
+from ..texts import Text, split_texts
 from .findings import Finding, judged
 
 SHOWN = 3  # documents
 
 
 def check_corpus(
-    pipe: PositionalNER, encoders: Sequence[FrozenModel], examples: Sequence[Example]
+    nlp: Language, pipe: PositionalNER, encoders: Sequence[FrozenModel], examples: Sequence[Example]
 ) -> Iterator[Finding]:
     """Check annotated documents.
 
+    nlp (Language): The pipeline.
     pipe (PositionalNER): The component that learns from them.
     encoders (Sequence[FrozenModel]): The frozen transformers of its pipeline.
     examples (Sequence[Example]): The documents.
@@ -29,7 +33,19 @@ def check_corpus(
     yield documents_are_annotated(examples)
     yield labels_are_known(pipe, examples)
     for encoder in encoders:
-        yield texts_are_short_enough(encoder, examples)
+        batches = piped_batches(nlp, _owner(nlp, encoder), examples)
+        texts = [text for _, docs in batches for text in split_texts(docs)]
+        yield texts_are_short_enough(encoder, texts)
+
+
+def _owner(nlp: Language, encoder: FrozenModel) -> Any:
+    """The component in whose model an encoder is."""
+    components = [component for _, component in nlp.pipeline if isinstance(_model(component), Model)]
+    return next(each for each in components if any(node is encoder for node in _model(each).walk()))
+
+
+def _model(component: Any) -> Any:
+    return getattr(component, "model", None)
 
 
 def entities_fit_the_tokens(examples: Sequence[Example]) -> Finding:
@@ -81,24 +97,23 @@ def labels_are_known(pipe: PositionalNER, examples: Sequence[Example]) -> Findin
     )
 
 
-def texts_are_short_enough(encoder: FrozenModel, examples: Sequence[Example]) -> Finding:
+def texts_are_short_enough(encoder: FrozenModel, texts: Sequence[Text]) -> Finding:
     """RETURNS (Finding): Whether the encoder reads texts in one piece, or through windows."""
     transformer, tokenizer = huggingface(encoder)
     limit = max_pieces(transformer, tokenizer) - len(SpecialTokens.of(tokenizer))
-    texts = [[token.text for token in example.predicted] for example in examples]
-    counts = WordPieces.of(tokenizer, texts).counts
+    counts = WordPieces.of(tokenizer, [[token.text for token in text] for text in texts]).counts
     ends = np.cumsum([0, *map(len, texts)])
     pieces = np.diff(np.concatenate([[0], np.cumsum(counts)])[ends])
-    long = [examples[i].reference for i in np.flatnonzero(pieces > limit).tolist()]
+    long = [texts[i] for i in np.flatnonzero(pieces > limit).tolist()]
     return judged(
         not long,
-        f"{len(long):,} of {len(examples):,} documents are longer than the {limit} word pieces that the "
+        f"{len(long):,} of {len(texts):,} texts are longer than the {limit} word pieces that the "
         f"encoder reads at once{named(long)}. They are read through windows; nothing is cut off.",
         "Put a sentencizer before the transformer, so that it reads sentence by sentence.",
     )
 
 
-def named(docs: Sequence[Doc]) -> str:
+def named(docs: Sequence[Text]) -> str:
     """RETURNS (str): How the first of some documents begin, as the end of a sentence; nothing of none."""
     shown: List[str] = [doc.text[:60] for doc in docs[:SHOWN]]
     return f", for instance {shown}" if shown else ""

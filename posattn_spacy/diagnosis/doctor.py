@@ -37,7 +37,7 @@ def diagnose(nlp: Language, examples: Sequence[Example], log: Optional[Path]) ->
     for encoder in encoders:
         yield "The frozen encoder", list(check_encoder(encoder, list(islice(examples, COMPARED_DOCS))))
     for name, pipe in posattn_pipes(nlp):
-        yield f"The documents, for '{name}'", list(check_corpus(pipe, encoders, examples))
+        yield f"The documents, for '{name}'", list(check_corpus(nlp, pipe, encoders, examples))
         yield f"The head of '{name}'", _check_head(nlp, pipe, examples)
         history = [NO_LOG] if log is None else _check_log(nlp, name, pipe, log)
         yield f"The training of '{name}'", history

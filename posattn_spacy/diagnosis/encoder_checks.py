@@ -54,8 +54,14 @@ def weights_are_the_same(encoder: FrozenModel, original: Any) -> Finding:
 
 def output_is_the_same(encoder: FrozenModel, original: Any, docs: Sequence[Doc]) -> Finding:
     """RETURNS (Finding): Whether the frozen transformer makes of texts what Hugging Face's own code does."""
-    short = [doc for doc in docs if len(doc) and _is_one_window(encoder, doc)]
-    off = max((_difference(encoder, original, doc) for doc in short), default=0.0)
+    short = [doc for doc in docs if _is_one_window(encoder, doc)]
+    if not short:
+        return Finding(
+            "unknown",
+            "There is no document of one window to compare the encoder's output on.",
+            "Give a corpus of sentences.",
+        )
+    off = max(_difference(encoder, original, doc) for doc in short)
     return judged(
         off <= CLOSE,
         f"On {len(short)} documents the output differs from the original encoder's by at most {off:.1%}.",
@@ -64,9 +70,11 @@ def output_is_the_same(encoder: FrozenModel, original: Any, docs: Sequence[Doc])
 
 
 def _is_one_window(encoder: FrozenModel, doc: Doc) -> bool:
+    """Whether a document has pieces, and so few that the encoder reads it at once."""
     transformer, tokenizer = huggingface(encoder)
-    words = [token.text for token in doc]
-    return len(tokenizer(words, is_split_into_words=True)["input_ids"]) <= max_pieces(transformer, tokenizer)
+    encoding = tokenizer([token.text for token in doc], is_split_into_words=True)
+    has_pieces = any(word is not None for word in encoding.word_ids())
+    return has_pieces and len(encoding["input_ids"]) <= max_pieces(transformer, tokenizer)
 
 
 def _difference(encoder: FrozenModel, original: Any, doc: Doc) -> float:

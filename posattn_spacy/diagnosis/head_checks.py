@@ -33,15 +33,17 @@ def mask_leaves_entities(head: PositionalTagger, report: HeadReport) -> Finding:
     config = head.config
     if config.mask == "none":
         return Finding("pass", "No mask is set: the attention sees every token.")
+    if report.gate_recall is None or report.entities_kept is None:
+        return Finding("unknown", "There are no entities to see the mask on.", "Give another corpus.")
     if config.mask == "soft":
-        recall, precision = report.gate_recall or 0.0, report.gate_precision or 0.0
+        recall, precision = report.gate_recall, report.gate_precision or 0.0
         return judged(
             recall >= KEPT and precision >= 0.5,
             f"The gate, which weighs keys, finds {recall:.0%} of the tokens inside entities; of those it "
             f"finds {precision:.0%} are.",
             "The gate is not trained: raise components.posattn_ner.positional_weight.",
         )
-    kept = report.entities_kept or 0.0
+    kept = report.entities_kept
     return judged(
         kept >= KEPT and report.padded > 0,
         f"The mask takes out {report.padded:.0%} of the tokens, and leaves {kept:.0%} of those inside "

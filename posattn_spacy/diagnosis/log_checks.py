@@ -122,15 +122,16 @@ def _schedule(settings: Any) -> Iterator[float]:
 
 def scores_follow_the_loss(log: Log) -> Finding:
     """RETURNS (Finding): Whether flat F1 became better while the loss became smaller."""
-    scores = [step["scores"]["flat_f"] for step in log.evaluations if "flat_f" in step["scores"]]
-    if len(scores) < 2:
+    scored = [step for step in log.evaluations if step["scores"].get("flat_f") is not None]
+    if len(scored) < 2:
         return Finding("unknown", "There are fewer than two evaluations with flat F1 in the log.")
+    scores = [step["scores"]["flat_f"] for step in scored]
     gain = max(scores[1:]) - scores[0]
-    fall = _fall([step["categorical"] for step in log.steps])
+    fall = _fall([step["categorical"] for step in log.steps if step["step"] >= scored[0]["step"]])
     enough = min(FLAT, (1 - scores[0]) / SHARE)  # there is little room above a high score
     return judged(
         gain >= enough or fall < FALL,
-        f"After the first evaluation flat F1 rose by {gain:.4f}, while the loss fell by {fall:.0%}.",
+        f"From the first evaluation on flat F1 rose by {gain:.4f}, and the loss fell by {fall:.0%}.",
         "The head learns tags but not where entities are: the positional weight is too low. Raise "
         "components.posattn_ner.positional_weight, for instance to 0.25.",
     )
@@ -139,11 +140,12 @@ def scores_follow_the_loss(log: Log) -> Finding:
 def validation_is_steady(log: Log) -> Finding:
     """RETURNS (Finding): Whether the loss on dev goes down without jumping up again and again."""
     losses = [step["dev"]["loss"] for step in log.evaluations if "dev" in step]
+    losses = [loss for loss in losses if loss]  # none without gold tags
     if len(losses) < 3:
         return Finding(
             "unknown",
             "There are fewer than three evaluations of the loss on dev in the log.",
-            "Set docs of posattn-spacy.DiagnosticLogger.v1 above 0.",
+            "Set docs of posattn-spacy.DiagnosticLogger.v1 above 0, and annotate the documents of dev.",
         )
     jumps = [later / before - 1 for before, later in pairwise(losses)]
     rises = sum(jump > JUMP for jump in jumps)

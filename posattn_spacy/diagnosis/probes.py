@@ -124,7 +124,7 @@ def _token_sums(inside: Tensor, gated: Tensor, kept: Tensor) -> Dict[str, float]
 
 def _query_sums(block: Attention, inside: Tensor, kept: Tensor, layout: Layout) -> Dict[str, float]:
     """Add up over the queries of a block where their attention goes; texts of one token have no choice."""
-    weights, rows = block.weights.float().cpu(), block.layout
+    weights, rows = block.weights.float().cpu(), block.layout.cpu()
     packed = len(rows.slots) < len(layout.slots)  # the mask "hard": kept rows alone are keys and queries
     keys = rows.pad((inside[kept] if packed else inside).float())  # (texts, time)
     lengths = layout.pad(torch.ones_like(inside)).sum(1)[:, None]

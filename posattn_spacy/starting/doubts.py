@@ -64,6 +64,10 @@ def entities_fit_the_tokenizer(examples: Sequence[Example]) -> Finding:
 
 def labels_are_frequent(counts: Sequence[LabelCount]) -> Finding:
     """RETURNS (Finding): Whether there are enough entities of all labels."""
+    for part in ("train", "dev"):
+        if not any(getattr(count, part) for count in counts):
+            remedy = "Annotate some: without, there is nothing to learn or to measure."
+            return Finding("warn", f"There is no entity in {part}.", remedy)
     few = [
         f"{label} ({n_train:,} in train, {n_dev:,} in dev)"
         for label, n_train, n_dev in counts

@@ -131,10 +131,10 @@ def attention_matrix(block: Attention, gate: Tensor, layout: Layout, head: Posit
     RETURNS (Tensor): (tokens, tokens) mean over its heads, from query to key; 0 between texts, and for
         what the mask leaves out.
     """
-    weights, place = block.weights.float().mean(1).cpu(), block.layout
+    weights, place = block.weights.float().mean(1).cpu(), block.layout.cpu()
     packed = len(place.slots) < len(layout.slots)
     kept = keep_mask(gate, layout, head.config.pad_ratio) if packed else torch.ones_like(gate).bool()
-    text, time = place.slots.cpu() // place.time, place.slots.cpu() % place.time
+    text, time = place.slots // place.time, place.slots % place.time
     own = weights[text[:, None], time[:, None], time[None]] * (text[:, None] == text[None])
     matrix = torch.zeros(len(gate), len(gate))
     matrix[torch.outer(kept, kept)] = own.flatten()
