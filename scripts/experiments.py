@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, List
 
+import spacy
 import srsly
 import typer
 from tqdm import tqdm
@@ -13,13 +14,14 @@ from posattn_spacy.experiments.grid.running import Workshop
 from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Plan
 from posattn_spacy.experiments.grid.tables import variant_rows, write_csv
 from posattn_spacy.experiments.grid.timing import expected_seconds
+from posattn_spacy.experiments.tables import figures_folder
 
 
 def main(
     names: Annotated[
         List[str] | None, typer.Argument(help=f"{', '.join(EXPERIMENTS)}; all of them if none is named")
     ] = None,
-    metrics: Annotated[Path, typer.Option(help="Folder for the figures, by kind of corpus")] = Path(
+    metrics: Annotated[Path, typer.Option(help="Folder for the figures, by corpus and encoder")] = Path(
         "metrics"
     ),
     corpus: Annotated[Path, typer.Option(help="Folder of the converted corpus")] = Path("corpus"),
@@ -40,10 +42,12 @@ def main(
         msg.fail(
             f"There is no experiment {', '.join(unknown)}: choose from {', '.join(EXPERIMENTS)}.", exits=1
         )
+    if gpu_id >= 0:
+        spacy.require_gpu(gpu_id)
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
     mark = sample_mark(kind)
-    figures = metrics / kind
+    figures = figures_folder(metrics, kind, encoder)
     trainings = Path("training/experiments")
     workshop = Workshop(corpus, about, encoder, lang, gpu_id, trainings, figures / "experiments")
     plan = Plan(split, share, passes, seeds)
@@ -59,7 +63,9 @@ def main(
     with tqdm(total=round(sum(seconds)), unit="s") as bar:
         for number, (task, expected) in enumerate(zip(tasks, seconds, strict=True), start=1):
             bar.set_description(f"{number} of {len(tasks)}: {task.cell.place}")
-            workshop.make(task)
+            with workshop.claimed(task.cell) as is_ours:
+                if is_ours and not workshop.is_made(*task):
+                    workshop.make(task)
             bar.update(round(expected))
     for experiment in chosen.values():
         msg.divider(f"{mark}{experiment.title}")

@@ -13,17 +13,17 @@ from posattn_spacy.corpora.files import replacing
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.benchmark import read_examples
 from posattn_spacy.experiments.grid.running import Workshop
-from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Plan
+from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
 from posattn_spacy.experiments.report.contents import MARKERS, markdown, sections
 from posattn_spacy.experiments.report.page import page_html, write_png
 from posattn_spacy.experiments.report.predictions import look_at
 from posattn_spacy.experiments.results import may_stand_in_readme
-from posattn_spacy.experiments.tables import fill_readme
+from posattn_spacy.experiments.tables import figures_folder, fill_readme
 
 
 def main(
     output: Annotated[Path, typer.Argument(help="HTML file to write")],
-    metrics: Annotated[Path, typer.Option(help="Folder with the figures, by kind of corpus")] = Path(
+    metrics: Annotated[Path, typer.Option(help="Folder with the figures, by corpus and encoder")] = Path(
         "metrics"
     ),
     model: Annotated[Path, typer.Option(help="Trained pipeline, whose predictions are shown")] = Path(
@@ -43,13 +43,18 @@ def main(
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
     mark = sample_mark(kind)
-    figures = metrics / kind
+    figures = figures_folder(metrics, kind, encoder)
     trainings = Path("training/experiments")
     workshop = Workshop(corpus, about, encoder, "en", -1, trainings, figures / "experiments")
     plan = Plan(split, share, passes, seeds)
     made = {name: workshop.made(experiment, plan) for name, experiment in EXPERIMENTS.items()}
     results = figures / "results.json"
-    measured = srsly.read_json(results) if results.is_file() else []
+    run = {"n_sents": about["n_sents"], "encoder": encoder, "split": split}
+    measured = [
+        each
+        for each in (srsly.read_json(results) if results.is_file() else [])
+        if all(each[key] == value for key, value in run.items())
+    ]
     predictions = None
     if model.is_dir():
         nlp = spacy.load(model)
@@ -62,8 +67,7 @@ def main(
         temporary.write_text(page_html("posattn-spacy: experiments", intro, parts), encoding="utf-8")
     msg.good(f"{mark}Report written to {output}")
     folder = output.parent
-    run = {"source": kind, "n_sents": about["n_sents"], "encoder": encoder}
-    is_published = may_stand_in_readme([run], seeds)
+    is_published = may_stand_in_readme([{"source": kind, **run}], seeds) and plan[:3] == PUBLISHED[:3]
     if pictures is not None and is_published:
         folder = pictures
     for part in parts:

@@ -158,6 +158,16 @@ def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cell_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
+    workshop = workshop_in(tmp_path)
+    with workshop.claimed(CELL) as first, workshop.claimed(CELL) as second:
+        assert (first, second) == (True, False)
+        with workshop.claimed(CELL._replace(seed=1)) as other:
+            assert other
+    with workshop.claimed(CELL) as again:
+        assert again
+
+
 # Parts of a corpus
 
 
@@ -253,7 +263,9 @@ def test_the_curve_is_what_spacy_logged(tmp_path: Path) -> None:
     ]
     assert passes_until({"curve": curve}, 0.8) == 1
     assert passes_until({"curve": curve}, 0.82) is None
-    assert training_loss({"curve": curve}) == 2.0
+    steps = [{"step": step, "categorical": loss} for step, loss in ((0, 9.0), (4, 3.0), (9, 1.0))]
+    assert training_loss({"curve": curve, "history": {"steps": steps}}) == 2.0
+    assert training_loss({"curve": curve, "history": None}) is None
 
 
 def test_the_history_is_short_enough_to_plot(tmp_path: Path) -> None:
@@ -278,10 +290,24 @@ def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
     scores = {"span_p": span_f, "span_r": span_f, "span_f": span_f, "flat_f": span_f, "raw_text": span_f}
     about = {"config": "posattn", "setting": "as-it-is", "split": "file-order", "share": 25}
     return {
-        **{**about, "passes_made": 6, "seed": seed, "encoder": "e", "source": "gmb", "n_sents": 1},
+        **{
+            **about,
+            "passes_made": 6,
+            "threads": 2,
+            "seed": seed,
+            "encoder": "e",
+            "source": "gmb",
+            "n_sents": 1,
+        },
         **{"dev": scores, "test": None, "dev_loss": None, "head": None, "gold_mask_span_f": None},
         **{"boundaries": {"exact": 0.5, "partial": 0.5, "type": 0.5, "shifted": 3}, "confidence": None},
-        **{"seconds": 90.0, "peak_bytes": None, "words_per_s": None, "trained_parameters": 12},
+        **{
+            "history": None,
+            "seconds": 90.0,
+            "peak_bytes": None,
+            "words_per_s": None,
+            "trained_parameters": 12,
+        },
         "curve": [{"epoch": 0, "step": 0, "loss": 1.0, "span_f": 0.0, "flat_f": 0.0}],
         **figures,
     }
@@ -290,7 +316,7 @@ def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
 def test_a_row_has_mean_and_spread_of_its_seeds() -> None:
     rows = variant_rows(
         {"none": [measured(0, 0.8), measured(1, 0.82)], "not made": []},
-        ("span F1", "minutes", "shifted edges", "dev loss", "memory"),
+        ("span F1", "minutes", "shifted edges", "dev loss", "memory, GB"),
     )
     assert rows == [("none", "2", "0.8100 ± 0.0141", "1.5 ± 0.0", "3 ± 0", "–", "–")]
 

@@ -116,7 +116,7 @@ def test_benchmark_writes_every_metric(project: Path) -> None:
 
 
 def test_results_are_of_every_training_and_made_once(project: Path) -> None:
-    runs = json.loads((project / "metrics/sample/results.json").read_text())
+    runs = json.loads((project / "metrics/sample/tiny-encoder/results.json").read_text())
     assert [(run["config"], run["split"], run["seed"]) for run in runs] == [
         ("posattn", "file-order", 0),
         ("posattn", "random42", 0),
@@ -192,13 +192,15 @@ def test_killed_training_leaves_a_sound_store_and_goes_on_from_there(project: Pa
 
 def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> None:
     place = "paper/file-order-100/own-passes/as-it-is/0"
-    cell = json.loads((project / f"metrics/sample/experiments/{place}.json").read_text())
+    cell = json.loads((project / f"metrics/sample/tiny-encoder/experiments/{place}.json").read_text())
     assert cell["source"] == "sample"
     assert 0 <= cell["test"]["flat_f"] <= 1
     assert cell["head"]["padded"] > 0
     assert cell["seconds"] > 0
     assert len(cell["history"]["dev"]) == len(cell["curve"]) > 1
-    rows = list(csv.DictReader((project / "metrics/sample/experiments.csv").read_text().splitlines()))
+    rows = list(
+        csv.DictReader((project / "metrics/sample/tiny-encoder/experiments.csv").read_text().splitlines())
+    )
     assert [(row["experiment"], row["config"], row["seed"]) for row in rows] == [
         ("replication", "paper", "0")
     ]

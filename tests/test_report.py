@@ -69,6 +69,23 @@ def test_bins_hold_equally_many_entities() -> None:
     assert len(reliability_bins(judged, 15)) == 4
 
 
+def test_labels_that_are_not_the_components_are_confused_too() -> None:
+    nlp = plain_pipeline()
+    train(nlp, 1)
+    text = "The Games cost $ 5 million"
+    (other,) = make_examples(nlp, [(text, {"entities": [(4, 9, "eve")]})])
+    predictions = look_at(nlp, nlp.get_pipe("posattn_ner"), [other], 1)
+    assert predictions.labels == ["geo", "per", "eve", "none"]
+    assert predictions.confusion[2].sum() == 1
+
+
+def test_a_pipeline_that_finds_nothing_has_no_bins() -> None:
+    judged = Judged(np.zeros(0, int), np.zeros(0, np.float32), np.zeros(0, bool), np.array([4]))
+    empty = reliability_bins(judged, 15)
+    assert empty.shape == (0, 2)
+    charts.reliability(empty, empty)
+
+
 def test_a_pipeline_is_looked_at() -> None:
     nlp = plain_pipeline(mask="soft")
     train(nlp, 60)

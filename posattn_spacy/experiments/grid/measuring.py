@@ -46,7 +46,7 @@ def measure_cell(model: Path, folder: Path, store: FeatureStoreCallback, on_test
     dev = read_examples(nlp, folder / "dev.spacy")
     words_per_s = pipe_rate(nlp, [example.reference for example in dev[:TIMED_DOCS]]) if on_test else None
     if find_frozen_transformers(nlp):
-        store.attach(nlp)
+        store(nlp)
     test = predict(nlp, read_examples(nlp, folder / "test.spacy"), "test") if on_test else []
     predicted = predict(nlp, dev, "dev")
     fresh = read_examples(nlp, folder / "dev.spacy")

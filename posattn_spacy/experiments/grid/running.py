@@ -1,18 +1,20 @@
 """Training and measuring a cell."""
 
+import fcntl
 import json
 import shutil
 import sys
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, NamedTuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
 from thinc.api import Config
 
 from ...corpora.files import replacing
 from ...frozen.caching import FeatureStoreCallback
-from ...schedule import measure_pass, own_passes, scaled_schedule
+from ...schedule import measure_pass, scaled_schedule
 from ..cost.processes import run
 from .cells import Cell, identity, read_config
 from .measuring import measure_cell, training_curve, training_history
@@ -101,8 +103,28 @@ class Workshop(NamedTuple):
             for variant, cells in cells_by_variant(experiment, plan).items()
         }
 
+    @contextmanager
+    def claimed(self, cell: Cell) -> Iterator[bool]:
+        """Keep other processes from making a cell meanwhile.
+
+        cell (Cell): The cell.
+        YIELDS (bool): Whether no other process has claimed it before.
+        """
+        path = (self.trainings / cell.place).with_suffix(".claim")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as claim:
+            try:
+                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
     def make(self, task: Task) -> None:
         """Train a cell, measure it, and write its figures; the pipeline is not kept.
+
+        A cell that is wanted on test is trained without the features that others have stored, so that its
+        time is that of a training from nothing.
 
         task (Task): The cell.
         RAISES (RuntimeError): If training fails; the message has the end of its output.
@@ -111,7 +133,9 @@ class Workshop(NamedTuple):
         folder = self.trainings / cell.place
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        config = self._config(cell, folder)
+        own_store = folder / "features"
+        store = self._store(cell)
+        config, batches = self._config(cell, folder, own_store if on_test else store.path)
         config.to_disk(folder / "config.cfg", interpolate=False)
         command = [sys.executable, "-m", "spacy", "train", str(folder / "config.cfg")]
         command += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
@@ -125,24 +149,25 @@ class Workshop(NamedTuple):
             "n_sents": self.about["n_sents"],
             "seconds": took.seconds,
             "peak_bytes": took.peak_bytes,
-            "passes_made": own_passes(config),
+            "threads": torch.get_num_threads(),
+            "passes_made": config["training"]["max_steps"] / batches,
             "curve": training_curve(folder / LOG),
             "history": training_history(folder / STEPS) if (folder / STEPS).is_file() else None,
-            **measure_cell(folder / "model-best", self.corpus / cell.split, self._store(cell), on_test),
+            **measure_cell(folder / "model-best", self.corpus / cell.split, store, on_test),
         }
         with replacing(self.file_of(cell)) as temporary:
             temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        for name in ("model-best", "model-last"):
-            shutil.rmtree(folder / name)
+        for made in (folder / "model-best", folder / "model-last", own_store):
+            shutil.rmtree(made, ignore_errors=True)
 
-    def _config(self, cell: Cell, folder: Path) -> Config:
-        """The config that a cell is trained with, in full; its logs are in a folder."""
-        overrides = self._overrides(cell, folder)
+    def _config(self, cell: Cell, folder: Path, store: Optional[Path]) -> Tuple[Config, int]:
+        """The config that a cell is trained with, in full, and the number of batches of a pass."""
+        overrides = self._overrides(cell, folder, store)
         config = read_config(cell, overrides)
-        schedule = scaled_schedule(config, measure_pass(config).batches, cell.passes)
-        return read_config(cell, {**overrides, **schedule})
+        batches = measure_pass(config).batches
+        return read_config(cell, {**overrides, **scaled_schedule(config, batches, cell.passes)}), batches
 
-    def _overrides(self, cell: Cell, folder: Path) -> Dict[str, Any]:
+    def _overrides(self, cell: Cell, folder: Path, store: Optional[Path]) -> Dict[str, Any]:
         split = self.corpus / cell.split
         overrides = {
             "paths.train": str(subset(split / "train.spacy", cell.share)),
@@ -159,10 +184,10 @@ class Workshop(NamedTuple):
         if "encoder" in config["paths"]:
             overrides["paths.encoder"] = f"assets/encoder/{self.encoder}"
         if config["initialize"]["after_init"]:
-            overrides["initialize.after_init.path"] = str(self._store(cell).path)
+            overrides["initialize.after_init.path"] = str(store)
         return overrides
 
     def _store(self, cell: Cell) -> FeatureStoreCallback:
         pooling = dict(cell.changes).get("components.transformer.model.pooling")
         name = f"{self.encoder}-{pooling}" if pooling else self.encoder
-        return FeatureStoreCallback(Path("features", name), STORE_GB, "float16")
+        return FeatureStoreCallback(Path(f"features/{name}"), STORE_GB, "float16")

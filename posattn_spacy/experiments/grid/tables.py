@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from statistics import mean
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from ...corpora.files import replacing
@@ -44,10 +45,12 @@ def passes_until(cell: Figures, span_f: float) -> Optional[float]:
 
 
 def training_loss(cell: Figures) -> Optional[float]:
-    """RETURNS (Optional[float]): Mean loss per step of the last pass."""
-    before, last = [{"step": 0}, *cell["curve"]][-2:]
-    steps = last["step"] - before["step"]
-    return last["loss"] / steps if steps else None
+    """RETURNS (Optional[float]): Mean categorical loss of the last pass, with dropout; None if not logged."""
+    if cell["history"] is None:
+        return None
+    start = [0, *(point["step"] for point in cell["curve"])][-2]
+    losses = [row["categorical"] for row in cell["history"]["steps"] if row["step"] > start]
+    return mean(losses) if losses else None
 
 
 def _billionth(value: Optional[float]) -> Optional[float]:
@@ -74,12 +77,23 @@ FIGURES = {
     "passes to 0.80": Figure(lambda cell: passes_until(cell, 0.80), 1),
     "risk–coverage area": Figure(lambda cell: (cell["confidence"] or {}).get("risk_coverage_area")),
     "parameters": Figure(lambda cell: cell["trained_parameters"], 0),
-    "passes": Figure(lambda cell: cell["passes_made"], 0),
+    "passes": Figure(lambda cell: cell["passes_made"], 1),
     "minutes": Figure(lambda cell: cell["seconds"] / 60, 1),
-    "memory": Figure(lambda cell: _billionth(cell["peak_bytes"]), 2),
+    "memory, GB": Figure(lambda cell: _billionth(cell["peak_bytes"]), 2),
     "words/s": Figure(lambda cell: cell["words_per_s"], 0),
 }
-ABOUT = ("config", "setting", "split", "share", "passes_made", "seed", "encoder", "source", "n_sents")
+ABOUT = (
+    "config",
+    "setting",
+    "split",
+    "share",
+    "passes_made",
+    "seed",
+    "threads",
+    "encoder",
+    "source",
+    "n_sents",
+)
 
 
 def write_csv(experiments: Dict[str, Dict[str, List[Figures]]], path: Path) -> None:

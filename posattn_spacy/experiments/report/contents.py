@@ -60,14 +60,15 @@ def _training_sections(made: Dict[str, Variants]) -> List[Section]:
     replicas = [cell for seeds in made.get("replication", {}).values() for cell in seeds if cell["history"]]
     if replicas:
         draw = partial(charts.training, replicas[0]["history"])
-        says = "Both parts of the loss fall; the learning rate rises and decays; gate and attention sharpen"
+        says = "Both parts of the loss, the learning rate, and what gate and attention do, step by step"
         text = "Losses, learning rate, gate and attention, step by step, of the paper's config."
         found.append(Section("Training curves", text, chart=Chart("training", draw, says)))
     sizes = made.get("size", {})
     named = {name.split(", ")[1]: seeds for name, seeds in sizes.items() if name.startswith("25 %") and seeds}
     if named:
         chart = Chart("passes", partial(charts.curves, named), "Span F1 after each pass, by config")
-        found.append(Section("F1 after each pass", "On 25 % of the training documents.", chart=chart))
+        text = "On 25 % of the training documents; mean (line) and range (band) over seeds."
+        found.append(Section("F1 after each pass", text, chart=chart))
     return found
 
 

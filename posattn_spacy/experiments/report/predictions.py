@@ -51,7 +51,8 @@ def look_at(
     )
     predicted = list(nlp.pipe(example.predicted.copy() for example in examples))
     pairs = [Example(doc, example.reference) for doc, example in zip(predicted, examples, strict=True)]
-    labels = [*pipe.labels, NONE]
+    others = {ent.label_ for pair in pairs for ent in (*pair.reference.ents, *pair.predicted.ents)}
+    labels = [*pipe.labels, *sorted(others - set(pipe.labels)), NONE]
     chosen = choose(pairs, shown)
     return Predictions(
         before,
@@ -69,12 +70,10 @@ def reliability_bins(judged: Judged, bins: int) -> np.ndarray:
     bins (int): How many bins.
     RETURNS (np.ndarray): (bins, 2) mean probability, and share that is right; empty bins are left out.
     """
-    return np.array(
-        [
-            [judged.probabilities[part].mean(), judged.correct[part].mean()]
-            for part in equal_bins(judged, bins)
-        ]
-    )
+    rows = [
+        [judged.probabilities[part].mean(), judged.correct[part].mean()] for part in equal_bins(judged, bins)
+    ]
+    return np.array(rows).reshape(-1, 2)
 
 
 def confusion_counts(examples: Sequence[Example], labels: Sequence[str]) -> np.ndarray:
