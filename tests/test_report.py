@@ -197,6 +197,13 @@ def test_what_is_not_made_is_left_out() -> None:
     assert len(only.rows) == 1
 
 
+def test_what_was_learned_from_is_said() -> None:
+    seeds = {"a": [cell(share=1), cell(share=100)], "b": [cell(share=5)]}
+    (only,) = sections({"size": seeds}, [], None)
+    assert "from 1 to 100 % of the training documents (passes: 6; threads: 2)" in only.text
+    assert only.text in markdown([only], "assets/experiments")
+
+
 def test_pictures_have_a_background(tmp_path: Path) -> None:
     path = write_png(CHART, tmp_path)
     assert path.name == "losses.png"

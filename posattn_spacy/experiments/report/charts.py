@@ -107,20 +107,25 @@ def learning_rates(variants: Variants) -> Figure:
     figure, (axes,) = _panels(1, 3.5)
     _line(axes, {float(name): cells for name, cells in variants.items()}, "span F1", "", TEAL)
     axes.set_xscale("log")
-    _name(axes, "learning rate", "span F1, dev")
+    axes.set_xticks([float(name) for name in variants], list(variants))
+    axes.minorticks_off()
+    _name(axes, "learning rate (log)", "span F1, dev")
     return figure
 
 
 def sizes(variants: Variants) -> Figure:
     """Draw span F1 by the share of the training documents, for each config."""
     figure, (axes,) = _panels(1, 4)
+    shares = sorted({float(name.split()[0]) for name in variants})
     for config, color in CONFIG_COLORS.items():
         rows = {
             float(name.split()[0]): cells for name, cells in variants.items() if name.endswith(f" {config}")
         }
         _line(axes, rows, "span F1", f"configs/{config}.cfg", color)
     axes.set_xscale("log")
-    _name(axes, "percentage of the training documents", "span F1, dev")
+    axes.set_xticks(shares, [f"{share:g} %" for share in shares])
+    axes.minorticks_off()
+    _name(axes, "share of the training documents (log)", "span F1, dev")
     return figure
 
 

@@ -51,8 +51,25 @@ def experiment_section(name: str, variants: Variants) -> Section:
     filled = {variant: seeds for variant, seeds in variants.items() if seeds}
     chart = Chart(name, partial(draw, filled), f"{experiment.title}, as in the table below") if draw else None
     command = f"spacy project run experiments . --vars.experiments {name}"
-    text = f"Mean ± standard deviation over seeds, made by `{command}`."
+    text = f"{_how(filled)} Mean ± standard deviation over seeds, made by `{command}`."
     return Section(experiment.title, text, experiment.header, rows, chart)
+
+
+def _how(variants: Variants) -> str:
+    """What the trainings have learned from, and on what they were measured."""
+    cells = [cell for seeds in variants.values() for cell in seeds]
+    shares = _range([cell["share"] for cell in cells])
+    passes = _range([round(cell["passes_made"]) for cell in cells])
+    threads = _range([cell["threads"] for cell in cells])
+    return (
+        f"Learned from {shares} % of the training documents (passes: {passes}; threads: {threads}), "
+        "measured on dev unless a column says test."
+    )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    lowest, highest = min(numbers), max(numbers)
+    return str(lowest) if lowest == highest else f"{lowest} to {highest}"
 
 
 def _training_sections(made: Dict[str, Variants]) -> List[Section]:
@@ -121,6 +138,8 @@ def markdown(parts: Sequence[Section], pictures: str) -> str:
         written.append(f"### {part.title}")
         if part.chart:
             written.append(f"![{part.chart.says}]({pictures}/{part.chart.name}.png)")
+        if part.text:
+            written.append(part.text)
         if part.rows:
             written.append(markdown_table(part.header, part.rows))
     return "\n\n".join(written)
