@@ -312,7 +312,6 @@ def init_config(
     from spacy.training import Corpus
 
     from .frozen.weights import fetch_encoder
-    from .schedule import own_passes
     from .starting.config import make_config
     from .starting.doubts import count_labels, find_doubts
 
@@ -340,7 +339,7 @@ def init_config(
             "Give a folder on another disk with --features.",
         )
     msg.good(
-        f"{output}: {start.config['training']['max_steps']:,} steps, {own_passes(start.config)} "
-        f"passes over {start.size.words:,} words; {start.layers} layers, store of at most {start.store_gb} GB"
+        f"{output}: {start.steps:,} steps, {start.steps / start.size.batches:.0f} passes over "
+        f"{start.size.words:,} words; {start.layers} layers, store of at most {start.store_gb} GB"
     )
     msg.text(f"python -m spacy train {output} --output training/{output.stem}")

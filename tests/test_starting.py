@@ -148,6 +148,7 @@ def test_the_config_trains(tiny_encoder: Callable[[str], Path], tmp_path: Path) 
     command = ["-m", "spacy", "posattn", "init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
     command += ["--encoder", tiny_encoder("bert")]
     said = run(*command, folder=tmp_path).stdout
+    assert "120 steps, 120 passes over" in " ".join(said.split())
     assert "python -m spacy train own/ner.cfg --output training/ner" in said
     assert "fewer than 50 entities" in " ".join(said.split())
     filled = tmp_path / "filled.cfg"

@@ -33,6 +33,11 @@ class Start(NamedTuple):
     layers: int
     store_gb: Optional[float]
 
+    @property
+    def steps(self) -> int:
+        """RETURNS (int): Updates of the weights that training makes."""
+        return self.config["training"]["max_steps"]
+
 
 def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str, features: Path) -> Start:
     """Fit the shipped config to a corpus.
