@@ -294,6 +294,7 @@ def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
             **about,
             "passes_made": 6,
             "threads": 2,
+            "processor": "p",
             "seed": seed,
             "encoder": "e",
             "source": "gmb",
@@ -319,6 +320,21 @@ def test_a_row_has_mean_and_spread_of_its_seeds() -> None:
         ("span F1", "minutes", "shifted edges", "dev loss", "memory, GB"),
     )
     assert rows == [("none", "2", "0.8100 ± 0.0141", "1.5 ± 0.0", "3 ± 0", "–", "–")]
+
+
+def test_times_of_another_machine_are_not_compared() -> None:
+    old = [measured(seed, 0.8, processor="old") for seed in (0, 1, 2)]
+    new = [measured(seed, 0.9, processor="new", seconds=60.0) for seed in (0, 1)]
+    fewer = measured(2, 0.9, processor="new", threads=1, seconds=600.0)
+    third = measured(0, 0.8, processor="third")
+    rows = variant_rows(
+        {"both": [*old, new[0]], "new": [new[1], fewer], "third": [third]}, ("span F1", "minutes")
+    )
+    assert rows == [
+        ("both", "4", "0.8250 ± 0.0500", "1.0"),
+        ("new", "2", "0.9000 ± 0.0000", "1.0"),
+        ("third", "1", "0.8000", "–"),
+    ]
 
 
 def test_the_csv_has_a_row_for_every_training(tmp_path: Path) -> None:

@@ -200,8 +200,14 @@ def test_what_is_not_made_is_left_out() -> None:
 def test_what_was_learned_from_is_said() -> None:
     seeds = {"a": [cell(share=1), cell(share=100)], "b": [cell(share=5)]}
     (only,) = sections({"size": seeds}, [], None)
-    assert "from 1 to 100 % of the training documents (passes: 6; threads: 2)" in only.text
+    assert "from 1 to 100 % of the training documents (passes: 6)" in only.text
     assert only.text in markdown([only], "assets/experiments")
+
+
+def test_the_machine_of_times_is_said() -> None:
+    seeds = {"none": [cell()], "soft": [cell(processor="another", threads=1), cell()]}
+    (only,) = sections({"mask": seeds}, [], None)
+    assert "Times and memory: 2 threads of a processor." in only.text
 
 
 def test_pictures_have_a_background(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ...frozen.upkeep import survey
 from ...precision import bfloat16_is_fast
-from .machine import CPU
+from .machine import CPU, processor
 from .ours import trained_scores, training_command
 from .processes import measure, peak_figure, run
 from .systems import SYSTEMS
@@ -50,7 +50,7 @@ class Setting(NamedTuple):
             "words": {name: count_words(docs) for name, docs in corpora.items()},
             "threads": self.threads,
             "cores": os.cpu_count(),
-            "processor": _processor(),
+            "processor": processor(),
             "bfloat16": bfloat16_is_fast(CPU),
             "python": platform.python_version(),
             "versions": {package: version(package) for package in PACKAGES},
@@ -108,11 +108,3 @@ def _whole_training(name: str, workload: Workload, threads: int, log: Path) -> F
         **trained_scores(output),
         "store_misses": misses,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")

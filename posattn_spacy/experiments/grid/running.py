@@ -15,6 +15,7 @@ from thinc.api import Config
 from ...corpora.files import replacing
 from ...frozen.caching import FeatureStoreCallback
 from ...schedule import measure_pass, scaled_schedule
+from ..cost.machine import processor
 from ..cost.processes import run
 from .cells import Cell, identity, read_config
 from .measuring import measure_cell, training_curve, training_history
@@ -150,6 +151,7 @@ class Workshop(NamedTuple):
             "seconds": took.seconds,
             "peak_bytes": took.peak_bytes,
             "threads": torch.get_num_threads(),
+            "processor": processor(),
             "passes_made": config["training"]["max_steps"] / batches,
             "curve": training_curve(folder / LOG),
             "history": training_history(folder / STEPS) if (folder / STEPS).is_file() else None,

@@ -1,15 +1,17 @@
 """The figures of the cells: one csv with all of them, and a table for each experiment."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 from statistics import mean
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from ...corpora.files import replacing
 from ..results import spread
 from ..tables import Rows
 
 Figures = Dict[str, Any]
+Variants = Dict[str, List[Figures]]
 
 
 class Figure(NamedTuple):
@@ -17,10 +19,12 @@ class Figure(NamedTuple):
 
     of (Callable): Takes it from what was measured; None if there is none.
     digits (int): Decimal places.
+    by_machine (bool): Whether it depends on the machine, so that only figures of one machine are compared.
     """
 
     of: Callable[[Figures], Optional[float]]
     digits: int = 4
+    by_machine: bool = False
 
 
 def _dev(key: str) -> Figure:
@@ -78,9 +82,9 @@ FIGURES = {
     "risk–coverage area": Figure(lambda cell: (cell["confidence"] or {}).get("risk_coverage_area")),
     "parameters": Figure(lambda cell: cell["trained_parameters"], 0),
     "passes": Figure(lambda cell: cell["passes_made"], 1),
-    "minutes": Figure(lambda cell: cell["seconds"] / 60, 1),
-    "memory, GB": Figure(lambda cell: _billionth(cell["peak_bytes"]), 2),
-    "words/s": Figure(lambda cell: cell["words_per_s"], 0),
+    "minutes": Figure(lambda cell: cell["seconds"] / 60, 1, by_machine=True),
+    "memory, GB": Figure(lambda cell: _billionth(cell["peak_bytes"]), 2, by_machine=True),
+    "words/s": Figure(lambda cell: cell["words_per_s"], 0, by_machine=True),
 }
 ABOUT = (
     "config",
@@ -90,16 +94,17 @@ ABOUT = (
     "passes_made",
     "seed",
     "threads",
+    "processor",
     "encoder",
     "source",
     "n_sents",
 )
 
 
-def write_csv(experiments: Dict[str, Dict[str, List[Figures]]], path: Path) -> None:
+def write_csv(experiments: Dict[str, Variants], path: Path) -> None:
     """Write the figures of all cells, one row for each that an experiment shows.
 
-    experiments (Dict[str, Dict[str, List[Figures]]]): The seeds of each variant of each experiment.
+    experiments (Dict[str, Variants]): The seeds of each variant of each experiment.
     path (Path): The file, as a whole or not at all.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
@@ -112,19 +117,38 @@ def write_csv(experiments: Dict[str, Dict[str, List[Figures]]], path: Path) -> N
                     writer.writerow([experiment, variant, *(cell[key] for key in ABOUT), *figures])
 
 
-def variant_rows(cells: Dict[str, List[Figures]], figures: Sequence[str]) -> Rows:
+def variant_rows(variants: Variants, figures: Sequence[str]) -> Rows:
     """Show an experiment, one row for each variant.
 
-    cells (Dict[str, List[Figures]]): The figures of its seeds, by variant.
+    variants (Variants): The figures of its seeds, by variant.
     figures (Sequence[str]): Which figures, of `FIGURES`.
     RETURNS (Rows): The variant, its number of seeds, and mean ± standard deviation of each figure.
     """
+    comparable = on_one_machine(variants)
     return [
-        (variant, str(len(seeds)), *(_spread(FIGURES[name], seeds) for name in figures))
-        for variant, seeds in cells.items()
+        (variant, str(len(seeds)), *(_spread(name, seeds, comparable[variant]) for name in figures))
+        for variant, seeds in variants.items()
         if seeds
     ]
 
 
-def _spread(figure: Figure, seeds: Sequence[Figures]) -> str:
-    return spread([figure.of(cell) for cell in seeds], figure.digits)
+def on_one_machine(variants: Variants) -> Variants:
+    """Leave out the seeds whose times can't be compared.
+
+    variants (Variants): The seeds of each variant.
+    RETURNS (Variants): Those made on the machine that most variants, then most seeds, were made on.
+    """
+    machines = Counter(machine for seeds in variants.values() for machine in {machine_of(c) for c in seeds})
+    seeds_on = Counter(machine_of(cell) for seeds in variants.values() for cell in seeds)
+    common = max(machines, key=lambda machine: (machines[machine], seeds_on[machine]), default=None)
+    return {name: [c for c in seeds if machine_of(c) == common] for name, seeds in variants.items()}
+
+
+def machine_of(cell: Figures) -> Tuple[int, Optional[str]]:
+    """RETURNS (Tuple[int, Optional[str]]): Threads and processor of a cell; None if it was not kept."""
+    return cell["threads"], cell["processor"]
+
+
+def _spread(name: str, seeds: Sequence[Figures], comparable: Sequence[Figures]) -> str:
+    figure = FIGURES[name]
+    return spread([figure.of(cell) for cell in (comparable if figure.by_machine else seeds)], figure.digits)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..grid.tables import FIGURES
+from ..grid.tables import FIGURES, Variants, on_one_machine
 from ..results import complete
 
 # Each stands out from white and from black.
@@ -16,7 +16,6 @@ TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
 MARKERS = "osD^vPX*"  # one for each system
 CONFIG_COLORS = {"posattn": TEAL, "positional": ORANGE}
 Cells = Sequence[Dict[str, Any]]
-Variants = Dict[str, List[Dict[str, Any]]]
 
 
 class Point(NamedTuple):
@@ -132,15 +131,16 @@ def sizes(variants: Variants) -> Figure:
 def costs(variants: Variants) -> Figure:
     """Draw what each system reaches on test, by the time its training takes."""
     figure, (axes,) = _panels(1, 4.5, width=9)
+    comparable = on_one_machine(variants)
     for (name, cells), marker in zip(variants.items(), cycle(MARKERS), strict=False):
-        reached, took = point(cells, "test span F1"), point(cells, "minutes")
+        reached, took = point(cells, "test span F1"), point(comparable[name], "minutes")
         if reached is None or took is None:
             continue
         color, size = (TEAL, 11) if name == "posattn-spacy" else (GREY, 8)
         place = (took.mean, reached.mean, reached.spread, took.spread)
         axes.errorbar(*place, fmt=marker, color=color, markersize=size, label=name)
     axes.set_xscale("log")
-    _name(axes, "minutes of training on this machine (log)", "span F1, test")
+    _name(axes, "minutes of training (log)", "span F1, test")
     if axes.containers:
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

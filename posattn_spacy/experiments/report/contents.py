@@ -1,13 +1,14 @@
 """What stands in the report, and in the README's part about experiments."""
 
 from functools import partial
+from itertools import chain
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from matplotlib.figure import Figure
 
 from ...view.fragment import sentences_html
 from ..grid.sweeps import EXPERIMENTS
-from ..grid.tables import variant_rows
+from ..grid.tables import FIGURES, Variants, machine_of, on_one_machine, variant_rows
 from ..results import SHIPPED, of
 from ..tables import markdown_table
 from . import charts
@@ -15,7 +16,6 @@ from .page import Chart, Section
 from .predictions import Predictions
 
 MARKERS = ("<!-- EXPERIMENTS: written by `spacy project run report` -->", "<!-- END OF EXPERIMENTS -->")
-Variants = charts.Variants
 
 CHARTS: Dict[str, Callable[[Variants], Figure]] = {
     "learning_rate": charts.learning_rates,
@@ -52,6 +52,8 @@ def experiment_section(name: str, variants: Variants) -> Section:
     chart = Chart(name, partial(draw, filled), f"{experiment.title}, as in the table below") if draw else None
     command = f"spacy project run experiments . --vars.experiments {name}"
     text = f"{_how(filled)} Mean ± standard deviation over seeds, made by `{command}`."
+    if any(FIGURES[figure].by_machine for figure in experiment.figures):
+        text += f" {_where(filled)}"
     return Section(experiment.title, text, experiment.header, rows, chart)
 
 
@@ -60,11 +62,17 @@ def _how(variants: Variants) -> str:
     cells = [cell for seeds in variants.values() for cell in seeds]
     shares = _range([cell["share"] for cell in cells])
     passes = _range([round(cell["passes_made"]) for cell in cells])
-    threads = _range([cell["threads"] for cell in cells])
     return (
-        f"Learned from {shares} % of the training documents (passes: {passes}; threads: {threads}), "
+        f"Learned from {shares} % of the training documents (passes: {passes}), "
         "measured on dev unless a column says test."
     )
+
+
+def _where(variants: Variants) -> str:
+    """What times were taken on; of seeds made elsewhere, they are not shown."""
+    threads, processor = machine_of(next(chain.from_iterable(on_one_machine(variants).values())))
+    used = f"{threads} {'thread' if threads == 1 else 'threads'} of {processor or 'one processor'}"
+    return f"Times and memory: {used}."
 
 
 def _range(numbers: Sequence[int]) -> str:
