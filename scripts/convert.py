@@ -39,6 +39,8 @@ def main(
             exits=1,
         )
     mark = report.source.mark
+    for file in report.removed:
+        msg.warn(f"Removed {file}, which was made from another corpus.")
     for note in report.notes:
         msg.warn(f"{mark}{note}")
     for name, n in report.repairs.items():

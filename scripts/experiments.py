@@ -60,21 +60,29 @@ def main(
         todo = [(str(task.cell.place), f"{each / 60:.1f}") for task, each in zip(tasks, seconds, strict=True)]
         msg.table(todo, header=("training", "minutes"), divider=True, aligns=("l", "r"))
         return
+    failed: List[str] = []
     with tqdm(total=round(sum(seconds)), unit="s") as bar:
         for number, (task, expected) in enumerate(zip(tasks, seconds, strict=True), start=1):
             bar.set_description(f"{number} of {len(tasks)}: {task.cell.place}")
             with workshop.claimed(task.cell) as is_ours:
                 if is_ours and not workshop.is_made(*task):
-                    workshop.make(task)
+                    try:
+                        workshop.make(task)
+                    except RuntimeError as error:
+                        failed.append(f"{task.cell.place}: {error}")
             bar.update(round(expected))
     for experiment in chosen.values():
         msg.divider(f"{mark}{experiment.title}")
         aligns = ["l", *"r" * (len(experiment.header) - 1)]
         rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
         msg.table(rows, header=experiment.header, divider=True, aligns=aligns)
-    path = figures / "experiments.csv"
+    path = figures / plan.csv_name
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")
+    for reason in failed:
+        msg.fail(reason)
+    if failed:
+        msg.fail(f"{len(failed)} of {len(tasks)} trainings failed, see above: run again to try them", exits=1)
 
 
 if __name__ == "__main__":

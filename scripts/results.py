@@ -48,7 +48,7 @@ def main(
     corpus = srsly.read_json(report)
     mark = sample_mark(corpus["kind"])
     variables = {"encoder": encoder, "lang": lang, "gpu_id": gpu_id}
-    runs = planned_runs(list(corpus["splits"]), seeds)
+    runs = planned_runs(list(corpus["splits"]), corpus["read"]["types"], seeds)
     for number, run in enumerate(runs, start=1):
         msg.divider(f"{mark}{number} of {len(runs)}: {run.config}, split {run.split}, seed {run.seed}")
         for command in missing_steps(Path(), run, variables):

@@ -387,10 +387,10 @@ def test_a_wrong_log_ends_the_command(tmp_path: Path) -> None:
 def test_a_corpus_without_documents_is_refused(tmp_path: Path) -> None:
     plain_pipeline().to_disk(tmp_path / "model")
     DocBin().to_disk(tmp_path / "dev.spacy")
-    result = run(
+    said = run(
         *("-m", "spacy", "posattn", "doctor", tmp_path / "model", tmp_path / "dev.spacy"), fails=True
-    )
-    assert "has no documents" in result.stdout
+    ).stdout
+    assert "has no documents" in " ".join(said.split())
 
 
 def test_a_pipeline_without_our_component_is_refused(tmp_path: Path) -> None:

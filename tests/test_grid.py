@@ -112,20 +112,28 @@ def test_more_training_is_expected_to_take_longer() -> None:
     assert slow > seconds[-1]
 
 
+def test_figures_of_another_plan_do_not_replace_the_published_ones() -> None:
+    assert Plan("file-order", 25, 6, 3).csv_name == "experiments.csv"
+    others = {Plan("given", 25, 6, 3), Plan("file-order", 10, 6, 3), Plan("file-order", 25, 3, 3)}
+    names = {plan.csv_name for plan in {*others, Plan("file-order", 25, 6, 1)}}
+    assert len(names - {"experiments.csv"}) == 4
+
+
 # Cells
 
 
-def test_figures_belong_to_config_settings_corpus_encoder_and_seed() -> None:
-    one = identity(CELL, ABOUT, "encoder")
-    assert one == identity(CELL, dict(ABOUT), "encoder")
+def test_figures_belong_to_config_settings_corpus_encoder_language_and_seed() -> None:
+    one = identity(CELL, ABOUT, "encoder", "en")
+    assert one == identity(CELL, dict(ABOUT), "encoder", "en")
     others = [
-        identity(CELL, {**ABOUT, "md5": "1"}, "encoder"),
-        identity(CELL, ABOUT, "another"),
-        identity(CELL._replace(seed=1), ABOUT, "encoder"),
-        identity(CELL._replace(changes=((DROPOUT, 0.3),)), ABOUT, "encoder"),
-        identity(CELL._replace(config="paper"), ABOUT, "encoder"),
+        identity(CELL, {**ABOUT, "md5": "1"}, "encoder", "en"),
+        identity(CELL, ABOUT, "another", "en"),
+        identity(CELL, ABOUT, "encoder", "de"),
+        identity(CELL._replace(seed=1), ABOUT, "encoder", "en"),
+        identity(CELL._replace(changes=((DROPOUT, 0.3),)), ABOUT, "encoder", "en"),
+        identity(CELL._replace(config="paper"), ABOUT, "encoder", "en"),
     ]
-    assert len({one, *others}) == 6
+    assert len({one, *others}) == 7
 
 
 def workshop_in(folder: Path) -> Workshop:
@@ -135,7 +143,7 @@ def workshop_in(folder: Path) -> Workshop:
 def keep(workshop: Workshop, cell: Cell, **figures: Any) -> None:
     path = workshop.file_of(cell)
     path.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(path, {"identity": identity(cell, ABOUT, "encoder"), "test": None, **figures})
+    srsly.write_json(path, {"identity": identity(cell, ABOUT, "encoder", "en"), "test": None, **figures})
 
 
 def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
@@ -261,8 +269,8 @@ def test_the_curve_is_what_spacy_logged(tmp_path: Path) -> None:
         {"epoch": 0, "step": 0, "loss": 4.0, "span_f": 0.01, "flat_f": 0.02},
         {"epoch": 1, "step": 10, "loss": 20.0, "span_f": 0.81, "flat_f": None},
     ]
-    assert passes_until({"curve": curve}, 0.8) == 1
-    assert passes_until({"curve": curve}, 0.82) is None
+    assert passes_until({"curve": curve, "passes_made": 2}, 0.8) == 2  # by steps, not by epochs
+    assert passes_until({"curve": curve, "passes_made": 2}, 0.82) is None
     steps = [{"step": step, "categorical": loss} for step, loss in ((0, 9.0), (4, 3.0), (9, 1.0))]
     assert training_loss({"curve": curve, "history": {"steps": steps}}) == 2.0
     assert training_loss({"curve": curve, "history": None}) is None

@@ -198,9 +198,8 @@ def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> N
     assert cell["head"]["padded"] > 0
     assert cell["seconds"] > 0
     assert len(cell["history"]["dev"]) == len(cell["curve"]) > 1
-    rows = list(
-        csv.DictReader((project / "metrics/sample/tiny-encoder/experiments.csv").read_text().splitlines())
-    )
+    name = "experiments-file-order-25-6-passes-1-seeds.csv"
+    rows = list(csv.DictReader((project / f"metrics/sample/tiny-encoder/{name}").read_text().splitlines()))
     assert [(row["experiment"], row["config"], row["seed"]) for row in rows] == [
         ("replication", "paper", "0")
     ]
@@ -215,6 +214,20 @@ def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> N
     again = run_command(project, "experiments")
     assert "0 trainings are missing" in again
     assert "Replication of the paper" in again
+
+
+def test_a_training_that_fails_does_not_keep_others_from_being_shown(project: Path) -> None:
+    result = run(
+        *("scripts/experiments.py", "replication", "--seeds", 2, "--encoder", project / "tiny-encoder"),
+        folder=project,
+        fails=True,
+        SPACY_CONFIG_OVERRIDES="--training.dropout none",
+    )
+    said = result.stdout + result.stderr
+    assert "paper/file-order-100/own-passes/as-it-is/1: " in said
+    assert "training -> dropout" in said
+    assert "1 of 1 trainings failed" in said
+    assert "Replication of the paper" in said
 
 
 def test_second_run_skips_what_is_up_to_date(project: Path) -> None:

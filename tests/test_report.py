@@ -207,6 +207,8 @@ def test_what_was_learned_from_is_said() -> None:
 def test_the_machine_of_times_is_said() -> None:
     seeds = {"none": [cell()], "soft": [cell(processor="another", threads=1), cell()]}
     (only,) = sections({"mask": seeds}, [], None)
+    assert "Times and memory: 2 threads of a processor; those of seeds made elsewhere are left" in only.text
+    (only,) = sections({"mask": {"none": [cell()]}}, [], None)
     assert "Times and memory: 2 threads of a processor." in only.text
 
 

@@ -145,12 +145,17 @@ def test_readme_has_the_places_for_the_tables() -> None:
 
 
 def test_variants_are_trained_on_the_main_split_alone() -> None:
-    runs = planned_runs(["file-order", "random42"], 2)
+    runs = planned_runs(["file-order", "random42"], ["geo", "art", "eve", "nat"], 2)
     assert len(runs) == len(set(runs)) == 10
     assert {run.config for run in runs if run.split == "random42"} == {"posattn"}
     assert {run.config for run in runs if run.split == "file-order"} == {
         *("posattn", "positional", "features", "rare")
     }
+
+
+def test_rare_labels_are_weighted_where_they_are() -> None:
+    runs = planned_runs(["given"], ["geo", "art"], 1)
+    assert {run.config for run in runs} == {"posattn", "positional", "features"}
 
 
 @pytest.mark.parametrize(("scores", "passes"), [([0.83, 0.84, 0.85], 2), ([0.83, 0.839], None)])
@@ -161,7 +166,7 @@ def test_passes_are_counted_until_dev_is_good_enough(
     for path in (run.metrics, run.training):
         (tmp_path / path).mkdir(parents=True)
     srsly.write_json(tmp_path / run.metrics / "test.json", {"source": "gmb"})
-    lines = [{"epoch": epoch, "score": score} for epoch, score in enumerate([0.01, *scores])]
+    lines = [{"step": 7 * n, "epoch": 0, "score": score} for n, score in enumerate([0.01, *scores])]
     # spaCy's first line is of the untrained pipeline.
     srsly.write_jsonl(tmp_path / run.training / "log.jsonl", lines)
     srsly.write_json(tmp_path / run.training / "pass.json", {"batches": 7, "words": 1000})

@@ -48,6 +48,8 @@ class Report:
     cut_off (Optional[CutOff]): The cut-off sentence.
     repairs (Dict[str, int]): What was repaired, and how often.
     notes (List[str]): What the user should know, one sentence each.
+    removed (List[Path]): Files of another corpus that were removed; no part of corpus.json, which is the
+        same for the same corpus.
     """
 
     source: Source
@@ -57,6 +59,7 @@ class Report:
     cut_off: Optional[CutOff]
     repairs: Dict[str, int]
     notes: List[str]
+    removed: List[Path]
 
     def to_json(self) -> Dict[str, Any]:
         """Build what is written to corpus.json; the counts of a part stand side by side."""
@@ -110,10 +113,8 @@ def convert(source: Source, out_dir: Path, options: Format, *, n_sents: int = 1,
         splits=counts,
         cut_off=next((cut for cut in map(_cut_off, files) if cut), None),
         repairs=dict(sum((file.repairs for file in files), Counter())),
-        notes=[
-            *dict.fromkeys(note for file in files for note in file.notes),
-            *_remove_other_splits(out_dir, splits),
-        ],
+        notes=list(dict.fromkeys(note for file in files for note in file.notes)),
+        removed=_remove_other_splits(out_dir, splits),
     )
     with replacing(out_dir / REPORT_NAME) as temporary:
         temporary.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -179,7 +180,7 @@ def _cut_off(documents: Documents) -> Optional[CutOff]:
     return CutOff(documents.ids[documents.cut_off], len(doc), len(doc.ents))
 
 
-def _remove_other_splits(out_dir: Path, written: Dict[str, Dict[str, List[Doc]]]) -> List[str]:
+def _remove_other_splits(out_dir: Path, written: Dict[str, Dict[str, List[Doc]]]) -> List[Path]:
     """Remove what another corpus left behind, lest a training run mixes the two."""
     stale = [
         file
@@ -190,4 +191,4 @@ def _remove_other_splits(out_dir: Path, written: Dict[str, Dict[str, List[Doc]]]
     ]
     for file in stale:
         file.unlink()
-    return [f"Removed {file}, which was made from another corpus." for file in stale]
+    return stale

@@ -61,8 +61,8 @@ def attention_is_focused(report: HeadReport) -> Finding:
     return judged(
         entropy < UNIFORM,
         f"The entropy of the attention is {entropy:.0%} of that of attention spread evenly over the text.",
-        "The attention is spread evenly, as if the mask were not applied: check that "
-        'components.posattn_ner.model.mask is not "none", and train for longer.',
+        "The attention is spread evenly, as if the mask were not applied: check "
+        "components.posattn_ner.model.mask if there should be one, and train for longer.",
     )
 
 
@@ -75,6 +75,7 @@ def attention_lies_on_entities(report: HeadReport) -> Finding:
         lift >= LIFT,
         f"{report.entity_attention:.0%} of the attention goes to tokens inside entities, which are "
         f"{report.entity_tokens:.0%} of the tokens.",
-        "The attention is spread as if the mask were not applied: the gate does not tell entities from other "
-        "tokens. Raise components.posattn_ner.positional_weight, or pad_ratio.",
+        "The attention is spread as if the mask were not applied. With a mask, the gate does not tell "
+        "entities from other tokens: raise components.posattn_ner.positional_weight, or pad_ratio. "
+        "Without one, train for longer, or with a higher training.optimizer.learn_rate.initial_rate.",
     )

@@ -132,8 +132,9 @@ def scores_follow_the_loss(log: Log) -> Finding:
     return judged(
         gain >= enough or fall < FALL,
         f"From the first evaluation on flat F1 rose by {gain:.4f}, and the loss fell by {fall:.0%}.",
-        "The head learns tags but not where entities are: the positional weight is too low. Raise "
-        "components.posattn_ner.positional_weight, for instance to 0.25.",
+        "The head learns tags but not where entities are: the positional weight is too low, or the learning "
+        "rate. Raise components.posattn_ner.positional_weight, for instance to 0.25, or "
+        "training.optimizer.learn_rate.initial_rate.",
     )
 
 

@@ -4,7 +4,7 @@ import json
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import srsly
 
@@ -128,15 +128,17 @@ CONFIDENCE_GOALS = tuple(
 )
 
 
-def planned_runs(splits: Sequence[str], seeds: int) -> List[Run]:
+def planned_runs(splits: Sequence[str], labels: Container[str], seeds: int) -> List[Run]:
     """List the trainings that the tables need.
 
     splits (Sequence[str]): The splits of the corpus, the main one first; only the shipped config is trained
         on the others.
+    labels (Container[str]): The labels of the corpus; without those that are weighted, nothing is.
     seeds (int): How many seeds of each.
     RETURNS (List[Run]): The runs.
     """
-    variants = [(config, splits[0]) for config in CONFIGS if config != SHIPPED]
+    left_out = {SHIPPED} if all(label in labels for label in RARE) else {SHIPPED, WEIGHTED}
+    variants = [(config, splits[0]) for config in CONFIGS if config not in left_out]
     groups = [*((SHIPPED, split) for split in splits), *variants]
     return [Run(config, split, seed) for (config, split), seed in product(groups, range(seeds))]
 
@@ -150,11 +152,12 @@ def read_run(project: Path, run: Run) -> Measured:
         `DEV_GOAL`, None if it never did.
     """
     measured = json.loads((project / run.metrics / "test.json").read_text(encoding="utf-8"))
-    # The first evaluation is before any training, at epoch 0.
     log = srsly.read_jsonl(project / run.training / "log.jsonl")
-    passes = next((line["epoch"] for line in log if line["score"] >= DEV_GOAL), None)
-    words = srsly.read_json(project / run.training / "pass.json")["words"]
-    return {**measured, "passes": passes, "words": passes and passes * words}
+    size = srsly.read_json(project / run.training / "pass.json")
+    # Not by spaCy's count of epochs, which can be one behind.
+    step = next((line["step"] for line in log if line["score"] >= DEV_GOAL), None)
+    passes = step and step / size["batches"]
+    return {**measured, "passes": passes, "words": passes and passes * size["words"]}
 
 
 def spread(values: Sequence[Optional[float]], digits: int = 4) -> str:

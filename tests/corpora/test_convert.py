@@ -167,8 +167,10 @@ def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_p
         (folder / f"{part}.conll").write_text(conll_text(1))
     report = convert(identify(folder), out, Format())
     assert sorted(path.parent.name for path in out.rglob("*.spacy")) == ["given"] * 3
-    removed = [note for note in report.notes if note.startswith("Removed")]
-    assert len(removed) == 6
+    assert len(report.removed) == 6
+    known = (out / "corpus.json").read_bytes()
+    assert not convert(identify(folder), out, Format()).removed
+    assert (out / "corpus.json").read_bytes() == known
 
 
 @pytest.mark.parametrize(

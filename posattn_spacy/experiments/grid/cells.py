@@ -68,15 +68,16 @@ def config_path(cell: Cell) -> Path:
     return CONFIGS / f"{cell.config}.cfg"
 
 
-def identity(cell: Cell, corpus: Dict[str, Any], encoder: str) -> str:
-    """Sum up what a cell's figures depend on, as far as users change it: its config, the corpus, the encoder.
+def identity(cell: Cell, corpus: Dict[str, Any], encoder: str, lang: str) -> str:
+    """Sum up what a cell's figures depend on, as far as users change it.
 
     cell (Cell): The cell.
     corpus (Dict[str, Any]): What is known of the corpus.
     encoder (str): Name of the encoder.
+    lang (str): Language of the pipeline.
     RETURNS (str): Hexadecimal digits.
     """
-    described = [read_config(cell, {}).to_str(), cell._asdict(), corpus, encoder]
+    described = [read_config(cell, {}).to_str(), cell._asdict(), corpus, encoder, lang]
     text = json.dumps(described, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 

@@ -72,7 +72,7 @@ class Workshop(NamedTuple):
             return False
         figures = self.read(cell)
         measured = figures["test"] is not None or not on_test
-        return measured and figures["identity"] == identity(cell, self.about, self.encoder)
+        return measured and figures["identity"] == self._identity(cell)
 
     def read(self, cell: Cell) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The figures of a cell."""
@@ -142,7 +142,7 @@ class Workshop(NamedTuple):
         command += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
         took = run(command, torch.get_num_threads(), folder / "output.txt")
         figures = {
-            "identity": identity(cell, self.about, self.encoder),
+            "identity": self._identity(cell),
             **cell._asdict(),
             "setting": cell.setting,
             "encoder": self.encoder,
@@ -161,6 +161,9 @@ class Workshop(NamedTuple):
             temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         for made in (folder / "model-best", folder / "model-last", own_store):
             shutil.rmtree(made, ignore_errors=True)
+
+    def _identity(self, cell: Cell) -> str:
+        return identity(cell, self.about, self.encoder, self.lang)
 
     def _config(self, cell: Cell, folder: Path, store: Optional[Path]) -> Tuple[Config, int]:
         """The config that a cell is trained with, in full, and the number of batches of a pass."""

@@ -72,6 +72,13 @@ class Plan(NamedTuple):
     passes: int
     seeds: int
 
+    @property
+    def csv_name(self) -> str:
+        """RETURNS (str): A file for its figures, lest those of another plan are lost."""
+        if self == PUBLISHED:
+            return "experiments.csv"
+        return f"experiments-{self.split}-{self.share}-{self.passes}-passes-{self.seeds}-seeds.csv"
+
 
 # The one whose figures the README shows, or one with more seeds.
 PUBLISHED = Plan("file-order", 25, 6, 3)

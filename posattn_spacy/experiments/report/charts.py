@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..grid.tables import FIGURES, Variants, on_one_machine
+from ..grid.tables import FIGURES, Variants, on_one_machine, passes_at
 from ..results import complete
 
 # Each stands out from white and from black.
@@ -64,7 +64,7 @@ def curves(named: Variants) -> Figure:
     figure, (axes,) = _panels(1, 4)
     for (name, cells), color in zip(named.items(), (TEAL, ORANGE, VIOLET, GREY), strict=False):
         runs = [[row["span_f"] for row in cell["curve"][1:]] for cell in cells]
-        passes = [row["epoch"] for row in cells[0]["curve"][1:]]
+        passes = [passes_at(cells[0], row) for row in cells[0]["curve"][1:]]
         scores = np.array([run[: min(map(len, runs))] for run in runs])
         passes = passes[: scores.shape[1]]
         axes.plot(passes, scores.mean(0), "o-", color=color, label=name)

@@ -72,7 +72,9 @@ def _where(variants: Variants) -> str:
     """What times were taken on; of seeds made elsewhere, they are not shown."""
     threads, processor = machine_of(next(chain.from_iterable(on_one_machine(variants).values())))
     used = f"{threads} {'thread' if threads == 1 else 'threads'} of {processor or 'one processor'}"
-    return f"Times and memory: {used}."
+    elsewhere = sum(map(len, variants.values())) - sum(map(len, on_one_machine(variants).values()))
+    left_out = "; those of seeds made elsewhere are left out" if elsewhere else ""
+    return f"Times and memory: {used}{left_out}."
 
 
 def _range(numbers: Sequence[int]) -> str:
