@@ -12,6 +12,8 @@ from posattn_spacy.corpora.locate import sample_mark
 
 def main(report: Annotated[Path, typer.Argument(help="The corpus.json of the converted corpus")]) -> None:
     """Print a notice if a converted corpus is the sample corpus; else nothing."""
+    if not report.is_file():
+        msg.fail(f"There is no {report}: run `python -m spacy project run all` first.", exits=1)
     mark = sample_mark(srsly.read_json(report)["kind"])
     if mark:
         msg.warn(f"{mark}The figures that follow come from the project's small sample and mean nothing.")
