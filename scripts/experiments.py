@@ -1,7 +1,7 @@
 """Make the experiments that are missing, and put what they give into tables."""
 
 from pathlib import Path
-from typing import Annotated, List
+from typing import Annotated, Dict, List
 
 import spacy
 import srsly
@@ -60,7 +60,7 @@ def main(
         todo = [(str(task.cell.place), f"{each / 60:.1f}") for task, each in zip(tasks, seconds, strict=True)]
         msg.table(todo, header=("training", "minutes"), divider=True, aligns=("l", "r"))
         return
-    failed: List[str] = []
+    failed: Dict[Path, RuntimeError] = {}
     with tqdm(total=round(sum(seconds)), unit="s") as bar:
         for number, (task, expected) in enumerate(zip(tasks, seconds, strict=True), start=1):
             bar.set_description(f"{number} of {len(tasks)}: {task.cell.place}")
@@ -69,7 +69,7 @@ def main(
                     try:
                         workshop.make(task)
                     except RuntimeError as error:
-                        failed.append(f"{task.cell.place}: {error}")
+                        failed[task.cell.place] = error
             bar.update(round(expected))
     for experiment in chosen.values():
         msg.divider(f"{mark}{experiment.title}")
@@ -79,8 +79,9 @@ def main(
     path = figures / plan.csv_name
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")
-    for reason in failed:
-        msg.fail(reason)
+    for place, reason in failed.items():
+        msg.fail(f"{mark}{place}")
+        typer.echo(reason)
     if failed:
         msg.fail(f"{len(failed)} of {len(tasks)} trainings failed, see above: run again to try them", exits=1)
 

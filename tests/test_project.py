@@ -224,7 +224,7 @@ def test_a_training_that_fails_does_not_keep_others_from_being_shown(project: Pa
         SPACY_CONFIG_OVERRIDES="--training.dropout none",
     )
     said = result.stdout + result.stderr
-    assert "paper/file-order-100/own-passes/as-it-is/1: " in said
+    assert "✘ [sample corpus] paper/file-order-100/own-passes/as-it-is/1" in said
     assert "dropout\tInput should be a valid number" in said
     assert "1 of 1 trainings failed" in said
     assert "Replication of the paper" in said
