@@ -70,9 +70,10 @@ def _how(variants: Variants) -> str:
 
 def _where(variants: Variants) -> str:
     """What times were taken on; of seeds made elsewhere, they are not shown."""
-    threads, processor = machine_of(next(chain.from_iterable(on_one_machine(variants).values())))
+    shown = list(chain.from_iterable(on_one_machine(variants).values()))
+    threads, processor = machine_of(shown[0])
     used = f"{threads} {'thread' if threads == 1 else 'threads'} of {processor or 'one processor'}"
-    elsewhere = sum(map(len, variants.values())) - sum(map(len, on_one_machine(variants).values()))
+    elsewhere = sum(map(len, variants.values())) - len(shown)
     left_out = "; those of seeds made elsewhere are left out" if elsewhere else ""
     return f"Times and memory: {used}{left_out}."
 
