@@ -126,6 +126,12 @@ def test_a_chart_leaves_out_what_is_not_measured() -> None:
     assert sum(drawn_points(less)) < sum(drawn_points(full))
 
 
+def test_minutes_are_plain_numbers() -> None:
+    systems = {str(seconds): [cell(seconds=seconds)] for seconds in (30, 3000)}
+    (axes,) = charts.costs(systems).axes
+    assert {"0.5", "1", "2", "5", "10", "20", "50"} <= {tick.get_text() for tick in axes.get_xticklabels()}
+
+
 def test_curves_end_where_the_shortest_seed_does() -> None:
     short = cell(curve=cell()["curve"][:3])
     (points,) = drawn_points(charts.curves({"posattn": [cell(), short]}))

@@ -72,6 +72,11 @@ def test_spread_is_mean_and_standard_deviation(values: List[Optional[float]], sh
     assert spread(values) == shown
 
 
+def test_thousands_are_set_apart() -> None:
+    assert spread([22_751_184], 0) == "22,751,184"
+    assert spread([1000, 3000], 0) == "2,000 ± 1,414"
+
+
 @pytest.mark.parametrize(
     ("bound", "at_least", "verdict"),
     [(0.849, True, "✓"), (0.851, True, "✗"), (0.851, False, "✓"), (0.849, False, "✗"), (None, True, "")],

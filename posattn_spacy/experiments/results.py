@@ -171,8 +171,8 @@ def spread(values: Sequence[Optional[float]], digits: int = 4) -> str:
     known = complete(values)
     if not known:
         return "–"
-    shown = f"{mean(known):.{digits}f}".replace("-", "−")
-    return f"{shown} ± {stdev(known):.{digits}f}" if len(known) > 1 else shown
+    shown = f"{mean(known):,.{digits}f}".replace("-", "−")
+    return f"{shown} ± {stdev(known):,.{digits}f}" if len(known) > 1 else shown
 
 
 def complete(values: Sequence[Optional[float]]) -> List[float]:

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from ..grid.tables import FIGURES, Variants, on_one_machine, passes_at
 from ..results import complete
@@ -140,6 +141,9 @@ def costs(variants: Variants) -> Figure:
         place = (took.mean, reached.mean, reached.spread, took.spread)
         axes.errorbar(*place, fmt=marker, color=color, markersize=size, label=name)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
     _name(axes, "minutes of training (log)", "span F1, test")
     if axes.containers:
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
