@@ -15,7 +15,7 @@ from ..results import complete
 # Each stands out from white and from black.
 TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
 MARKERS = "osD^vPX*"  # one for each system
-CONFIG_COLORS = {"posattn": TEAL, "positional": ORANGE}
+COLORS = (TEAL, ORANGE, GREY, VIOLET)  # one for each line
 Cells = Sequence[Dict[str, Any]]
 
 
@@ -63,7 +63,7 @@ def training(history: Dict[str, List[Dict[str, Any]]]) -> Figure:
 def curves(named: Variants) -> Figure:
     """Draw span F1 on dev after each pass, mean and range over seeds."""
     figure, (axes,) = _panels(1, 4)
-    for (name, cells), color in zip(named.items(), (TEAL, ORANGE, VIOLET, GREY), strict=False):
+    for (name, cells), color in zip(named.items(), COLORS, strict=False):
         runs = [[row["span_f"] for row in cell["curve"][1:]] for cell in cells]
         passes = [passes_at(cells[0], row) for row in cells[0]["curve"][1:]]
         scores = np.array([run[: min(map(len, runs))] for run in runs])
@@ -114,14 +114,15 @@ def learning_rates(variants: Variants) -> Figure:
 
 
 def sizes(variants: Variants) -> Figure:
-    """Draw span F1 by the share of the training documents, for each config."""
+    """Draw span F1 by the share of the training documents, for each system."""
     figure, (axes,) = _panels(1, 4)
-    shares = sorted({float(name.split()[0]) for name in variants})
-    for config, color in CONFIG_COLORS.items():
-        rows = {
-            float(name.split()[0]): cells for name, cells in variants.items() if name.endswith(f" {config}")
-        }
-        _line(axes, rows, "span F1", f"configs/{config}.cfg", color)
+    systems: Dict[str, Variants] = {}
+    for name, cells in variants.items():
+        share, system = name.split(" %, ")
+        systems.setdefault(system, {})[share] = cells
+    for (system, by_share), color in zip(systems.items(), COLORS, strict=False):
+        _line(axes, {float(share): cells for share, cells in by_share.items()}, "span F1", system, color)
+    shares = sorted({float(share) for by_share in systems.values() for share in by_share})
     axes.set_xscale("log")
     axes.set_xticks(shares, [f"{share:g} %" for share in shares])
     axes.minorticks_off()
