@@ -116,13 +116,13 @@ def learning_rates(variants: Variants) -> Figure:
 def sizes(variants: Variants) -> Figure:
     """Draw span F1 by the share of the training documents, for each system."""
     figure, (axes,) = _panels(1, 4)
-    systems: Dict[str, Variants] = {}
+    systems: Dict[str, Dict[float, List[Dict[str, Any]]]] = {}
     for name, cells in variants.items():
         share, system = name.split(" %, ")
-        systems.setdefault(system, {})[share] = cells
+        systems.setdefault(system, {})[float(share)] = cells
     for (system, by_share), color in zip(systems.items(), COLORS, strict=False):
-        _line(axes, {float(share): cells for share, cells in by_share.items()}, "span F1", system, color)
-    shares = sorted({float(share) for by_share in systems.values() for share in by_share})
+        _line(axes, by_share, "span F1", system, color)
+    shares = sorted(set().union(*systems.values()))
     axes.set_xscale("log")
     axes.set_xticks(shares, [f"{share:g} %" for share in shares])
     axes.minorticks_off()
