@@ -1,8 +1,9 @@
 """Writing what was predicted to a document, beside the entities that are already there."""
 
-from typing import List, Optional, Sequence
+from typing import List, Sequence, Tuple
 
 import numpy as np
+from spacy.attrs import ENT_IOB
 from spacy.tokens import Doc, Span, SpanGroup
 
 from .tagging import Spans
@@ -17,13 +18,25 @@ def taken_tokens(doc: Doc, overwrite: bool) -> np.ndarray:
     """
     if overwrite or not doc.has_annotation("ENT_IOB"):
         return np.zeros(len(doc), dtype=bool)
-    return np.array([token.ent_iob in (1, 3) for token in doc], dtype=bool)
+    iob = doc.to_array(ENT_IOB)
+    return (iob == 1) | (iob == 3)
+
+
+def taken_words(taken: np.ndarray, places: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Say what taken tokens mean for the words of a document.
+
+    taken (np.ndarray): (tokens,) bool.
+    places (np.ndarray): (words,) int64 token of each word.
+    RETURNS (Tuple[np.ndarray, np.ndarray]): (words,) bool each: those that are taken, and those that continue
+        no entity, since white space before them is taken.
+    """
+    before = np.append(0, taken.cumsum())  # (tokens + 1,) how many are taken before each
+    ends = np.append(0, places[:-1] + 1)  # where the word before ends
+    return taken[places], before[places] > before[ends]
 
 
 def write_spans(doc: Doc, key: str, spans: Spans, labels: Sequence[str], taken: np.ndarray) -> List[Span]:
     """Put spans into `doc.spans`, with their probabilities as the group's `scores`, as spaCy's spancat does.
-
-    They do not begin or end in white space.
 
     doc (Doc): The document.
     key (str): Name of the group.
@@ -34,9 +47,8 @@ def write_spans(doc: Doc, key: str, spans: Spans, labels: Sequence[str], taken: 
     """
     found, scores = [], []
     for start, stop, label, probability in zip(*(field.tolist() for field in spans), strict=True):
-        span = _trimmed(doc, start, stop, labels[label])
-        if span is not None and not taken[span.start : span.end].any():
-            found.append(span)
+        if not taken[start:stop].any():
+            found.append(Span(doc, start, stop, label=labels[label]))
             scores.append(probability)
     attrs = {"scores": np.array(scores, dtype=np.float32)}
     doc.spans[key] = SpanGroup(doc, name=key, spans=found, attrs=attrs)
@@ -58,12 +70,3 @@ def write_entities(doc: Doc, entities: List[Span], taken: np.ndarray) -> None:
         free[entity.start : entity.end] = False
     outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
     doc.set_ents(entities, outside=outside, default="unmodified")
-
-
-def _trimmed(doc: Doc, start: int, stop: int, label: str) -> Optional[Span]:
-    """Make a span without white space at its edges; nothing if it is all white space."""
-    while start < stop and doc[start].is_space:
-        start += 1
-    while start < stop and doc[stop - 1].is_space:
-        stop -= 1
-    return Span(doc, start, stop, label=label) if start < stop else None

@@ -127,24 +127,23 @@ def keep_mask(gate: Tensor, layout: Layout, pad_ratio: float) -> Tensor:
     return layout.unpad(ranks >= n_pad[:, None])
 
 
-class Dropout(nn.Module):
-    """Dropout whose rate is rounded to a 256th, so that one random number serves for eight elements.
+def dropout(x: Tensor, rate: float) -> Tensor:
+    """Set each element to 0 with probability `rate`, and scale the others so that the mean stays.
 
-    Drawing random numbers otherwise takes longer on a CPU than what is done with them.
+    The rate is rounded to a 256th, so that one random number serves for eight elements: drawing them
+    otherwise takes longer on a CPU than what is done with them. It is an argument everywhere, and no state of
+    a module, so that a prediction in another thread knows nothing of a training.
+
+    x (Tensor): Any shape.
+    rate (float): From 0, which draws nothing, to below 1.
+    RETURNS (Tensor): The same shape.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.p = 0.0
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Set each element to 0 with probability `p`, and scale the others so that the mean stays."""
-        dropped = round(256 * self.p)
-        if not self.training or not dropped:
-            return x
-        words = torch.empty(x.numel() // 8 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        random_bytes = words.view(torch.uint8)[: x.numel()].view(x.shape)
-        return x * (random_bytes >= dropped).to(x.dtype).mul_(256 / (256 - dropped))
+    dropped = round(256 * rate)
+    if not dropped:
+        return x
+    words = torch.empty(x.numel() // 8 + 1, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    random_bytes = words.view(torch.uint8)[: x.numel()].view(x.shape)
+    return x * (random_bytes >= dropped).to(x.dtype).mul_(256 / (256 - dropped))
 
 
 class LayerMix(nn.Module):
@@ -157,13 +156,12 @@ class LayerMix(nn.Module):
     def __init__(self, input_width: int, width: int) -> None:
         super().__init__()
         self.matrices = nn.Linear(input_width, width)
-        self.dropout = Dropout()
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, drop: float = 0.0) -> Tensor:
         """(rows, layers · encoder width) → (rows, width)."""
         features = features.to(product_type(self.matrices.weight))
         weight = self.matrices.weight
-        weight = weight * self.dropout(torch.ones_like(weight[:1]))
+        weight = weight * dropout(torch.ones_like(weight[:1]), drop)
         return F.linear(F.layer_norm(features, features.shape[1:]), weight, self.matrices.bias)
 
 
@@ -198,15 +196,15 @@ class AttentionBlock(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.feed_forward = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.feed_forward_norm = nn.LayerNorm(width)
-        self.dropout = Dropout()
 
-    def forward(self, x: Tensor, key_bias: Tensor, layout: Layout) -> Tensor:
+    def forward(self, x: Tensor, key_bias: Tensor, layout: Layout, drop: float = 0.0) -> Tensor:
         """Let every row attend to the rows of its own text.
 
         x (Tensor): (rows, width).
         key_bias (Tensor): (rows,) added to the logits of every query for this key; -inf takes the
             key out. At least one key of a text must stay.
         layout (Layout): The texts the rows belong to.
+        drop (float): The dropout rate.
         RETURNS (Tensor): (rows, width).
         """
         heads = layout.pad(self.query_key_value(x)).unflatten(2, (3, self.n_heads, -1))
@@ -218,8 +216,8 @@ class AttentionBlock(nn.Module):
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=query.shape[2] ** -0.5)
         mixed = torch.bmm(self.softmax(logits), value).unflatten(0, (-1, self.n_heads))
         mixed = layout.unpad(mixed.transpose(1, 2).flatten(2))  # (rows, width)
-        x = self.attention_norm(x + self.dropout(self.output(mixed)))
-        return self.feed_forward_norm(x + self.dropout(self.feed_forward(x)))
+        x = self.attention_norm(x + dropout(self.output(mixed), drop))
+        return self.feed_forward_norm(x + dropout(self.feed_forward(x), drop))
 
     def _position_bias(self, layout: Layout) -> Tensor:
         """(1 or batch, heads, time, time) learned bias of each clipped distance."""
@@ -247,71 +245,67 @@ class PositionalTagger(nn.Module):
         )
         self.tags = nn.Linear(width, config.n_tags)
         self.edges = nn.Linear(width, 2)
-        self.dropout = Dropout()
         self.register_buffer("pad_embedding", torch.zeros(config.input_width))
 
     def forward(
-        self, features: Tensor, lengths: Tensor, words: Optional[Tensor] = None
+        self, features: Tensor, lengths: Tensor, words: Optional[Tensor] = None, drop: float = 0.0
     ) -> Tuple[Tensor, Tensor]:
         """Score a batch.
 
         features (Tensor): (rows, input width), the texts one after another.
         lengths (Tensor): (batch,) tokens per text, each at least 1.
         words (Optional[Tensor]): (rows, lexical width) from the lexical channel, if there is one.
+        drop (float): The dropout rate.
         RETURNS (Tuple[Tensor, Tensor]): Tag scores (rows, tags), and logits (rows, 3) of "inside an
             entity" (the gate), "an entity starts here" and "an entity ends here".
         """
         with precision(features.device, self.config.mixed_precision):
-            z = self.project(features, words).to(self.gate.weight.dtype)
+            z = self.project(features, words, drop).to(self.gate.weight.dtype)
         gate = self.gate(z).squeeze(1)
         with precision(features.device, self.config.mixed_precision):
-            h = self.attend(z, gate, Layout.from_lengths(lengths))
-        h = self.dropout(h.to(z.dtype))
+            h = self.attend(z, gate, Layout.from_lengths(lengths), drop)
+        h = dropout(h.to(z.dtype), drop)
         return self.tags(h), torch.cat([gate[:, None], self.edges(h)], dim=1)
 
-    def set_dropout(self, rate: float) -> None:
-        """Set the rate of every dropout layer, from 0 to 1."""
-        for module in self.modules():
-            if isinstance(module, Dropout):
-                module.p = rate
-
-    def project(self, features: Tensor, words: Optional[Tensor] = None) -> Tensor:
+    def project(self, features: Tensor, words: Optional[Tensor] = None, drop: float = 0.0) -> Tensor:
         """Make the head's token vectors of encoder features and lexical channel (DESIGN.md 2.3).
 
         features (Tensor): (rows, input width).
         words (Optional[Tensor]): (rows, lexical width); None adds nothing.
+        drop (float): The dropout rate.
         RETURNS (Tensor): (rows, hidden).
         """
-        mixed = self.mix(features)
+        mixed = self.mix(features, drop)
         if self.lexical is not None and words is not None:
             mixed = mixed + self.lexical(words)
         return self.token_norm(F.gelu(mixed))
 
-    def attend(self, z: Tensor, gate: Tensor, layout: Layout) -> Tensor:
+    def attend(self, z: Tensor, gate: Tensor, layout: Layout, drop: float = 0.0) -> Tensor:
         """Apply the mask and the attention blocks (DESIGN.md 2.5 and 2.6).
 
         z (Tensor): (rows, hidden) token vectors.
         gate (Tensor): (rows,) gate logits.
         layout (Layout): The texts the rows belong to.
+        drop (float): The dropout rate.
         RETURNS (Tensor): (rows, hidden).
         """
         mode = self.config.mask
         if mode == "none":
-            return self._blocks(z, torch.zeros_like(gate), layout)
+            return self._blocks(z, torch.zeros_like(gate), layout, drop)
         if mode == "soft":
-            return self._blocks(z, F.logsigmoid(gate), layout)
+            return self._blocks(z, F.logsigmoid(gate), layout, drop)
         keep = keep_mask(gate, layout, self.config.pad_ratio)
         key_bias = _straight_through(gate)
         if mode == "hard":
-            packed = self._blocks(z[keep], key_bias[keep], layout.pack(keep))
+            packed = self._blocks(z[keep], key_bias[keep], layout.pack(keep), drop)
             return z.index_copy(0, keep.nonzero().squeeze(1), packed)
-        pad = self.project(self.pad_embedding[None])
+        pad = self.project(self.pad_embedding[None], drop=drop)
         z = torch.where(keep[:, None], z, pad)
-        return self._blocks(z, key_bias.masked_fill(~keep, -math.inf), layout)
+        return self._blocks(z, key_bias.masked_fill(~keep, -math.inf), layout, drop)
 
-    def _blocks(self, x: Tensor, key_bias: Tensor, layout: Layout) -> Tensor:
+    def _blocks(self, x: Tensor, key_bias: Tensor, layout: Layout, drop: float) -> Tensor:
         for block in self.blocks:
-            x = block(x, key_bias, layout)
+            x = block(x, key_bias, layout, drop)
         return x
 
 

@@ -26,16 +26,17 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from spacy_transformers.util import batch_by_length
-from thinc.api import Config, Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
+from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy, torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
-from .annotation import taken_tokens, write_entities, write_spans
+from .annotation import taken_tokens, taken_words, write_entities, write_spans
 from .frozen.encoder import pad_embedding
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, gold_batch, survey_examples
+from .head import TokenScores
 from .losses import TaggingLoss, loss_and_gradient
-from .model import TokenScores, is_initialized, set_pad_embedding, use_averages
+from .model import is_initialized, set_pad_embedding, use_averages
 from .tagging import Lattice, Spans, TagScheme
 
 default_model_config = """
@@ -234,26 +235,32 @@ class PositionalNER(TrainablePipe):
 
     def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
         """Score and decode documents of like length together."""
-        lattice = self.lattice(docs, self.model.predict(docs))
+        scores = self.model.predict(docs)
+        lattice = self.lattice(docs, scores)
         entities = lattice.spans_of(lattice.best())
         thresholds = [self.cfg["label_thresholds"].get(label, self.cfg["threshold"]) for label in self.labels]
         entities = entities.select(entities.probabilities >= np.array(thresholds)[entities.labels])
         least = self.cfg["candidates"]
         candidates = Spans.none() if least is None else lattice.spans_above(least)
-        lengths = [len(doc) for doc in docs]
-        found = zip(entities.split(lengths), candidates.split(lengths), strict=True)
-        return [Prediction(*spans) for spans in found]
+        return [
+            Prediction(*each)
+            for each in zip(token_spans(entities, scores), token_spans(candidates, scores), strict=True)
+        ]
 
     def lattice(self, docs: List[Doc], scores: TokenScores) -> Lattice:
         """Make the distribution over tag sequences that the model's scores stand for.
 
         docs (List[Doc]): The documents; what is taken in them stays outside of entities.
-        scores (TokenScores): What the model says about them.
+        scores (TokenScores): What the model says about their words.
         RETURNS (Lattice): The distribution, at the temperature that was fitted.
         """
         tag_scores = xp2torch(scores.tags) / self.cfg["temperature"]
-        forced_outside = np.concatenate([taken_tokens(doc, self.cfg["overwrite"]) for doc in docs])
-        tag_scores[torch.from_numpy(forced_outside), 1:] = -torch.inf
+        taken = [taken_tokens(doc, self.cfg["overwrite"]) for doc in docs]
+        if any(each.any() for each in taken):
+            places = np.split(scores.places, np.cumsum(to_numpy(scores.lengths))[:-1])
+            outside, apart = zip(*map(taken_words, taken, places), strict=True)
+            tag_scores[torch.from_numpy(np.concatenate(outside)), 1:] = -torch.inf
+            tag_scores[torch.from_numpy(np.concatenate(apart)), 2::2] = -torch.inf
         return Lattice(tag_scores, _filled_lengths(scores))
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Prediction]) -> None:
@@ -261,8 +268,8 @@ class PositionalNER(TrainablePipe):
 
         Unless `overwrite` is set, entities and blocked tokens that are already there stay, and predicted
         entities that touch them are left out, as in spaCy's `ner`. Entities do not begin or end in white
-        space. The group in `doc.spans` has the name of the component. Candidates, if asked for, are in
-        `<name>_candidates`.
+        space, but may have some inside. The group in `doc.spans` has the name of the component. Candidates,
+        if asked for, are in `<name>_candidates`.
 
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[Prediction]): What `predict` returned for them.
@@ -359,8 +366,10 @@ class PositionalNER(TrainablePipe):
         )
         if not math.isfinite(loss.total):
             raise ValueError(Errors.E910.format(name=self.name))
-        d_tag_scores = cast(Floats2d, torch2xp(d_tags))
-        return loss, TokenScores(d_tag_scores, cast(Floats2d, torch2xp(d_logits)), scores.lengths)
+        d_scores = scores._replace(
+            tags=cast(Floats2d, torch2xp(d_tags)), positions=cast(Floats2d, torch2xp(d_logits))
+        )
+        return loss, d_scores
 
     def _tag_weights(self, device: torch.device) -> Optional[torch.Tensor]:
         """(tags,) weights of the categorical loss; None if all are 1."""
@@ -426,8 +435,20 @@ class PositionalNER(TrainablePipe):
                 )
 
 
+def token_spans(spans: Spans, scores: TokenScores) -> List[Spans]:
+    """Deal spans of a batch's words out to its documents.
+
+    spans (Spans): The spans, whose words are counted over the batch.
+    scores (TokenScores): What the model says about the batch.
+    RETURNS (List[Spans]): The spans of each document's tokens.
+    """
+    lengths = to_numpy(scores.lengths)
+    places = np.split(scores.places, np.cumsum(lengths)[:-1])
+    return [own.at(place) for own, place in zip(spans.split(lengths), places, strict=True)]
+
+
 def _filled_lengths(scores: TokenScores) -> torch.Tensor:
-    """(texts,) tokens of the documents that have any."""
+    """(texts,) words of the documents that have any."""
     lengths = xp2torch(scores.lengths).long()
     return lengths[lengths > 0]
 

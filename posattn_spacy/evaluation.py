@@ -21,8 +21,8 @@ BATCH_DOCS = 256
 class ScoredBatch(NamedTuple):
     """What a component's model says about a batch, and what is right.
 
-    scores (Tensor): (rows, tags) tag scores, the texts one after another.
-    lengths (Tensor): (texts,) tokens per text, each at least 1.
+    scores (Tensor): (rows, tags) tag scores of the words, the documents one after another.
+    lengths (Tensor): (documents,) words per document, each at least 1.
     tags (Tensor): (rows,) gold tags, `MISSING` where there is none.
     """
 
@@ -73,9 +73,11 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     YIELDS (ScoredBatch): The scores, batch by batch.
     """
     for batch, docs in piped_batches(nlp, pipe, examples):
-        scores = xp2torch(pipe.model.predict(docs).tags)
-        tags = torch.from_numpy(pipe.gold_of(batch).tags).to(scores.device)
-        yield ScoredBatch(scores, torch.tensor([len(doc) for doc in docs], device=scores.device), tags)
+        scores = pipe.model.predict(docs)
+        rows, lengths = xp2torch(scores.tags), xp2torch(scores.lengths).long()
+        if len(rows):
+            tags = torch.from_numpy(pipe.gold_of(batch).tags).to(rows.device)
+            yield ScoredBatch(rows, lengths[lengths > 0], tags)
 
 
 def mean_loss(batches: Iterable[ScoredBatch]) -> Optional[float]:

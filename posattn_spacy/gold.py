@@ -8,6 +8,7 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 
 from .losses import MISSING
+from .texts import read_words
 
 # The values of spaCy's Token.ent_iob.
 UNKNOWN, INSIDE, OUTSIDE, BEGIN = 0, 1, 2, 3
@@ -65,11 +66,30 @@ def gold_annotation(example: Example) -> Annotation:
     return Annotation(iob, types)
 
 
-class GoldBatch(NamedTuple):
-    """What a batch is trained on, the examples one after another.
+def of_words(annotation: Annotation, places: np.ndarray) -> Annotation:
+    """Take the annotation of the words from that of the tokens.
 
-    tags (np.ndarray): (tokens,) int64 tags of a `TagScheme`, `MISSING` where there is no gold tag.
-    positions (np.ndarray): (tokens, 3) float32, 1 where a token is inside an entity, starts one, ends one.
+    An entity that begins or ends in white space begins with its first word and ends with its last.
+
+    annotation (Annotation): One row per token.
+    places (np.ndarray): (words,) token of each word.
+    RETURNS (Annotation): One row per word.
+    """
+    iob, types = annotation
+    if len(places) == len(iob):
+        return annotation
+    entity = np.cumsum(iob == BEGIN)[places]  # the number of the entity that a word may be in
+    iob, types = iob[places], types[places]
+    inside = (iob == INSIDE) | (iob == BEGIN)
+    follows = np.append(False, inside[:-1]) & (np.diff(entity, prepend=0) == 0)
+    return Annotation(np.where(inside, np.where(follows, INSIDE, BEGIN), iob), types)
+
+
+class GoldBatch(NamedTuple):
+    """What a batch is trained on, the words of the examples one after another.
+
+    tags (np.ndarray): (words,) int64 tags of a `TagScheme`, `MISSING` where there is no gold tag.
+    positions (np.ndarray): (words, 3) float32, 1 where a word is inside an entity, starts one, ends one.
     unseen (np.ndarray): (n,) uint64 hashes of entity types that are not among the labels.
     """
 
@@ -81,11 +101,14 @@ class GoldBatch(NamedTuple):
 def gold_batch(examples: Sequence[Example], label_index: Dict[int, int]) -> GoldBatch:
     """Make the training targets of a batch.
 
-    examples (Sequence[Example]): The examples, at least one of them with tokens.
+    examples (Sequence[Example]): The examples, at least one of them with words.
     label_index (Dict[int, int]): Index of each label by the hash of its name.
-    RETURNS (GoldBatch): The targets; tokens of unseen types are missing, not outside.
+    RETURNS (GoldBatch): The targets; words of unseen types are missing, not outside.
     """
-    annotations: List[Annotation] = [gold_annotation(example) for example in examples]
+    words = read_words([example.predicted for example in examples])
+    annotations = [
+        of_words(gold_annotation(example), own.places) for example, own in zip(examples, words, strict=True)
+    ]
     iob = np.concatenate([annotation.iob for annotation in annotations])
     types = np.concatenate([annotation.types for annotation in annotations])
     inside = (iob == INSIDE) | (iob == BEGIN)
@@ -99,7 +122,7 @@ def gold_batch(examples: Sequence[Example], label_index: Dict[int, int]) -> Gold
 
 
 def _positions(annotations: Sequence[Annotation], iob: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """(tokens, 3) inside, start and end; an entity ends where no INSIDE follows in the same text."""
+    """(words, 3) inside, start and end; an entity ends where no INSIDE follows in the same text."""
     following = np.append(iob[1:], OUTSIDE)
     lengths = np.array([len(annotation.iob) for annotation in annotations])
     last = np.cumsum(lengths)[lengths > 0] - 1

@@ -1,11 +1,15 @@
 """`posattn-spacy.LexicalEmbed.v1`: the lexical channel, which sees how words are written (DESIGN.md 2.2)."""
 
-from typing import Any, Callable, List, Sequence, Tuple, Union
+from typing import Any, Callable, List, Sequence, Tuple, Union, cast
 
-from spacy.ml.featureextractor import FeatureExtractor
-from spacy.tokens import Doc
+import numpy as np
+from spacy.attrs import LENGTH, ORTH, intify_attr
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
 from thinc.api import HashEmbed, Model, chain, concatenate, list2ragged, ragged2list, with_array
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints2d
+
+from .texts import BLANK, seen_words
 
 
 def build_lexical_embed_v1(
@@ -39,9 +43,52 @@ def build_lexical_embed_v1(
     tables[0] = chain(tables[0], build_word_dropout(word_dropout))
     embed = tables[0] if len(tables) == 1 else concatenate(*tables)
     model: Model[List[Doc], List[Floats2d]] = chain(
-        FeatureExtractor(list(attrs)), list2ragged(), with_array(embed), ragged2list()
+        build_feature_extractor(list(attrs)), list2ragged(), with_array(embed), ragged2list()
     )
+    model.attrs["per_token"] = True  # no row depends on other tokens
     return model
+
+
+def build_feature_extractor(columns: List[Union[str, int]]) -> Model[List[Doc], List[Ints2d]]:
+    """Build `spacy.FeatureExtractor.v1` for words as they are seen, less their invisible characters.
+
+    columns (List[Union[str, int]]): Token attributes.
+    RETURNS (Model[List[Doc], List[Ints2d]]): One (tokens, columns) uint64 array per document or span.
+    """
+    return Model("extract_features", _extract_features, attrs={"columns": columns})
+
+
+def _extract_features(
+    model: Model[List[Doc], List[Ints2d]], docs: Sequence[Union[Doc, Span]], is_train: bool
+) -> Tuple[List[Ints2d], Callable[[List[Ints2d]], List[Doc]]]:
+    columns = model.attrs["columns"]
+    arrays = [cast(Any, doc).to_array([*columns, ORTH]) for doc in docs]
+    if arrays:
+        arrays = _as_seen(arrays, columns, docs[0].vocab)
+    features = [model.ops.asarray2i(cast(Any, array[:, :-1]), dtype="uint64") for array in arrays]
+    return features, lambda d_features: []
+
+
+def _as_seen(arrays: List[np.ndarray], columns: Sequence[Union[str, int]], vocab: Vocab) -> List[np.ndarray]:
+    """Give words with invisible characters the lexical attributes of what is seen of them.
+
+    arrays (List[np.ndarray]): (tokens, columns + 1) attributes, the last of them ORTH.
+    columns (Sequence[Union[str, int]]): The attributes.
+    vocab (Vocab): The vocabulary.
+    RETURNS (List[np.ndarray]): The same for each document.
+    """
+    table = np.concatenate(arrays)
+    orths = table[:, -1]
+    seen = seen_words(orths, vocab.strings)
+    changed = np.flatnonzero((seen != orths) & (seen != BLANK))
+    if not len(changed):
+        return arrays
+    distinct, inverse = np.unique(seen[changed], return_inverse=True)
+    words = Doc(vocab, words=[vocab.strings[orth] for orth in distinct.tolist()])
+    for i, column in enumerate(columns):
+        if cast(int, intify_attr(column)) <= LENGTH:  # the others are the token's own, such as its tag
+            table[changed, i] = words.to_array(column)[inverse.ravel()]
+    return np.split(table, np.cumsum([len(array) for array in arrays[:-1]]))
 
 
 def build_word_dropout(rate: float) -> Model[Floats2d, Floats2d]:

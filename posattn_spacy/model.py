@@ -1,40 +1,24 @@
 """`posattn-spacy.PosAttnTagger.v1`: thinc glue between lists of arrays and the torch head."""
 
-import io
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
-from thinc.api import Model, PyTorchShim, PyTorchWrapper_v3, get_torch_default_device, torch2xp, xp2torch
-from thinc.types import ArgsKwargs, Floats2d, Ints1d
-from torch import Tensor
+from thinc.api import Model, get_torch_default_device, xp2torch
+from thinc.types import Floats2d
 
 from .attention import MASK_MODES, HeadConfig, MaskMode, PositionalTagger
-from .texts import text_lengths
+from .head import HeadInputs, TokenScores, build_head
+from .rows import BLOCK, LONG, LazyRows, Rows, of_tokens, of_words
+from .texts import Words, read_words
 
 SETTINGS = "components.posattn_ner.model"
 
 
-class TokenScores(NamedTuple):
-    """What the model says about the tokens of a batch, the documents one after another.
-
-    tags (Floats2d): (tokens, tags) tag scores.
-    positions (Floats2d): (tokens, 3) logits of inside (the gate), start and end of an entity.
-    lengths (Ints1d): (documents,) tokens per document; may be 0.
-    """
-
-    tags: Floats2d
-    positions: Floats2d
-    lengths: Ints1d
-
-
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 Tagger = Model[List[Doc], TokenScores]
-# Features and lexical channel by document, and (texts,) lengths of what is read as one text.
-HeadInputs = Tuple[List[Floats2d], Optional[List[Floats2d]], np.ndarray]
 
 
 def build_posattn_tagger_v1(
@@ -71,17 +55,9 @@ def build_posattn_tagger_v1(
     RAISES (ValueError): If a setting is out of its range.
     """
     _check_settings(mask, pad_ratio, hidden_width, n_heads, depth, max_distance)
-    head: Model = PyTorchWrapper_v3(
-        None,  # type: ignore[arg-type]  # built by `init`, when the widths are known
-        convert_inputs=_convert_inputs,
-        convert_outputs=_convert_outputs,
-        serialize_model=_serialize,
-        deserialize_model=_deserialize,
-    )
     if "as_stored" in tok2vec.attrs:
-        tok2vec.attrs["as_stored"] = True  # the head takes features of any type
-    head.attrs["dropout_rate"] = 0.0
-    head.attrs["input_gradient"] = not tok2vec.attrs.get("frozen")
+        tok2vec.attrs["as_stored"] = True  # the head takes features of any type, of words alone
+    head = build_head(input_gradient=not tok2vec.attrs.get("frozen"))
     model: Tagger = Model(
         "posattn_tagger",
         forward,
@@ -216,97 +192,67 @@ def is_initialized(model: Tagger) -> bool:
 def forward(
     model: Tagger, docs: List[Doc], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
-    """Score the tokens of a batch of which at least one document has tokens."""
+    """Score the words of a batch of which at least one document has tokens."""
     tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
-    features, backprop_tok2vec = tok2vec(docs, is_train)
-    words, backprop_lexical = lexical[0](docs, is_train) if lexical else (None, None)
-    scores, backprop_head = head((features, words, text_lengths(docs)), is_train)
+    words = read_words(docs)
+    features, backprop_tok2vec = _word_rows(tok2vec, docs, words, is_train)
+    written, backprop_lexical = _word_rows(lexical[0], docs, words, is_train) if lexical else (None, None)
+    scores, backprop_head = head(HeadInputs(features, written, words), is_train)
 
     def backprop(d_scores: TokenScores) -> List[Doc]:
-        d_features, d_words = backprop_head(d_scores)
+        d_features, d_written = backprop_head(d_scores)
         if backprop_lexical is not None:
-            backprop_lexical(d_words)
+            backprop_lexical(d_written)
         return backprop_tok2vec(d_features)
 
     return scores, backprop
 
 
-def _torch_shim(model: Model) -> PyTorchShim:
-    return cast(PyTorchShim, model.shims[0])
+def head_inputs(model: Tagger, docs: List[Doc]) -> HeadInputs:
+    """Make what the head reads of documents, for those who want to look at it.
+
+    model (Model[List[Doc], TokenScores]): The initialized tagger.
+    docs (List[Doc]): The documents, at least one of which has tokens.
+    RETURNS (HeadInputs): Features, lexical channel and words.
+    """
+    tok2vec, *lexical, _ = model.layers
+    words = read_words(docs)
+    features, _ = _word_rows(tok2vec, docs, words, False)
+    return HeadInputs(features, _word_rows(lexical[0], docs, words, False)[0] if lexical else None, words)
 
 
-def _convert_inputs(
-    model: Model, inputs: HeadInputs, is_train: bool
-) -> Tuple[ArgsKwargs, Callable[[ArgsKwargs], Tuple[List[Floats2d], List[Floats2d]]]]:
-    """Lay the documents' rows one after another, and give the gradients back in the same pieces."""
-    features, words, of_texts = inputs
-    shim = _torch_shim(model)
-    lengths = [len(rows) for rows in features]
-    rows = xp2torch(
-        _joined(model, features),
-        requires_grad=is_train and model.attrs["input_gradient"],
-        device=shim.device,
-    )
-    args = [rows, torch.from_numpy(of_texts).to(shim.device)]
-    if words is not None:
-        args.append(xp2torch(_joined(model, words), requires_grad=is_train, device=shim.device))
-    if is_train:
-        shim._model.set_dropout(model.attrs["dropout_rate"])
+def _word_rows(
+    layer: Tok2Vec, docs: List[Doc], words: List[Words], is_train: bool
+) -> Tuple[List[Rows], Callable[[List[Floats2d]], List[Doc]]]:
+    """Run a layer that gives one row per token, and take those of the words."""
+    if not is_train and layer.attrs.get("per_token") and any(len(own.places) > LONG for own in words):
+        return _rows_when_read(layer, docs, words), lambda d_rows: []
+    given, backprop_layer = layer(docs, is_train)
+    if layer.attrs.get("as_stored"):
+        return cast(List[Rows], given), backprop_layer  # the frozen listener sees words alone
+    rows = [of_words(array, own.places) for array, own in zip(given, words, strict=True)]
 
-    def pieces(gradient: Tensor) -> List[Floats2d]:
-        return model.ops.unflatten(cast(Floats2d, torch2xp(gradient)), model.ops.asarray1i(lengths))
+    def backprop(d_rows: List[Floats2d]) -> List[Doc]:
+        each = zip(d_rows, given, words, strict=bool(d_rows))  # none for a layer without a gradient
+        return backprop_layer([of_tokens(d, own.places, len(array)) for d, array, own in each])
 
-    def backprop(d_inputs: ArgsKwargs) -> Tuple[List[Floats2d], List[Floats2d]]:
-        d_rows, _, *d_words = d_inputs.args
-        d_features = pieces(d_rows) if model.attrs["input_gradient"] else []
-        return d_features, pieces(d_words[0]) if d_words else []
-
-    return ArgsKwargs(args=tuple(args), kwargs={}), backprop
+    return cast(List[Rows], rows), backprop
 
 
-def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
-    """The documents' rows one after another; not copied if that is how they lie in memory."""
-    arrays = [rows for rows in cast(List[Any], features) if isinstance(rows, np.ndarray)]
-    whole = arrays[0].base if len(arrays) == len(features) else None
-    if isinstance(whole, np.ndarray) and whole.ndim == 2 and len(whole) == sum(map(len, arrays)):
-        starts = np.cumsum([0, *(rows.nbytes for rows in arrays)]) + whole.ctypes.data
-        if all(rows.ctypes.data == start for rows, start in zip(arrays, starts, strict=False) if len(rows)):
-            return cast(Floats2d, whole)
-    return model.ops.flatten(features)
+def _rows_when_read(layer: Tok2Vec, docs: List[Doc], words: List[Words]) -> List[Rows]:
+    """Run a layer that sees each token by itself, on long documents bit by bit."""
 
+    def lazy(doc: Doc, places: np.ndarray) -> LazyRows:
+        def make(start: int, stop: int) -> Floats2d:
+            own = places[start:stop]
+            span = doc[own[0] : own[-1] + 1]
+            return of_words(layer.predict([span])[0], own - own[0])  # type: ignore[list-item]
 
-def _convert_outputs(
-    model: Model, inputs_outputs: Tuple[HeadInputs, Tuple[Tensor, Tensor]], is_train: bool
-) -> Tuple[TokenScores, Callable[[TokenScores], ArgsKwargs]]:
-    """Name the head's outputs, and hand their gradients to autograd."""
-    (features, *_), outputs = inputs_outputs
-    tags, positions = (cast(Floats2d, torch2xp(output)) for output in outputs)
-    lengths = model.ops.asarray1i([len(rows) for rows in features])
+        return LazyRows(np.append(np.arange(0, len(places), BLOCK), len(places)), make)
 
-    def backprop(d_scores: TokenScores) -> ArgsKwargs:
-        device = _torch_shim(model).device
-        gradients = tuple(xp2torch(d, device=device) for d in (d_scores.tags, d_scores.positions))
-        return ArgsKwargs(args=(outputs,), kwargs={"grad_tensors": gradients})
-
-    return TokenScores(tags, positions, lengths), backprop
-
-
-def _serialize(head: Optional[PositionalTagger]) -> bytes:
-    """Write shape and weights, so that the head can be rebuilt from nothing else."""
-    if head is None:
-        return b""
-    buffer = io.BytesIO()
-    torch.save({"config": asdict(head.config), "state": head.state_dict()}, buffer)
-    return buffer.getvalue()
-
-
-def _deserialize(
-    head: Optional[PositionalTagger], data: bytes, device: torch.device
-) -> Optional[PositionalTagger]:
-    """Rebuild the head that `_serialize` wrote."""
-    if not data:
-        return None
-    saved = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-    head = PositionalTagger(HeadConfig(**saved["config"]))
-    head.load_state_dict(saved["state"])
-    return head.to(device)
+    short = [doc for doc, own in zip(docs, words, strict=True) if len(own.places) <= LONG]
+    made = iter(layer.predict(short) if short else [])
+    return [
+        lazy(doc, own.places) if len(own.places) > LONG else of_words(next(made), own.places)
+        for doc, own in zip(docs, words, strict=True)
+    ]

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .attention import Layout
-
 
 class TagScheme:
     """The IOB2 tags of a list of labels.
@@ -57,6 +55,14 @@ class Spans(NamedTuple):
         """RETURNS (Spans): The spans for which `keep`, (spans,) bool, holds."""
         return Spans(*(field[keep] for field in self))
 
+    def at(self, places: np.ndarray) -> "Spans":
+        """Turn spans of words into spans of tokens.
+
+        places (np.ndarray): (words,) int64 token of each word.
+        RETURNS (Spans): The same spans; they begin and end with a word.
+        """
+        return self._replace(starts=places[self.starts], stops=places[self.stops - 1] + 1)
+
     def split(self, lengths: Sequence[int]) -> List["Spans"]:
         """Deal the spans of a batch out to its texts.
 
@@ -87,10 +93,62 @@ def span_bounds(tags: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     return starts, stops, tags[starts] // 2
 
 
+class Steps:
+    """The rows of a batch step by step: the first of every text, the second of every text, and so on.
+
+    Longer texts come first within a step, so that those which go on are at its beginning, and nothing is
+    padded.
+
+    lengths (Tensor): (batch,) rows per text, each at least 1.
+    """
+
+    def __init__(self, lengths: Tensor) -> None:
+        numbers = torch.arange(len(lengths), device=lengths.device)
+        self.last = lengths.cumsum(0) - 1  # (batch,) the last row of each text
+        self.first = self.last - lengths + 1
+        self.text = torch.repeat_interleave(numbers, lengths)  # (rows,) text of each row
+        place = torch.arange(len(self.text), device=lengths.device) - self.first[self.text]
+        rank = torch.empty_like(numbers)
+        rank[lengths.argsort(descending=True, stable=True)] = numbers
+        counts = torch.bincount(place)
+        starts = counts.cumsum(0) - counts
+        self.slots = starts[place] + rank[self.text]  # (rows,) where each row stands among the steps
+        self.bounds = list(zip(starts.tolist(), (starts + counts).tolist(), strict=True))
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+    def pack(self, rows: Tensor) -> Tensor:
+        """Put rows in the order of the steps."""
+        return torch.empty_like(rows).index_copy_(0, self.slots, rows)
+
+    def unpack(self, steps: Tensor) -> Tensor:
+        """Put rows in the order of the texts again."""
+        return steps.index_select(0, self.slots)
+
+
+class Sums(NamedTuple):
+    """The log-weights of all that may stand before and after a token, by forward-backward.
+
+    before (Tensor): (rows,) of all sequences of the tokens before each one.
+    entity (Tensor): (rows, labels) of all sequences up to each token that end within an entity of the label.
+    after (Tensor): (rows,) of all sequences of the tokens behind each one that do not start with an `I-`.
+    rest (Tensor): (rows, labels) of all that may follow a token that is within an entity of the label.
+    whole (Tensor): (rows,) of all sequences of each token's text.
+    """
+
+    before: Tensor
+    entity: Tensor
+    after: Tensor
+    rest: Tensor
+    whole: Tensor
+
+
 class Lattice:
     """The distribution over the legal tag sequences of each text of a batch.
 
-    The weight of a sequence is the exponential of the sum of its tags' scores.
+    The weight of a sequence is the exponential of the sum of its tags' scores. Time and memory are linear in
+    the rows, whatever the longest text is.
 
     scores (Tensor): (rows, tags), the texts one after another; -inf forbids a tag, but never `O`.
     lengths (Tensor): (batch,) tokens per text, each at least 1.
@@ -99,32 +157,39 @@ class Lattice:
     def __init__(self, scores: Tensor, lengths: Tensor) -> None:
         # Normalising changes no probability; together with double precision it keeps long sums exact enough.
         self._scores = F.log_softmax(scores.double(), dim=1)
-        self._layout = Layout.from_lengths(lengths)
-        grid = self._layout.pad(self._scores, -math.inf)
-        # (batch, time); after its last token a text stays outside, at no cost.
-        self._outside = self._layout.pad(self._scores[:, 0])
-        self._begin, self._inside = grid[..., 1::2], grid[..., 2::2]  # (batch, time, labels)
+        self._steps = Steps(lengths)
 
     def best(self) -> Tensor:
         """Find the most probable sequence of every text, by Viterbi's algorithm.
 
         RETURNS (Tensor): (rows,) int64 tags.
         """
-        before = torch.zeros_like(self._outside[:, 0])
-        entity = torch.full_like(self._begin[:, 0], -math.inf)
-        states, continued = [], []  # a state is 0 outside, 1 + label within an entity
-        for t in range(self._layout.time):
-            opened, extended = self._begin[:, t] + before[:, None], self._inside[:, t] + entity
-            continued.append(F.pad(extended > opened, (1, 0)))
+        outside, begin, inside = self._packed
+        states = torch.empty_like(self._steps.slots)  # 0 outside, 1 + label within an entity
+        continued = torch.zeros(len(begin), begin.shape[1] + 1, dtype=torch.bool, device=begin.device)
+        before, entity = self._nothing_yet()
+        for start, stop in self._steps.bounds:
+            here, n = slice(start, stop), stop - start
+            opened, extended = begin[here] + before[:n, None], inside[here] + entity[:n]
+            continued[here, 1:] = extended > opened
             entity = torch.maximum(opened, extended)
-            before, state = torch.cat([(self._outside[:, t] + before)[:, None], entity], dim=1).max(dim=1)
-            states.append(state)
-        state, path = states[-1], []
-        for t in reversed(range(self._layout.time)):
-            extends = continued[t].gather(1, state[:, None]).squeeze(1)
-            path.append(torch.where(state > 0, 2 * state - 1 + extends.long(), 0))
-            state = torch.where(extends, state, states[t - 1])
-        return self._layout.unpad(torch.stack(path[::-1], dim=1))
+            ways = torch.cat([(outside[here] + before[:n])[:, None], entity], dim=1)
+            before, states[here] = ways.max(dim=1)
+        return self._steps.unpack(self._path(states, continued))
+
+    def _path(self, states: Tensor, continued: Tensor) -> Tensor:
+        """Follow the best states back from the end of each text: (rows,) tags, step by step."""
+        path, bounds = torch.empty_like(states), self._steps.bounds
+        state = states[:0]
+        for t in reversed(range(len(bounds))):
+            start, stop = bounds[t]
+            state = torch.cat([state, states[start + len(state) : stop]])  # the texts that end here
+            extends = continued[start:stop].gather(1, state[:, None]).squeeze(1)
+            path[start:stop] = torch.where(state > 0, 2 * state - 1 + extends, 0)
+            if t:
+                previous = bounds[t - 1][0]
+                state = torch.where(extends, state, states[previous : previous + len(state)])
+        return path
 
     def spans_of(self, tags: Tensor) -> Spans:
         """Find the probability of each span of a legal sequence: that of all sequences with this very span.
@@ -133,10 +198,9 @@ class Lattice:
         RETURNS (Spans): The spans, in order, their tokens counted over the whole batch.
         """
         starts, stops, labels = span_bounds(tags)
-        before, _, after, _ = self._sums
+        sums = self._sums
         own = F.pad(self._scores.gather(1, tags[:, None]).squeeze(1).cumsum(0), (1, 0))
-        text, place = self._places(starts)
-        weights = before[text, place] + after[text, place + stops - starts] - before[text, -1]
+        weights = sums.before[starts] + sums.after[stops - 1] - sums.whole[starts]
         return _on_cpu(starts, stops, labels, weights + own[stops] - own[starts])
 
     def spans_above(self, threshold: float) -> Spans:
@@ -148,37 +212,34 @@ class Lattice:
         threshold (float): The least probability, above 0.
         RETURNS (Spans): The spans, their tokens counted over the whole batch.
         """
-        before, _, after, rest = self._sums
-        floor, time = math.log(threshold), self._layout.time
-        weights = self._begin + (before[:, :-1] - before[:, -1:])[..., None]
-        text, start, label = (weights + rest >= floor).nonzero(as_tuple=True)
-        weight, width, found = weights[text, start, label], 1, []
-        while len(text):
-            whole = weight + after[text, start + width]
-            ends = whole >= floor
-            found.append(
-                (text[ends], start[ends], torch.full_like(text[ends], width), label[ends], whole[ends])
-            )
-            text, start, label, weight = _where(start + width < time, text, start, label, weight)
-            weight = weight + self._inside[text, start + width, label]
-            goes_on = weight + rest[text, start + width, label] >= floor
-            text, start, label, weight = _where(goes_on, text, start, label, weight)
-            width += 1
+        sums, begin, inside = self._sums, self._scores[:, 1::2], self._scores[:, 2::2]
+        floor = math.log(threshold)
+        last = self._steps.last[self._steps.text]
+        weights = begin + (sums.before - sums.whole)[:, None]
+        start, label = (weights + sums.rest >= floor).nonzero(as_tuple=True)
+        weight, stop, found = weights[start, label], start, []
+        while len(start):
+            whole = weight + sums.after[stop]
+            found.append(_where(whole >= floor, start, stop + 1, label, whole))
+            start, stop, label, weight = _where(stop < last[start], start, stop, label, weight)
+            stop = stop + 1
+            weight = weight + inside[stop, label]
+            goes_on = weight + sums.rest[stop, label] >= floor
+            start, stop, label, weight = _where(goes_on, start, stop, label, weight)
         if not found:
             return Spans.none()
-        text, start, widths, label, weight = (torch.cat(parts) for parts in zip(*found, strict=True))
-        rows = self._rows(text, start)
-        return _on_cpu(rows, rows + widths, label, weight)
+        return _on_cpu(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def tag_probabilities(self) -> Tensor:
         """RETURNS (Tensor): (rows, tags) float64, the probability of each token's tags."""
-        before, entity, after, rest = self._sums
-        before, whole = before[:, :-1], before[:, -1:]
-        outside = before + self._outside + after[:, 1:]
-        begin = before[..., None] + self._begin + rest
-        inside = F.pad(entity[:, :-1], (0, 0, 1, 0), value=-math.inf) + self._inside + rest
-        weights = torch.cat([outside[..., None], torch.stack([begin, inside], dim=3).flatten(2)], dim=2)
-        return self._layout.unpad((weights - whole[..., None]).exp())
+        before, entity, after, rest, whole = self._sums
+        previous = F.pad(entity[:-1], (0, 0, 1, 0), value=-math.inf)
+        previous[self._steps.first] = -math.inf
+        outside = before + self._scores[:, 0] + after
+        begin = before[:, None] + self._scores[:, 1::2] + rest
+        inside = previous + self._scores[:, 2::2] + rest
+        weights = torch.cat([outside[:, None], torch.stack([begin, inside], dim=2).flatten(1)], dim=1)
+        return (weights - whole[:, None]).exp()
 
     def log_likelihood(self, tags: Tensor) -> Tensor:
         """Find how probable a legal sequence of every text is.
@@ -186,43 +247,52 @@ class Lattice:
         tags (Tensor): (rows,) int64 tags.
         RETURNS (Tensor): Scalar, the sum of the texts' log-probabilities.
         """
-        return self._scores.gather(1, tags[:, None]).sum() - self._sums[0][:, -1].sum()
+        return self._scores.gather(1, tags[:, None]).sum() - self._sums.whole[self._steps.last].sum()
 
     @cached_property
-    def _sums(self) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The log-weights of all that may stand before and after a token, by forward-backward.
+    def _packed(self) -> Tuple[Tensor, Tensor, Tensor]:
+        """(rows,) scores of `O`, (rows, labels) of `B-` and (rows, labels) of `I-`, step by step."""
+        scores = self._steps.pack(self._scores)
+        return scores[:, 0].contiguous(), scores[:, 1::2].contiguous(), scores[:, 2::2].contiguous()
 
-        (batch, time + 1) of all sequences of the tokens before each place, the last of which is the whole;
-        (batch, time, labels) of all sequences up to each token that end within an entity of the label;
-        (batch, time + 1) of all sequences from each place on that do not start with an `I-`;
-        (batch, time, labels) of all that may follow a token that is within an entity of the label.
-        """
-        time = self._layout.time
-        before = [torch.zeros_like(self._outside[:, 0])]
-        entity = [torch.full_like(self._begin[:, 0], -math.inf)]
-        for t in range(time):
-            opened, extended = self._begin[:, t] + before[-1][:, None], self._inside[:, t] + entity[-1]
-            entity.append(torch.logaddexp(opened, extended))
-            outside = self._outside[:, t] + before[-1]
-            before.append(torch.cat([outside[:, None], entity[-1]], dim=1).logsumexp(1))
-        after = [torch.zeros_like(before[0])]
-        rest = [torch.zeros_like(entity[0])]
-        for t in reversed(range(time)):
-            outside = self._outside[:, t] + after[-1]
-            after.append(torch.cat([outside[:, None], self._begin[:, t] + rest[-1]], dim=1).logsumexp(1))
-            rest.append(torch.logaddexp(after[-1][:, None], self._inside[:, t] + rest[-1]))
-        sums = before, entity[1:], after[::-1], rest[-2::-1]
-        before_, entity_, after_, rest_ = (torch.stack(part, dim=1) for part in sums)
-        return before_, entity_, after_, rest_
+    def _nothing_yet(self) -> Tuple[Tensor, Tensor]:
+        """What stands before the first token of each text: (batch,) nothing, (batch, labels) no entity."""
+        outside, begin, _ = self._packed
+        n = len(self._steps.first)
+        return outside.new_zeros(n), begin.new_full((n, begin.shape[1]), -math.inf)
 
-    def _places(self, rows: Tensor) -> Tuple[Tensor, Tensor]:
-        """Text and place within it of each row."""
-        slots = self._layout.slots[rows]
-        return slots // self._layout.time, slots % self._layout.time
+    @cached_property
+    def _sums(self) -> Sums:
+        before, entity, upto = self._forward()
+        after, rest = self._backward()
+        before, entity, upto, after, rest = map(self._steps.unpack, (before, entity, upto, after, rest))
+        return Sums(before, entity, after, rest, upto[self._steps.last][self._steps.text])
 
-    def _rows(self, text: Tensor, place: Tensor) -> Tensor:
-        """Row of each place in a text."""
-        return torch.searchsorted(self._layout.slots, text * self._layout.time + place)
+    def _forward(self) -> Tuple[Tensor, Tensor, Tensor]:
+        """Sum up what stands before each token, what ends within an entity, and all up to it, in steps."""
+        outside, begin, inside = self._packed
+        before, upto, entity = torch.empty_like(outside), torch.empty_like(outside), torch.empty_like(begin)
+        sofar, within = self._nothing_yet()
+        for start, stop in self._steps.bounds:
+            here, n = slice(start, stop), stop - start
+            before[here] = sofar[:n]
+            within = torch.logaddexp(begin[here] + sofar[:n, None], inside[here] + within[:n])
+            entity[here] = within
+            sofar = torch.cat([(outside[here] + sofar[:n])[:, None], within], dim=1).logsumexp(1)
+            upto[here] = sofar
+        return before, entity, upto
+
+    def _backward(self) -> Tuple[Tensor, Tensor]:
+        """Sum up what may follow each token, and what may follow within an entity, in steps."""
+        outside, begin, inside = self._packed
+        after, rest = torch.zeros_like(outside), torch.zeros_like(begin)  # what they are at a text's end
+        for t in reversed(range(len(self._steps) - 1)):
+            (start, _), (following, stop) = self._steps.bounds[t : t + 2]
+            there, here = slice(following, stop), slice(start, start + stop - following)
+            ways = [(outside[there] + after[there])[:, None], begin[there] + rest[there]]
+            after[here] = torch.cat(ways, dim=1).logsumexp(1)
+            rest[here] = torch.logaddexp(after[here, None], inside[there] + rest[there])
+        return after, rest
 
 
 def _where(keep: Tensor, *fields: Tensor) -> Tuple[Tensor, ...]:

@@ -1,48 +1,109 @@
-"""What encoder and head read as one text: a sentence where a document has them marked, else all of it.
+"""What encoder and head read: the words of a document, text by text (DESIGN.md 1).
 
-A pipeline that is trained on single sentences so sees single sentences in running text, too, if a component
-before it finds them, such as spaCy's `sentencizer`.
+A text is a sentence where a document has them marked, else all of it. A pipeline that is trained on single
+sentences so sees single sentences in running text, too, if a component before it finds them, such as spaCy's
+`sentencizer`. White space is no word.
 """
 
-from itertools import pairwise
-from typing import List, Sequence, Union
+from typing import List, NamedTuple, Sequence
 
 import numpy as np
-from spacy.attrs import SENT_START
-from spacy.tokens import Doc, Span
+from spacy.attrs import ORTH, SENT_START
+from spacy.strings import StringStore
+from spacy.tokens import Doc
 
-Text = Union[Doc, Span]
+from .blanks import is_blank, visible
+
+BLANK = 0  # stands for the hash of a token that is no word
 
 
-def split_texts(docs: Sequence[Doc]) -> List[Text]:
+class Words(NamedTuple):
+    """The words of a document: its tokens, but for those of white space.
+
+    places (np.ndarray): (words,) int64 token of each word.
+    orths (np.ndarray): (words,) uint64 spaCy's hash of each word, less its invisible characters.
+    lengths (np.ndarray): (texts,) int64 words of each text, each at least 1.
+    """
+
+    places: np.ndarray
+    orths: np.ndarray
+    lengths: np.ndarray
+
+
+def read_words(docs: Sequence[Doc]) -> List[Words]:
+    """Find the words of documents, and the texts they belong to.
+
+    docs (Sequence[Doc]): The documents.
+    RETURNS (List[Words]): The words of each of them.
+    """
+    if not docs:
+        return []
+    arrays = [doc.to_array(ORTH) for doc in docs]
+    seen = seen_words(np.concatenate(arrays), docs[0].vocab.strings)
+    stops = np.cumsum([len(array) for array in arrays])
+    return [_words(doc, own) for doc, own in zip(docs, np.split(seen, stops[:-1]), strict=True)]
+
+
+def seen_words(orths: np.ndarray, strings: StringStore) -> np.ndarray:
+    """Say what is seen of tokens.
+
+    orths (np.ndarray): (tokens,) uint64 hashes of the tokens.
+    strings (StringStore): Where they are known; what is seen of them is added.
+    RETURNS (np.ndarray): (tokens,) uint64 hashes of the words that are seen, `BLANK` where there is none.
+    """
+    distinct, inverse = np.unique(orths, return_inverse=True)
+    words = [strings[orth] for orth in distinct.tolist()]
+    odd = [i for i, word in enumerate(words) if not (word.isascii() and word.isprintable()) or word.isspace()]
+    if not odd:
+        return orths
+    seen = distinct.copy()
+    for i in odd:
+        word = words[i]
+        seen[i] = BLANK if is_blank(word) else strings.add(visible(word))
+    return seen[inverse.ravel()]
+
+
+def _words(doc: Doc, seen: np.ndarray) -> Words:
+    starts = doc.to_array(SENT_START) == 1
+    places = np.flatnonzero(seen)
+    if len(places) < len(seen):
+        # A text begins with the first word after its mark.
+        texts = starts.cumsum()[places]
+        starts, seen = np.diff(texts, prepend=-1) > 0, seen[places]
+    starts[:1] = True
+    return Words(places, seen, np.diff(np.append(np.flatnonzero(starts), len(seen))))
+
+
+class Text(NamedTuple):
+    """What the encoder reads as one.
+
+    orths (np.ndarray): (read,) uint64 hashes of the words that are read.
+    start (int): The first of them that is asked about; those before are its context.
+    stop (int): One past the last.
+    """
+
+    orths: np.ndarray
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @classmethod
+    def whole(cls, orths: np.ndarray) -> "Text":
+        """RETURNS (Text): A text all of whose words are asked about."""
+        return cls(orths, 0, len(orths))
+
+
+def split_texts(words: Sequence[Words]) -> List[Text]:
     """Cut documents into their texts.
 
-    docs (Sequence[Doc]): The documents.
-    RETURNS (List[Text]): The texts in order; none of a document without tokens.
+    words (Sequence[Words]): The words of the documents.
+    RETURNS (List[Text]): The texts in order; none of a document without words.
     """
-    texts: List[Text] = []
-    for doc in docs:
-        starts = _starts(doc)
-        if len(starts) == 1:
-            texts.append(doc)
-        else:
-            texts.extend(doc[start:stop] for start, stop in pairwise([*starts.tolist(), len(doc)]))
-    return texts
-
-
-def text_lengths(docs: Sequence[Doc]) -> np.ndarray:
-    """Count the tokens of the texts that documents consist of.
-
-    docs (Sequence[Doc]): The documents.
-    RETURNS (np.ndarray): (texts,) int64, each at least 1, the documents one after another.
-    """
-    offsets = np.cumsum([0, *map(len, docs)])
-    starts = [_starts(doc) + offset for doc, offset in zip(docs, offsets[:-1], strict=True)]
-    return np.diff(np.concatenate([*starts, offsets[-1:]]))
-
-
-def _starts(doc: Doc) -> np.ndarray:
-    """(texts,) index of the first token of each text."""
-    starts = doc.to_array(SENT_START) == 1
-    starts[:1] = True
-    return np.flatnonzero(starts)
+    return [
+        Text.whole(orths)
+        for each in words
+        if len(each.orths)
+        for orths in np.split(each.orths, each.lengths.cumsum()[:-1])
+    ]

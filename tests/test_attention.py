@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from posattn_spacy.attention import (
     MASK_MODES,
     AttentionBlock,
-    Dropout,
     HeadConfig,
     LayerMix,
     Layout,
     PositionalTagger,
+    dropout,
     keep_mask,
 )
 
@@ -368,31 +368,28 @@ def test_gradient_of_the_head_equals_finite_differences(mask):
         assert torch.autograd.gradcheck(lambda x: head(x, lengths), (features,))
 
 
-def test_dropout_takes_the_given_rate_everywhere():
-    head = make_head()
-    head.set_dropout(0.37)
-    rates = [module.p for module in head.modules() if isinstance(module, Dropout)]
-    assert rates == [0.37] * 4  # layer mix, two blocks, tag head
+def test_dropout_takes_the_given_rate_everywhere(monkeypatch: pytest.MonkeyPatch):
+    rates: List[float] = []
+    monkeypatch.setattr("posattn_spacy.attention.dropout", lambda x, rate: rates.append(rate) or x)
+    make_head()(*random_text(6), drop=0.37)
+    assert rates == [0.37] * 6  # layer mix, two for each of two blocks, tag head
 
 
-def test_without_dropout_training_mode_changes_nothing():
+@pytest.mark.parametrize("training", [True, False])
+def test_the_rate_alone_decides_about_dropout_and_not_the_mode_of_the_module(training: bool):
     head = make_head()
     features, lengths = random_text(6)
     expected = head(features, lengths)
-    head.train()
-    head.set_dropout(0.0)
+    head.train(training)
     for output, reference in zip(head(features, lengths), expected, strict=True):
         assert torch.equal(output, reference)
-    head.set_dropout(0.5)
-    assert not torch.equal(head(features, lengths)[0], expected[0])
+    assert not torch.equal(head(features, lengths, drop=0.5)[0], expected[0])
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.25, 0.3, 0.5])
 def test_dropout_drops_its_share_and_keeps_the_mean(rate: float) -> None:
-    dropout = Dropout()
-    dropout.p = rate
     x = torch.full((301, 1003), 2.0, requires_grad=True)
-    y = dropout(x)
+    y = dropout(x, rate)
     assert (y == 0).float().mean().item() == pytest.approx(rate, abs=0.005)
     assert y.mean().item() == pytest.approx(2, abs=0.02)
     assert len(y.detach().unique()) == (2 if rate else 1)
@@ -400,8 +397,7 @@ def test_dropout_drops_its_share_and_keeps_the_mean(rate: float) -> None:
     assert torch.equal(x.grad, y.detach() / 2)
     for dim in (0, 1):  # neither rows nor columns share their fate
         assert (y == 0).float().mean(dim).std() < 0.05
-    dropout.eval()
-    assert dropout(x) is x
+    assert dropout(x, 0.0) is x
 
 
 def test_layer_mix_is_a_product_with_the_normalised_layers():
@@ -415,12 +411,10 @@ def test_layer_mix_is_a_product_with_the_normalised_layers():
 
 def test_dropout_in_the_layer_mix_takes_the_same_features_from_all_tokens():
     mix = LayerMix(300, 5)
-    mix.dropout.p = 0.5
     x = torch.randn(7, 300)
-    y = mix(x)
-    assert not torch.equal(mix(x), y)
-    torch.testing.assert_close(mix.eval()(x) - mix.matrices.bias, mix(x) - mix.matrices.bias)
-    (gradient,) = torch.autograd.grad(mix.train()(x).sum(), mix.matrices.weight)
+    y = mix(x, 0.5)
+    assert not torch.equal(mix(x, 0.5), y)
+    (gradient,) = torch.autograd.grad(mix(x, 0.5).sum(), mix.matrices.weight)
     dropped = (gradient == 0).all(0)
     assert 100 < dropped.sum() < 200
     assert (gradient[:, ~dropped] != 0).all()

@@ -24,7 +24,7 @@ from pipelines import (
     train,
 )
 from posattn_spacy.component import PositionalNER
-from posattn_spacy.model import TokenScores
+from posattn_spacy.head import TokenScores
 
 NAME = "posattn_ner"
 PARTIAL_DATA: Corpus = [
@@ -171,7 +171,7 @@ def test_get_loss_works_by_itself():
     assert d_scores.positions.shape == scores.positions.shape
     step = 1e-2
     lower = TokenScores(
-        scores.tags - step * d_scores.tags, scores.positions - step * d_scores.positions, scores.lengths
+        scores.tags - step * d_scores.tags, scores.positions - step * d_scores.positions, *scores[2:]
     )
     assert pipe.get_loss(examples, lower)[0] < loss
 

@@ -24,10 +24,9 @@ from pipelines import (
     initialized,
     plain_pipeline,
 )
-from posattn_spacy.attention import MASK_MODES, Dropout
+from posattn_spacy.attention import MASK_MODES
+from posattn_spacy.head import TokenScores, _joined
 from posattn_spacy.model import (
-    TokenScores,
-    _joined,
     build_posattn_tagger_v1,
     is_initialized,
     set_pad_embedding,
@@ -166,11 +165,11 @@ def assert_gradient_is_exact(
     weights = np.random.normal(size=(n, N_TAGS)).astype("f"), np.random.normal(size=(n, 3)).astype("f")
 
     def weighted_sum() -> float:
-        tags, positions, _ = tagger.begin_update(docs)[0]
+        tags, positions, *_ = tagger.begin_update(docs)[0]
         return float((tags * weights[0]).sum(dtype="d") + (positions * weights[1]).sum(dtype="d"))
 
     scores, backprop = tagger.begin_update(docs)
-    backprop(TokenScores(*weights, scores.lengths))
+    backprop(TokenScores(*weights, *scores[2:]))
     (gradient,) = received
     assert isinstance(gradient, list)
     assert [array.shape for array in gradient] == [array.shape for array in rows]
@@ -193,7 +192,7 @@ def test_gradients_accumulate_until_they_are_used():
     gradients = []
     for _ in range(2):
         scores, backprop = tagger.begin_update(docs_of([3]))
-        backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), scores.lengths))
+        backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), *scores[2:]))
         gradients.append(weight.grad.clone())
     torch.testing.assert_close(gradients[1], 2 * gradients[0])
 
@@ -204,7 +203,7 @@ def test_frozen_features_ask_for_no_gradient():
     frozen.attrs["frozen"] = True
     tagger = make_tagger(frozen)
     scores, backprop = tagger.begin_update(docs_of([3]))
-    backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), scores.lengths))
+    backprop(TokenScores(np.ones_like(scores.tags), np.ones_like(scores.positions), *scores[2:]))
     assert received == [[]]
     assert tagger.get_ref("output_layer").shims[0]._model.tags.weight.grad is not None
 
@@ -294,14 +293,17 @@ def test_a_lexical_channel_needs_a_table_for_each_attribute():
 # Dropout
 
 
-def test_dropout_follows_the_rate_of_the_update():
+def test_dropout_follows_the_rate_of_the_update(monkeypatch: pytest.MonkeyPatch):
     tagger = make_tagger(given_features(random_rows([4]), []))
-    head = tagger.get_ref("output_layer").shims[0]._model
+    rates: List[float] = []
+    monkeypatch.setattr("posattn_spacy.attention.dropout", lambda x, rate: rates.append(rate) or x)
     for rate in (0.3, 0.0, 0.6):
         set_dropout_rate(tagger, rate)
         tagger.begin_update(docs_of([4]))
-        rates = {module.p for module in head.modules() if isinstance(module, Dropout)}
-        assert rates == {rate}
+        assert set(rates) == {rate}
+        rates.clear()
+    tagger.predict(docs_of([4]))
+    assert set(rates) == {0.0}
 
 
 def test_without_dropout_two_updates_see_the_same_scores():

@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from pipelines import LEXICAL, TEXTS, frozen_pipeline, train
-from posattn_spacy.texts import split_texts, text_lengths
+from posattn_spacy.texts import read_words, split_texts
 
 NLP = spacy.blank("en")
 
@@ -27,21 +27,22 @@ def test_texts_are_the_sentences_in_order(docs: List[List[int]]) -> None:
     """`docs` has the number of words of each sentence of each document."""
     batch = [marked(NLP, [[f"w{i}" for i in range(n)] for n in sentences]) for sentences in docs]
     lengths = [n for sentences in docs for n in sentences]
-    assert text_lengths(batch).tolist() == lengths
-    texts = split_texts(batch)
+    words = read_words(batch)
+    assert [n for each in words for n in each.lengths.tolist()] == lengths
+    texts = split_texts(words)
     assert [len(text) for text in texts] == lengths
-    assert [token.text for text in texts for token in text] == [token.text for doc in batch for token in doc]
+    assert [orth for text in texts for orth in text.orths] == [token.orth for doc in batch for token in doc]
 
 
 def test_a_document_without_marked_sentences_is_one_text() -> None:
     doc = NLP("One sentence. Another one.")
-    assert split_texts([doc]) == [doc]
-    assert text_lengths([doc, NLP(""), doc]).tolist() == [len(doc), len(doc)]
+    lengths = [each.lengths.tolist() for each in read_words([doc, NLP(""), doc])]
+    assert lengths == [[len(doc)], [], [len(doc)]]
 
 
 def test_first_token_begins_a_text_even_if_it_is_not_marked() -> None:
     doc = Doc(NLP.vocab, words=["a", "b", "c"], sent_starts=[None, None, True])
-    assert text_lengths([doc]).tolist() == [2, 1]
+    assert read_words([doc])[0].lengths.tolist() == [2, 1]
 
 
 @pytest.mark.parametrize("mask", ["soft", "hard"])

@@ -18,7 +18,7 @@ import posattn_spacy
 from pipelines import TEXTS, frozen_pipeline, make_examples, plain_pipeline, train
 from posattn_spacy.model import torch_head
 from posattn_spacy.view.fragment import embedded_json, sentences_html, visualize
-from posattn_spacy.view.sentences import Entity, Sentence, doc_sentence, examined_sentences
+from posattn_spacy.view.sentences import Entity, Look, Sentence, doc_sentence, examined_sentences
 
 NAME = "posattn_ner"
 
@@ -34,6 +34,11 @@ def sentences_in(html: str) -> List[Dict[str, Any]]:
     found = re.search(r"getElementById\(\"[^\"]+\"\), (\[.*\])\);\n", html)
     assert found
     return json.loads(found[1])
+
+
+def percents_of(look: Look, n: int) -> List[int]:
+    """How much a token looks at each of `n` tokens."""
+    return [0] * look.first + look.percents + [0] * (n - look.first - len(look.percents))
 
 
 # What there is to see
@@ -73,11 +78,11 @@ def test_gate_and_attention_are_those_of_the_sentence(mask: str) -> None:
         if mask != "none":
             inside = {i for ent in gold for i in range(ent.start, ent.end)}
             assert {i for i, percent in enumerate(sentence.gate) if percent > 50} == inside
-        looks = [sum(row) for row in sentence.attention]
+        looks = [sum(look.percents) for look in sentence.attention]
         if mask == "hard":  # what is left out looks nowhere, and nobody looks there
             out = [i for i, look in enumerate(looks) if look == 0]
             assert len(out) == int(0.4 * n)
-            assert not any(row[i] for row in sentence.attention for i in out)
+            assert not any(percents_of(look, n)[i] for look in sentence.attention for i in out)
             looks = [look for look in looks if look]
         assert looks == pytest.approx([100] * len(looks), abs=n)  # as far as whole percents go
     assert not any(example.predicted.ents for example in examples)
@@ -92,7 +97,8 @@ def test_attention_stays_within_sentences() -> None:
     example = Example(reference.copy(), reference)
     nlp.initialize(lambda: [example])
     (sentence,) = examined_sentences(nlp, nlp.get_pipe(NAME), [example])
-    matrix = torch.tensor(sentence.attention)
+    assert sentence.attention is not None
+    matrix = torch.tensor([percents_of(look, 7) for look in sentence.attention])
     assert matrix[:3, :3].sum() > 0
     assert matrix[3:, 3:].sum() > 0
     assert not matrix[:3, 3:].any()

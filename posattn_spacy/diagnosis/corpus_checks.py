@@ -1,9 +1,10 @@
 """Checks of annotated documents: what of them can't be learned."""
 
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence, Union
 
 import numpy as np
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Model
 
@@ -12,7 +13,7 @@ from ..evaluation import piped_batches
 from ..frozen.encode import SpecialTokens, WordPieces, max_pieces
 from ..frozen.encoder import FrozenModel, huggingface
 from ..gold import survey_examples
-from ..texts import Text, split_texts
+from ..texts import read_words, split_texts
 from .findings import Finding, judged
 
 SHOWN = 3  # documents
@@ -34,8 +35,14 @@ def check_corpus(
     yield labels_are_known(pipe, examples)
     for encoder in encoders:
         batches = piped_batches(nlp, _owner(nlp, encoder), examples)
-        texts = [text for _, docs in batches for text in split_texts(docs)]
+        texts = [text for _, docs in batches for text in _texts(docs)]
         yield texts_are_short_enough(encoder, texts)
+
+
+def _texts(docs: Sequence[Doc]) -> List[List[str]]:
+    """The words of the texts that the encoder reads."""
+    texts = split_texts(read_words(docs))
+    return [[docs[0].vocab.strings[orth] for orth in text.orths.tolist()] for text in texts]
 
 
 def _owner(nlp: Language, encoder: FrozenModel) -> Any:
@@ -97,14 +104,14 @@ def labels_are_known(pipe: PositionalNER, examples: Sequence[Example]) -> Findin
     )
 
 
-def texts_are_short_enough(encoder: FrozenModel, texts: Sequence[Text]) -> Finding:
-    """RETURNS (Finding): Whether the encoder reads texts in one piece, or through windows."""
+def texts_are_short_enough(encoder: FrozenModel, texts: Sequence[Sequence[str]]) -> Finding:
+    """RETURNS (Finding): Whether the encoder reads texts, given as words, in one piece or through windows."""
     transformer, tokenizer = huggingface(encoder)
     limit = max_pieces(transformer, tokenizer) - len(SpecialTokens.of(tokenizer))
-    counts = WordPieces.of(tokenizer, [[token.text for token in text] for text in texts]).counts
+    counts = WordPieces.of(tokenizer, texts).counts
     ends = np.cumsum([0, *map(len, texts)])
     pieces = np.diff(np.concatenate([[0], np.cumsum(counts)])[ends])
-    long = [texts[i] for i in np.flatnonzero(pieces > limit).tolist()]
+    long = [" ".join(texts[i]) for i in np.flatnonzero(pieces > limit).tolist()]
     return judged(
         not long,
         f"{len(long):,} of {len(texts):,} texts are longer than the {limit} word pieces that the "
@@ -113,7 +120,7 @@ def texts_are_short_enough(encoder: FrozenModel, texts: Sequence[Text]) -> Findi
     )
 
 
-def named(docs: Sequence[Text]) -> str:
+def named(docs: Sequence[Union[Doc, str]]) -> str:
     """RETURNS (str): How the first of some documents begin, as the end of a sentence; nothing of none."""
-    shown: List[str] = [doc.text[:60] for doc in docs[:SHOWN]]
+    shown = [(doc if isinstance(doc, str) else doc.text)[:60] for doc in docs[:SHOWN]]
     return f", for instance {shown}" if shown else ""

@@ -9,6 +9,7 @@ from transformers import AutoModel
 
 from ..frozen.encode import max_pieces
 from ..frozen.encoder import FrozenModel, encode_texts, huggingface, kept_layers
+from ..texts import Text, read_words
 from .findings import Finding, judged
 
 CLOSE = 0.02  # products in bfloat16 differ from those in float32 by so much
@@ -72,15 +73,19 @@ def output_is_the_same(encoder: FrozenModel, original: Any, docs: Sequence[Doc])
 def _is_one_window(encoder: FrozenModel, doc: Doc) -> bool:
     """Whether a document has pieces, and so few that the encoder reads it at once."""
     transformer, tokenizer = huggingface(encoder)
-    encoding = tokenizer([token.text for token in doc], is_split_into_words=True)
+    encoding = tokenizer(_words(doc), is_split_into_words=True)
     has_pieces = any(word is not None for word in encoding.word_ids())
     return has_pieces and len(encoding["input_ids"]) <= max_pieces(transformer, tokenizer)
+
+
+def _words(doc: Doc) -> List[str]:
+    return [doc.vocab.strings[orth] for orth in read_words([doc])[0].orths.tolist()]
 
 
 def _difference(encoder: FrozenModel, original: Any, doc: Doc) -> float:
     """The largest difference between both outputs, of the largest number in the original's."""
     _, tokenizer = huggingface(encoder)
-    words = [token.text for token in doc]
+    words = _words(doc)
     encoding = tokenizer(words, is_split_into_words=True, return_tensors="pt")
     with torch.inference_mode():
         states = original(**encoding, output_hidden_states=True).hidden_states
@@ -89,7 +94,9 @@ def _difference(encoder: FrozenModel, original: Any, doc: Doc) -> float:
         [i for i, word in enumerate(encoding.word_ids()) if word == number] for number in range(len(words))
     ]
     theirs = torch.stack([pieces[own[POOLED[encoder.attrs["pooling"]]]].mean(0) for own in of_words if own])
-    ours = encode_texts(encoder, [doc]).cpu()[[bool(own) for own in of_words]]
+    (read,) = read_words([doc])
+    rows = encode_texts(encoder, [Text.whole(read.orths)], doc.vocab.strings).cpu()
+    ours = rows[[bool(own) for own in of_words]]
     return float((ours - theirs).abs().max() / theirs.abs().max())
 
 

@@ -12,12 +12,12 @@ from thinc.api import xp2torch
 from torch import Tensor, nn
 
 from ..attention import Layout, PositionalTagger, keep_mask
-from ..component import PositionalNER, Prediction
+from ..component import PositionalNER, Prediction, token_spans
 from ..evaluation import piped_batches
+from ..head import Piece, pieces_of
 from ..losses import MISSING
-from ..model import torch_head
+from ..model import head_inputs, torch_head
 from ..tagging import Spans
-from ..texts import text_lengths
 
 SURE = 20.0  # logit of a gate that knows
 
@@ -95,18 +95,28 @@ def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> 
         return None
     sums: Counter[str] = Counter()
     for batch, docs in piped_batches(nlp, pipe, examples):
-        with watched_attention(head) as attention:
-            scores = pipe.model.predict(docs)
-        layout = Layout.from_lengths(torch.from_numpy(text_lengths(docs)))
-        gate = xp2torch(scores.positions)[:, 0].cpu()
         gold = pipe.gold_of(batch)
         inside = torch.from_numpy(gold.positions[:, 0] > 0)
-        masks = head.config.mask in ("pad", "hard")
-        kept = keep_mask(gate, layout, head.config.pad_ratio) if masks else torch.ones_like(inside)
-        sums.update(_token_sums(inside, (gate > 0) & torch.from_numpy(gold.tags != MISSING), kept))
-        for block in attention:
-            sums.update(_query_sums(block, inside, kept, layout))
+        known = torch.from_numpy(gold.tags != MISSING)
+        for piece in pieces_of(pipe.model.get_ref("output_layer"), head_inputs(pipe.model, docs)):
+            sums.update(_sums(head, piece, inside[piece.words], known[piece.words]))
     return _report(sums) if sums else None
+
+
+def _sums(head: PositionalTagger, piece: Piece, inside: Tensor, known: Tensor) -> Counter[str]:
+    """Add up over the words that a piece scores."""
+    with watched_attention(head) as attention, torch.no_grad():
+        _, positions = head(*piece.inputs)
+    layout, gate = Layout.from_lengths(piece.inputs[1].cpu()), positions[:, 0].cpu()
+    masks = head.config.mask in ("pad", "hard")
+    kept = keep_mask(gate, layout, head.config.pad_ratio) if masks else torch.ones_like(inside)
+    scored = torch.ones_like(inside)
+    if piece.scored is not None:
+        scored = torch.zeros_like(inside).index_fill_(0, torch.from_numpy(piece.scored), True)
+    sums = Counter(_token_sums(inside[scored], ((gate > 0) & known)[scored], kept[scored]))
+    for block in attention:
+        sums.update(_query_sums(block, inside, kept, scored, layout))
+    return sums
 
 
 def _token_sums(inside: Tensor, gated: Tensor, kept: Tensor) -> Dict[str, float]:
@@ -122,13 +132,15 @@ def _token_sums(inside: Tensor, gated: Tensor, kept: Tensor) -> Dict[str, float]
     return {name: float(rows.sum()) for name, rows in counts.items()}
 
 
-def _query_sums(block: Attention, inside: Tensor, kept: Tensor, layout: Layout) -> Dict[str, float]:
-    """Add up over the queries of a block where their attention goes; texts of one token have no choice."""
+def _query_sums(
+    block: Attention, inside: Tensor, kept: Tensor, scored: Tensor, layout: Layout
+) -> Dict[str, float]:
+    """Add up over the scored queries of a block where their attention goes; one word alone has no choice."""
     weights, rows = block.weights.float().cpu(), block.layout.cpu()
     packed = len(rows.slots) < len(layout.slots)  # the mask "hard": kept rows alone are keys and queries
     keys = rows.pad((inside[kept] if packed else inside).float())  # (texts, time)
     lengths = layout.pad(torch.ones_like(inside)).sum(1)[:, None]
-    queries = rows.pad(torch.ones(len(rows.slots))) * (lengths > 1)
+    queries = rows.pad((scored[kept] if packed else scored).float()) * (lengths > 1)
     of_queries = {
         "queries": torch.ones_like(queries),
         "entropy": torch.special.entr(weights).sum(3).mean(1) / lengths.clamp(min=2).log(),
@@ -167,20 +179,27 @@ def predict_with_gold_mask(nlp: Language, pipe: PositionalNER, examples: Sequenc
     head = torch_head(pipe.model)
     if not isinstance(head, PositionalTagger):
         raise ValueError(f"'{pipe.name}' has no gate whose place gold could take.")
-    told = torch.zeros(0)
     predicted: List[Example] = []
-    with head.gate.register_forward_hook(lambda _, __, gate: told.to(gate)):
-        for batch, docs in piped_batches(nlp, pipe, examples):
-            inside = torch.from_numpy(pipe.gold_of(batch).positions[:, :1])
-            told = SURE * (2 * inside - 1)
-            predicted.extend(_annotated(pipe, batch, docs))
+    for batch, docs in piped_batches(nlp, pipe, examples):
+        inside = torch.from_numpy(pipe.gold_of(batch).positions[:, :1])
+        predicted.extend(_annotated(pipe, head, batch, docs, inside))
     return predicted
 
 
-def _annotated(pipe: PositionalNER, batch: Sequence[Example], docs: List[Doc]) -> Iterator[Example]:
-    """Decode a batch in one piece, as the gate was told it."""
-    lattice = pipe.lattice(docs, pipe.model.predict(docs))
-    spans = lattice.spans_of(lattice.best()).split([len(doc) for doc in docs])
+def _annotated(
+    pipe: PositionalNER, head: PositionalTagger, batch: Sequence[Example], docs: List[Doc], inside: Tensor
+) -> Iterator[Example]:
+    """Decode a batch with a gate that knows which words are inside entities."""
+    scores = pipe.model.predict(docs)
+    tags = xp2torch(scores.tags)
+    for piece in pieces_of(pipe.model.get_ref("output_layer"), head_inputs(pipe.model, docs)):
+        told = SURE * (2 * inside[piece.words] - 1)
+        with head.gate.register_forward_hook(lambda _, __, gate, told=told: told.to(gate)), torch.no_grad():
+            found, _ = head(*piece.inputs)
+        scored = slice(None) if piece.scored is None else torch.from_numpy(piece.scored)
+        tags[piece.words[scored]] = found[scored]
+    lattice = pipe.lattice(docs, scores)
+    spans = token_spans(lattice.spans_of(lattice.best()), scores)
     pipe.set_annotations(docs, [Prediction(each, Spans.none()) for each in spans])
     for example, doc in zip(batch, docs, strict=True):
         yield Example(doc, example.reference)

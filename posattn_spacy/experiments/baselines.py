@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Callable, DefaultDict, Dict, Iterable, List, Optional, Sequence, Tuple
 
+import numpy as np
 import srsly
 from spacy.language import Language
 from spacy.ml.models.tok2vec import BiLSTMEncoder
@@ -15,7 +16,10 @@ from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, with_a
 from thinc.types import Floats2d
 
 from ..gold import iob_tag
-from ..model import Tagger, Tok2Vec, TokenScores
+from ..head import TokenScores
+from ..model import Tagger, Tok2Vec
+from ..rows import of_tokens, of_words
+from ..texts import read_words
 
 
 def build_linear_tagger_v1(tok2vec: Tok2Vec, nO: Optional[int] = None) -> Tagger:
@@ -81,14 +85,19 @@ def forward(
 ) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
     """Score the tokens of a batch; there is neither gate nor edges."""
     hidden, output = model.layers
+    places = [each.places for each in read_words(docs)]
     rows, backprop_hidden = hidden(docs, is_train)
-    tags, backprop_output = output(model.ops.flatten(rows), is_train)
-    lengths = model.ops.asarray1i([len(each) for each in rows])
+    of_each = [of_words(*each) for each in zip(rows, places, strict=True)]
+    tags, backprop_output = output(model.ops.flatten(of_each), is_train)
+    lengths = model.ops.asarray1i([len(each) for each in places])
 
     def backprop(d_scores: TokenScores) -> List[Doc]:
-        return backprop_hidden(model.ops.unflatten(backprop_output(d_scores.tags), lengths))
+        d_words = model.ops.unflatten(backprop_output(d_scores.tags), lengths)
+        return backprop_hidden(
+            [of_tokens(*each) for each in zip(d_words, places, map(len, docs), strict=True)]
+        )
 
-    return TokenScores(tags, model.ops.alloc2f(len(tags), 3), lengths), backprop
+    return TokenScores(tags, model.ops.alloc2f(len(tags), 3), lengths, np.concatenate(places)), backprop
 
 
 def configure_initialize_frozen_v1() -> Callable[[Language], None]:

@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, Literal, Optional, Sequence
 import numpy as np
 import torch
 from spacy.language import Language
+from spacy.strings import StringStore
 from thinc.api import Model
 from torch import Tensor
 
@@ -124,7 +125,7 @@ def describe(encoder: FrozenModel, dtype: str) -> About:
     )
 
 
-def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text]], Tensor]:
+def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text], StringStore], Tensor]:
     """Make the function with which a frozen transformer encodes only what is not in a store.
 
     What is encoded is rounded as in the store, so that training does not depend on what was there before.
@@ -133,16 +134,16 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text]], Tens
     RETURNS (Callable[[FrozenModel, Sequence[Text]], Tensor]): As `encode_texts`, but in the store's type.
     """
 
-    def encode(model: FrozenModel, texts: Sequence[Text]) -> Tensor:
+    def encode(model: FrozenModel, texts: Sequence[Text], strings: StringStore) -> Tensor:
         if not store.readable:
-            return encode_texts(model, texts)
+            return encode_texts(model, texts, strings)
         keys = [text_key(text) for text in texts]
         lengths = [len(text) for text in texts]
         rows, missing = store.read(keys, lengths, kept_layers(model))
         if missing:
-            fresh = encode_into(store, model, {keys[i]: texts[i] for i in missing})
+            fresh = encode_into(store, model, {keys[i]: texts[i] for i in missing}, strings)
             if fresh is None:
-                return encode_texts(model, texts)
+                return encode_texts(model, texts, strings)
             starts = np.cumsum([0, *lengths])
             for i in missing:
                 rows[starts[i] : starts[i + 1]] = fresh[keys[i]].swapaxes(0, 1)
@@ -152,14 +153,15 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text]], Tens
 
 
 def encode_into(
-    store: FeatureStore, model: FrozenModel, texts: Dict[bytes, Text]
+    store: FeatureStore, model: FrozenModel, texts: Dict[bytes, Text], strings: StringStore
 ) -> Optional[Dict[bytes, np.ndarray]]:
     """Encode texts and put them into a store.
 
     store (FeatureStore): The store.
     model (FrozenModel): The frozen transformer.
     texts (Dict[bytes, Text]): The texts by their keys.
-    RETURNS (Optional[Dict[bytes, np.ndarray]]): (layers, tokens, width) features of each text as they are
+    strings (StringStore): Where their words are known.
+    RETURNS (Optional[Dict[bytes, np.ndarray]]): (layers, words, width) features of each text as they are
         stored; None if the store's type can't hold them, of which the store has told.
     """
     layers = kept_layers(model)
@@ -168,7 +170,7 @@ def encode_into(
     dtype = getattr(torch, store.about.dtype)
     planes = torch.empty(shape, dtype=dtype, device=huggingface(model)[0].device)
     try:
-        encode_texts_into(model, list(texts.values()), planes)
+        encode_texts_into(model, list(texts.values()), strings, planes)
     except OverflowError:
         store.give_up(
             f"has numbers of type {store.about.dtype}, and this encoder's features are too large for that. "

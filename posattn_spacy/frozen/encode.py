@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..windows import overlapping
+
 DEFAULT_MAX_PIECES = 512
+LONGEST_WORD = 4096  # characters; a longer one, such as a file in base64, is read by its beginning
 Pooling = Literal["mean", "first", "last"]
 POOLINGS: Tuple[str, ...] = get_args(Pooling)
 
@@ -44,10 +47,9 @@ class SpecialTokens:
     @classmethod
     def of(cls, tokenizer: Any) -> "SpecialTokens":
         """Read them off a Hugging Face tokenizer."""
-        probe = tokenizer(["a"], is_split_into_words=True, return_special_tokens_mask=True)
-        bare = [i for i, special in enumerate(probe["special_tokens_mask"]) if not special]
-        ids = probe["input_ids"]
-        return cls(ids[: bare[0]], ids[bare[-1] + 1 :], tokenizer.pad_token_id)
+        probe = tokenizer.backend_tokenizer.encode(["a"], is_pretokenized=True)
+        bare = [i for i, special in enumerate(probe.special_tokens_mask) if not special]
+        return cls(probe.ids[: bare[0]], probe.ids[bare[-1] + 1 :], tokenizer.pad_token_id)
 
     def __len__(self) -> int:
         return len(self.before) + len(self.after)
@@ -115,15 +117,15 @@ class WordPieces(NamedTuple):
 
     @classmethod
     def of(cls, tokenizer: Any, texts: Sequence[Sequence[str]]) -> "WordPieces":
-        """Cut the words of texts into pieces; each distinct word once, as it has the same ones everywhere."""
+        """Cut the words of texts into pieces; each distinct word once, as it has the same ones everywhere.
+
+        The tokenizer is only read, as several threads may do at once.
+        """
         index: Dict[str, int] = {}
         occurrences = [index.setdefault(word, len(index)) for words in texts for word in words]
         types = np.array(occurrences, dtype=np.int64)
-        backend = tokenizer.backend_tokenizer
-        backend.no_truncation()  # long texts are windowed here
-        backend.no_padding()
-        encodings = backend.encode_batch(
-            [[word] for word in index], is_pretokenized=True, add_special_tokens=False
+        encodings = tokenizer.backend_tokenizer.encode_batch(
+            [[word[:LONGEST_WORD]] for word in index], is_pretokenized=True, add_special_tokens=False
         )
         by_type = [encoding.ids for encoding in encodings]
         sizes = np.array([len(ids) for ids in by_type], dtype=np.int64)
@@ -160,19 +162,13 @@ def cut(pieces: np.ndarray, rows: np.ndarray, shares: np.ndarray, limit: int) ->
     limit (int): Longest window, in pieces.
     YIELDS (Window): Windows whose supplied pieces make up the text exactly once.
     """
-    n = len(pieces)
-    if n <= limit:
-        if n:
+    if len(pieces) <= limit:
+        if len(pieces):
             yield Window(pieces, rows, shares)
         return
-    stride = max(limit // 2, 1)
-    starts = [*range(0, n - limit, stride), n - limit]
-    # Two neighbours share the pieces from the later one's start to the earlier one's end: half each.
-    borders = [(start + previous + limit) // 2 for previous, start in pairwise(starts)]
-    for start, first, last in zip(starts, [0, *borders], [*borders, n], strict=True):
-        positions = np.arange(start, start + limit)
+    for start, stop, first, last in zip(*overlapping(len(pieces), limit), strict=True):
+        window, positions = slice(start, stop), np.arange(start, stop)
         supplied = (positions >= first) & (positions < last)
-        window = slice(start, start + limit)
         yield Window(pieces[window], np.where(supplied, rows[window], -1), shares[window])
 
 

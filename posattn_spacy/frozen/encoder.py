@@ -5,12 +5,14 @@ answers, so that listeners, packaging and `doc._.trf_data` work as they do there
 """
 
 import os
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
 import torch
+from spacy.strings import StringStore
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import (
     FullTransformerBatch,
@@ -24,9 +26,12 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from ..precision import precision
-from ..texts import Text, split_texts
+from ..rows import BLOCK, LONG, LazyRows, Rows
+from ..texts import Text, Words, read_words, split_texts
+from .blocks import block_bounds, texts_between
+from .data import FrozenData
 from .encode import POOLINGS, Pooling, encode_words
-from .listener import FrozenData, replace_listener, replace_listener_config
+from .listener import replace_listener, replace_listener_config
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
 
@@ -99,6 +104,10 @@ def huggingface(model: FrozenModel) -> Tuple[Any, Any]:
     for node in model.walk():
         for shim in node.shims:
             if isinstance(shim, HFShim) and shim._hfmodel.transformer is not None:
+                if model.attrs.get("frozen") and shim._hfmodel.transformer.training:  # STOPGAP
+                    shim._hfmodel.transformer.eval()
+                    shim._hfmodel.tokenizer.backend_tokenizer.no_truncation()
+                    shim._hfmodel.tokenizer.backend_tokenizer.no_padding()
                 return shim._hfmodel.transformer, shim._hfmodel.tokenizer
     raise ValueError(
         "The transformer has no encoder yet: initialize the pipeline (nlp.initialize() or `spacy train`), "
@@ -116,13 +125,27 @@ def pad_embedding(model: FrozenModel) -> np.ndarray:
     transformer, tokenizer = huggingface(model)
     frozen = model.attrs.get("frozen", False)
     layers = kept_layers(model) if frozen else [transformer.config.num_hidden_layers]
-    transformer.eval()
-    with torch.inference_mode(), precision(transformer.device, model.attrs.get("mixed_precision", False)):
+    mixed = model.attrs.get("mixed_precision", False)
+    with evaluating(transformer), torch.inference_mode(), precision(transformer.device, mixed):
         ids = torch.tensor([[tokenizer.pad_token_id]], device=transformer.device)
         seen = torch.ones_like(ids)
         hidden = transformer(ids, attention_mask=seen, output_hidden_states=True).hidden_states
         states = torch.cat([hidden[layer][0, 0] for layer in layers])
     return states.float().cpu().numpy()
+
+
+@contextmanager
+def evaluating(module: Any) -> Iterator[None]:
+    """Put a torch module into evaluation mode for a while: a stock transformer may be in training.
+
+    module (nn.Module): The module.
+    """
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)
 
 
 def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
@@ -138,30 +161,34 @@ def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
     model.set_dim("nO", len(layers) * objects.transformer.config.hidden_size)
 
 
-def encode_texts(model: FrozenModel, texts: Sequence[Text]) -> Tensor:
+def encode_texts(model: FrozenModel, texts: Sequence[Text], strings: StringStore) -> Tensor:
     """Run the encoder over texts.
 
     model (FrozenModel): The initialized model.
     texts (Sequence[Text]): The texts.
-    RETURNS (Tensor): (tokens, nO) float32, the texts one after another.
+    strings (StringStore): Where their words are known.
+    RETURNS (Tensor): (words, nO) float32, the texts one after another.
     """
-    n_tokens, n_layers, width = sum(map(len, texts)), len(kept_layers(model)), model.get_dim("nO")
-    rows = torch.empty((n_tokens, n_layers, width // n_layers), device=huggingface(model)[0].device)
-    encode_texts_into(model, texts, rows.transpose(0, 1))
+    n_words, n_layers, width = sum(map(len, texts)), len(kept_layers(model)), model.get_dim("nO")
+    rows = torch.empty((n_words, n_layers, width // n_layers), device=huggingface(model)[0].device)
+    encode_texts_into(model, texts, strings, rows.transpose(0, 1))
     return rows.flatten(1)
 
 
-def encode_texts_into(model: FrozenModel, texts: Sequence[Text], out: Tensor) -> None:
+def encode_texts_into(model: FrozenModel, texts: Sequence[Text], strings: StringStore, out: Tensor) -> None:
     """Run the encoder over texts, and put what it makes of them somewhere.
 
     model (FrozenModel): The initialized model.
     texts (Sequence[Text]): The texts.
-    out (Tensor): (layers, tokens, width) of any type, filled.
+    strings (StringStore): Where their words are known.
+    out (Tensor): (layers, words, width) of any type, filled.
     RAISES (OverflowError): If a number is not finite in the type of `out`.
     """
     transformer, tokenizer = huggingface(model)
-    transformer.eval()
-    words = [[token.text for token in text] for text in texts]
+    words = [[strings[orth] for orth in text.orths.tolist()] for text in texts]
+    n_read = sum(map(len, words))
+    with_context = n_read > out.shape[1]
+    rows = out.new_empty((out.shape[0], n_read, out.shape[2])) if with_context else out
     attrs = model.attrs
     with precision(transformer.device, attrs["mixed_precision"]):
         encode_words(
@@ -170,9 +197,13 @@ def encode_texts_into(model: FrozenModel, texts: Sequence[Text], out: Tensor) ->
             words,
             kept_layers(model),
             attrs["batch_pieces"],
-            out,
+            rows,
             attrs["pooling"],
         )
+    if with_context:
+        parts = rows.split([len(text.orths) for text in texts], dim=1)
+        asked = [part[:, text.start : text.stop] for part, text in zip(parts, texts, strict=True)]
+        out.copy_(torch.cat(asked, dim=1))
 
 
 def kept_layers(model: FrozenModel) -> List[int]:
@@ -183,21 +214,61 @@ def kept_layers(model: FrozenModel) -> List[int]:
 def forward(
     model: FrozenModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[Any], List[Doc]]]:
-    """Encode a batch of documents; the same in training and in prediction."""
-    rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, split_texts(docs))))
-    stops = np.cumsum([len(doc) for doc in docs]).tolist()
-    return _as_batch([rows[start:stop] for start, stop in pairwise([0, *stops])]), _no_backprop
+    """Encode documents, long ones when their rows are read; the same in training and in prediction."""
+    words = read_words(docs)
+    strings = docs[0].vocab.strings
+    rows = encode_documents(model, [each for each in words if len(each.orths) <= LONG], strings)
+    short = iter(rows)
+    data = [
+        FrozenData(
+            next(short) if len(own.orths) <= LONG else rows_when_read(model, own, strings), own, len(doc)
+        )
+        for doc, own in zip(docs, words, strict=True)
+    ]
+    return _as_batch(data), _no_backprop
+
+
+def encode_documents(model: FrozenModel, words: Sequence[Words], strings: StringStore) -> List[Floats2d]:
+    """Encode documents together.
+
+    model (FrozenModel): The initialized model.
+    words (Sequence[Words]): The words of each document.
+    strings (StringStore): Where they are known.
+    RETURNS (List[Floats2d]): (words, nO) for each document, parts of one array.
+    """
+    texts = split_texts(words)
+    if not texts:
+        return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in words]
+    rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, texts, strings)))
+    stops = np.cumsum([len(each.orths) for each in words]).tolist()
+    return [rows[start:stop] for start, stop in pairwise([0, *stops])]
+
+
+def rows_when_read(model: FrozenModel, words: Words, strings: StringStore) -> Rows:
+    """Let a long document be encoded block by block, when its rows are read.
+
+    model (FrozenModel): The initialized model.
+    words (Words): The words of the document.
+    strings (StringStore): Where they are known.
+    RETURNS (Rows): (words, nO).
+    """
+
+    def make(start: int, stop: int) -> Floats2d:
+        texts = texts_between(words, start, stop)
+        return cast(Floats2d, torch2xp(model.attrs["encode"](model, texts, strings)))
+
+    return LazyRows(block_bounds(words.lengths, BLOCK), make)
 
 
 def _no_backprop(d_output: Any) -> List[Doc]:
     return []
 
 
-def _as_batch(features: Sequence[Floats2d]) -> FrozenBatch:
-    """Wrap one array per document in spacy-transformers' data classes."""
+def _as_batch(data: Sequence[FrozenData]) -> FrozenBatch:
+    """Wrap what was made of each document in spacy-transformers' data classes."""
     batch = FullTransformerBatch.empty(0)
-    data = [FrozenData(rows) if len(rows) else TransformerData.empty() for rows in features]
-    return FrozenBatch(batch.spans, batch.wordpieces, batch.model_output, batch.align, data)
+    each = [item if item.n_tokens else TransformerData.empty() for item in data]
+    return FrozenBatch(batch.spans, batch.wordpieces, batch.model_output, batch.align, each)
 
 
 def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:

@@ -2,10 +2,9 @@
 
 import json
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 import torch
-from spacy.attrs import ORTH
 
 from ..texts import Text
 from .encode import Pooling, max_pieces
@@ -52,5 +51,7 @@ def text_key(text: Text) -> bytes:
     text (Text): The text.
     RETURNS (bytes): 16 bytes.
     """
-    words = cast(Any, text).to_array([ORTH])  # spaCy's types know it of Doc alone
-    return blake2b(words.tobytes(), digest_size=16).digest()
+    digest = blake2b(text.orths.tobytes(), digest_size=16)
+    if len(text) < len(text.orths):
+        digest.update(f"{text.start} {text.stop}".encode())
+    return digest.digest()

@@ -4,56 +4,22 @@ The stock listener pools, concatenates and sends a gradient back; on frozen feat
 that costs more than the head itself (DESIGN.md 3).
 """
 
-from functools import cached_property
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.attrs import ORTH
 from spacy.tokens import Doc
-from spacy_transformers.data_classes import FullTransformerBatch, TransformerData, WordpieceBatch
+from spacy_transformers.data_classes import FullTransformerBatch, TransformerData
 from spacy_transformers.layers import TransformerListener
 from thinc.api import Model
-from thinc.types import Floats2d, Ragged
-from transformers.file_utils import ModelOutput
+from thinc.types import Floats2d
 
+from ..rows import Rows
+from ..texts import read_words
+from .data import token_rows, word_rows
 from .upstream import features_of, require_features
 
 Features = Model[List[Doc], List[Floats2d]]
-NO_PIECES = WordpieceBatch.empty()
-
-
-class FrozenData(TransformerData):
-    """What a frozen transformer makes of a document that has tokens: one row for each.
-
-    To readers of spacy-transformers' data it looks like one word piece per token. What they ask for is made
-    when they do.
-
-    rows (Floats2d): (tokens, width), of the type in which a feature store keeps them if there is one.
-    """
-
-    def __init__(self, rows: Floats2d) -> None:
-        self.rows = rows
-
-    @cached_property
-    def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]
-        """RETURNS (WordpieceBatch): Nothing: there are no pieces to speak of."""
-        return NO_PIECES
-
-    @cached_property
-    def model_output(self) -> ModelOutput:  # type: ignore[override]
-        """RETURNS (ModelOutput): The rows in float32, as `last_hidden_state` (1, tokens, width)."""
-        return ModelOutput(last_hidden_state=in_float32(self.rows)[None])
-
-    @cached_property
-    def align(self) -> Ragged:  # type: ignore[override]
-        """RETURNS (Ragged): The identity."""
-        n = len(self.rows)
-        return Ragged(np.arange(n, dtype="i"), np.ones(n, dtype="i"))  # type: ignore[arg-type]
-
-
-def in_float32(rows: Any) -> Any:
-    """RETURNS (Any): An array in float32, itself if it is that already."""
-    return rows.astype(np.float32, copy=False)
 
 
 class FrozenListener(TransformerListener):
@@ -69,7 +35,8 @@ class FrozenListener(TransformerListener):
         super().__init__(upstream_name)
         self._func = listener_forward
         self.attrs["frozen"] = True
-        self.attrs["as_stored"] = False  # a layer that takes rows of any type sets it
+        # Set by a layer that takes the rows of words alone, in any type, and those of long documents unmade.
+        self.attrs["as_stored"] = False
 
     @classmethod
     def get_batch_id(cls, inputs: List[Doc]) -> int:
@@ -111,7 +78,7 @@ def build_frozen_tok2vec_v1(transformer: Model[List[Doc], FullTransformerBatch])
 
 def listener_forward(
     model: FrozenListener, docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
+) -> Tuple[List[Rows], Callable[[Any], List[Doc]]]:
     """Hand over what the transformer sent for this batch, or what hangs on the documents."""
     data: Sequence[Optional[TransformerData]]
     if is_train and model._batch_id is not None:
@@ -132,51 +99,34 @@ def listener_forward(
 
 def tok2vec_forward(
     model: Features, docs: List[Doc], is_train: bool
-) -> Tuple[List[Floats2d], Callable[[Any], List[Doc]]]:
+) -> Tuple[List[Rows], Callable[[Any], List[Doc]]]:
     """Run the owned transformer on the documents."""
     data = model.layers[0].predict(docs).doc_data
     return _rows(model, docs, data), lambda d_rows: []
 
 
-def _rows(model: Features, docs: Sequence[Doc], data: Sequence[Optional[TransformerData]]) -> List[Floats2d]:
-    """One (tokens, width) array per document.
+def _rows(model: Features, docs: Sequence[Doc], data: Sequence[Optional[TransformerData]]) -> List[Rows]:
+    """One (tokens, width) array per document, or the rows of its words if they are wanted as stored.
 
     Zeros stand for documents that no transformer has seen: layers above are initialized with such.
     """
-    rows = [
-        token_rows(doc, item)
-        if len(doc) and item is not None
-        else model.ops.alloc2f(len(doc), model.get_dim("nO"))
+    as_stored = model.attrs["as_stored"]
+    read = word_rows if as_stored else token_rows
+    return [
+        read(doc, item) if len(doc) and item is not None else _zeros(model, doc, as_stored)
         for doc, item in zip(docs, data, strict=True)
     ]
-    return rows if model.attrs["as_stored"] else [in_float32(array) for array in rows]
+
+
+def _zeros(model: Features, doc: Doc, as_stored: bool) -> Floats2d:
+    rows = len(read_words([doc])[0].places) if as_stored else len(doc)
+    return model.ops.alloc2f(rows, model.get_dim("nO"))
 
 
 def init_tok2vec(model: Features, X: Any = None, Y: Any = None) -> None:
     """Initialize the owned transformer and take over its width."""
     model.layers[0].initialize()
     model.set_dim("nO", model.layers[0].get_dim("nO"))
-
-
-def token_rows(doc: Doc, data: TransformerData) -> Floats2d:
-    """Read one row per token out of a frozen transformer's output, without copying.
-
-    doc (Doc): The document.
-    data (TransformerData): What the transformer made of it.
-    RETURNS (Floats2d): (tokens, width), of the type the transformer has them in.
-    RAISES (ValueError): If the rows are word pieces, as a stock transformer gives them.
-    """
-    given: Any = data
-    rows = given.rows[None] if isinstance(data, FrozenData) else given.model_output["last_hidden_state"]
-    if rows.shape[:2] != (1, len(doc)):
-        raise ValueError(
-            f"'posattn-spacy.FrozenListener.v1' expects one row for each of the {len(doc)} tokens of "
-            f"{doc.text[:60]!r}, but the transformer gave an array of shape {tuple(rows.shape)}. "
-            "It reads 'posattn-spacy.FrozenTransformer.v1'; on a stock transformer use "
-            "'spacy-transformers.TransformerListener.v1'. A component that changes the tokens, such as "
-            "merge_entities, must not stand between the two."
-        )
-    return rows[0]
 
 
 def replace_listener(

@@ -1,5 +1,6 @@
 """Encoding a config's corpora into its feature store, ahead of training."""
 
+from itertools import pairwise
 from typing import Iterator, List, Sequence, Tuple
 
 from spacy.language import Language
@@ -8,8 +9,9 @@ from spacy.training.batchers import minibatch_by_words
 from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config
 
-from ..texts import split_texts
+from ..rows import LazyRows
 from .caching import FeatureStoreCallback, find_frozen_transformers
+from .data import FrozenData
 from .encoder import FrozenModel
 
 WORDS_AT_ONCE = 1 << 14
@@ -59,5 +61,8 @@ def warm(transformers: Sequence[FrozenModel], docs: Sequence[Doc]) -> Iterator[i
     """
     for batch in minibatch_by_words(docs, size=WORDS_AT_ONCE, tolerance=0.0):
         for transformer in transformers:
-            transformer.attrs["encode"](transformer, split_texts(batch))
+            for data in transformer.predict(batch).doc_data:
+                if isinstance(data, FrozenData) and isinstance(data.rows, LazyRows):
+                    for start, stop in pairwise(data.rows.bounds.tolist()):
+                        data.rows[start:stop]
         yield sum(len(doc) for doc in batch)

@@ -1,6 +1,6 @@
 """What there is to see of a document, as plain data."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -11,14 +11,15 @@ from thinc.api import xp2torch
 from torch import Tensor
 
 from ..attention import Layout, PositionalTagger, keep_mask
-from ..component import PositionalNER, Prediction
+from ..component import PositionalNER, Prediction, token_spans
 from ..diagnosis.probes import Attention, watched_attention
 from ..evaluation import piped_batches
-from ..model import torch_head
+from ..head import pieces_of
+from ..model import head_inputs, torch_head
 from ..tagging import Spans
-from ..texts import text_lengths
 
 PERCENT = 100
+LONGEST_LOOK = 1024  # tokens of a document whose attention is shown
 
 
 class Entity(NamedTuple):
@@ -36,6 +37,17 @@ class Entity(NamedTuple):
     score: Optional[float]
 
 
+class Look(NamedTuple):
+    """Where a token looks, among the tokens that are read with it.
+
+    first (int): The first token of those.
+    percents (List[int]): How much it looks at it and at those that follow; nothing if it looks nowhere.
+    """
+
+    first: int
+    percents: List[int]
+
+
 class Sentence(NamedTuple):
     """A document as it is shown.
 
@@ -43,15 +55,15 @@ class Sentence(NamedTuple):
     entities (List[Entity]): Predicted entities.
     gold (Optional[List[Entity]]): Gold entities, if they are known.
     gate (Optional[List[int]]): How far the gate holds each token to be inside an entity, in percent.
-    attention (Optional[List[List[int]]]): Where each token looks, in percent, mean over the heads of the last
-        block.
+    attention (Optional[List[Look]]): Where each token looks, mean over the heads of the last block; None for
+        documents of more than `LONGEST_LOOK` tokens.
     """
 
     tokens: List[str]
     entities: List[Entity]
     gold: Optional[List[Entity]] = None
     gate: Optional[List[int]] = None
-    attention: Optional[List[List[int]]] = None
+    attention: Optional[List[Look]] = None
 
     def as_json(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The same as plain lists and dictionaries."""
@@ -59,7 +71,8 @@ class Sentence(NamedTuple):
             name: None if spans is None else [span._asdict() for span in spans]
             for name, spans in (("entities", self.entities), ("gold", self.gold))
         }
-        return {**self._asdict(), **entities}
+        looks = None if self.attention is None else [look._asdict() for look in self.attention]
+        return {**self._asdict(), **entities, "attention": looks}
 
 
 def doc_sentence(doc: Doc, gold: Optional[Doc] = None) -> Sentence:
@@ -108,38 +121,58 @@ def _examined(pipe: PositionalNER, example: Example, doc: Doc) -> Sentence:
     if not isinstance(head, PositionalTagger):
         pipe.set_annotations([doc], pipe.predict([doc]))
         return doc_sentence(doc, example.reference)
-    with watched_attention(head) as seen:
-        scores = pipe.model.predict([doc])
+    scores = pipe.model.predict([doc])
     lattice = pipe.lattice([doc], scores)
-    pipe.set_annotations([doc], [Prediction(lattice.spans_of(lattice.best()), Spans.none())])
-    gate = xp2torch(scores.positions)[:, 0].cpu()
-    layout = Layout.from_lengths(torch.from_numpy(text_lengths([doc])))
+    (entities,) = token_spans(lattice.spans_of(lattice.best()), scores)
+    pipe.set_annotations([doc], [Prediction(entities, Spans.none())])
+    gate = np.zeros(len(doc))
+    gate[scores.places] = xp2torch(scores.positions)[:, 0].sigmoid().cpu().numpy()
     learned = head.config.mask != "none" or pipe.cfg["positional_weight"] > 0
+    shown = len(head.blocks) > 0 and len(doc) <= LONGEST_LOOK
     return doc_sentence(doc, example.reference)._replace(
-        gate=_percent(gate.sigmoid()) if learned else None,
-        attention=_percent(attention_matrix(seen[-1], gate, layout, head)) if seen else None,
+        gate=_percent(gate) if learned else None, attention=_looks(pipe, head, doc) if shown else None
     )
 
 
-def attention_matrix(block: Attention, gate: Tensor, layout: Layout, head: PositionalTagger) -> Tensor:
-    """Find where each token of a batch looks.
+def _looks(pipe: PositionalNER, head: PositionalTagger, doc: Doc) -> List[Look]:
+    """Find where each token of a document looks, within the stretch that scores it."""
+    looks = [Look(i, []) for i in range(len(doc))]
+    inputs = head_inputs(pipe.model, [doc])
+    places = inputs.words[0].places
+    for piece in pieces_of(pipe.model.get_ref("output_layer"), inputs):
+        with watched_attention(head) as seen, torch.no_grad():
+            _, positions = head(*piece.inputs)
+        layout = Layout.from_lengths(piece.inputs[1].cpu())
+        for row, keys, shares in stretch_looks(seen[-1], positions[:, 0].cpu(), layout, head):
+            if piece.scored is None or row in piece.scored:
+                tokens = places[piece.words[keys]]
+                spread = np.zeros(tokens[-1] + 1 - tokens[0])
+                spread[tokens - tokens[0]] = shares
+                looks[places[piece.words[row]]] = Look(int(tokens[0]), _percent(spread))
+    return looks
+
+
+def stretch_looks(
+    block: Attention, gate: Tensor, layout: Layout, head: PositionalTagger
+) -> Iterator[Tuple[int, np.ndarray, np.ndarray]]:
+    """Find where each row of a piece looks.
 
     block (Attention): The attention weights of a block.
-    gate (Tensor): (tokens,) gate logits.
-    layout (Layout): The texts that the tokens belong to.
+    gate (Tensor): (rows,) gate logits.
+    layout (Layout): The stretches that the rows belong to.
     head (PositionalTagger): The head.
-    RETURNS (Tensor): (tokens, tokens) mean over its heads, from query to key; 0 between texts, and for
-        what the mask leaves out.
+    YIELDS (Tuple[int, np.ndarray, np.ndarray]): A row, the rows of its stretch that the mask leaves, and how
+        much it looks at each, mean over the heads; nothing for a row that the mask leaves out.
     """
-    weights, place = block.weights.float().mean(1).cpu(), block.layout.cpu()
+    weights, place = block.weights.float().mean(1).cpu().numpy(), block.layout.cpu()
     packed = len(place.slots) < len(layout.slots)
     kept = keep_mask(gate, layout, head.config.pad_ratio) if packed else torch.ones_like(gate).bool()
-    text, time = place.slots // place.time, place.slots % place.time
-    own = weights[text[:, None], time[:, None], time[None]] * (text[:, None] == text[None])
-    matrix = torch.zeros(len(gate), len(gate))
-    matrix[torch.outer(kept, kept)] = own.flatten()
-    return matrix
+    rows = kept.nonzero().squeeze(1).numpy()
+    texts, times = (place.slots // place.time).numpy(), (place.slots % place.time).numpy()
+    for row, text, time in zip(rows.tolist(), texts.tolist(), times.tolist(), strict=True):
+        keys = rows[texts == text]
+        yield row, keys, weights[text, time, : len(keys)]
 
 
-def _percent(shares: Tensor) -> Any:
-    return np.rint(PERCENT * shares.numpy()).astype(int).tolist()
+def _percent(shares: np.ndarray) -> List[int]:
+    return np.rint(PERCENT * shares).astype(int).tolist()

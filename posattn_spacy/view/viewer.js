@@ -73,7 +73,8 @@ function sentenceOf(sentence, labels) {
       chosen = chosen === i ? null : i;
       words.forEach((other, j) => {
         other.button.setAttribute("aria-pressed", String(j === chosen));
-        const percent = chosen === null ? null : sentence.attention[chosen][j];
+        const look = chosen === null ? null : sentence.attention[chosen];
+        const percent = look && (look.percents[j - look.first] || 0);
         other.box.style.setProperty("--look", percent === null ? 0 : percent / 100);
         other.look.textContent = percent ? `${percent} %` : "";
       });

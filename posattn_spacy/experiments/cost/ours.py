@@ -153,18 +153,16 @@ def mask_curve(workload: Workload) -> Figures:
     ]
     pipe: Any = nlp.get_pipe("posattn_ner")
     head: Any = torch_head(pipe.model)
-    head.train()
-    head.set_dropout(settings["dropout"])
     modes = {"none": ("none", 0.0), **{f"hard_{ratio}": ("hard", ratio) for ratio in PAD_RATIOS}}
     times: Dict[str, List[float]] = {name: [] for name in modes}
     for lengths in batches:
         for name, (mask, ratio) in modes.items():
             head.config = replace(head.config, mask=mask, pad_ratio=ratio)
-            times[name].append(_attention_ms(head, lengths))
+            times[name].append(_attention_ms(head, lengths, settings["dropout"]))
     return {name: float(np.mean(each)) for name, each in times.items()}
 
 
-def _attention_ms(head: PositionalTagger, lengths: Tensor) -> float:
+def _attention_ms(head: PositionalTagger, lengths: Tensor, drop: float) -> float:
     """Median time of a step through mask and attention blocks, packing included."""
     z = torch.randn(int(lengths.sum()), head.config.hidden_width, requires_grad=True)
     gate = torch.randn(len(z), requires_grad=True)
@@ -173,7 +171,7 @@ def _attention_ms(head: PositionalTagger, lengths: Tensor) -> float:
     for _ in range(CURVE_REPEATS):
         started = time.perf_counter()
         with precision(CPU, head.config.mixed_precision):
-            h = head.attend(z, gate, layout)
+            h = head.attend(z, gate, layout, drop)
         h.sum().backward()
         times.append(time.perf_counter() - started)
     return float(np.median(times)) * 1000
