@@ -61,7 +61,7 @@ def build_feature_extractor(columns: List[Union[str, int]]) -> Model[List[Doc], 
 def _extract_features(
     model: Model[List[Doc], List[Ints2d]], docs: Sequence[Union[Doc, Span]], is_train: bool
 ) -> Tuple[List[Ints2d], Callable[[List[Ints2d]], List[Doc]]]:
-    columns = model.attrs["columns"]
+    columns = [cast(int, intify_attr(column)) for column in model.attrs["columns"]]
     arrays = [cast(Any, doc).to_array([*columns, ORTH]) for doc in docs]
     if arrays:
         arrays = _as_seen(arrays, columns, docs[0].vocab)
@@ -69,11 +69,11 @@ def _extract_features(
     return features, lambda d_features: []
 
 
-def _as_seen(arrays: List[np.ndarray], columns: Sequence[Union[str, int]], vocab: Vocab) -> List[np.ndarray]:
+def _as_seen(arrays: List[np.ndarray], columns: Sequence[int], vocab: Vocab) -> List[np.ndarray]:
     """Give words with invisible characters the lexical attributes of what is seen of them.
 
     arrays (List[np.ndarray]): (tokens, columns + 1) attributes, the last of them ORTH.
-    columns (Sequence[Union[str, int]]): The attributes.
+    columns (Sequence[int]): The attributes.
     vocab (Vocab): The vocabulary.
     RETURNS (List[np.ndarray]): The same for each document.
     """
@@ -86,7 +86,7 @@ def _as_seen(arrays: List[np.ndarray], columns: Sequence[Union[str, int]], vocab
     distinct, inverse = np.unique(seen[changed], return_inverse=True)
     words = Doc(vocab, words=[vocab.strings[orth] for orth in distinct.tolist()])
     for i, column in enumerate(columns):
-        if cast(int, intify_attr(column)) <= LENGTH:  # the others are the token's own, such as its tag
+        if column <= LENGTH:  # the others are the token's own, such as its tag
             table[changed, i] = words.to_array(column)[inverse.ravel()]
     return np.split(table, np.cumsum([len(array) for array in arrays[:-1]]))
 
