@@ -1,11 +1,14 @@
 """Writing what was predicted to a document, beside the entities that are already there."""
 
-from typing import List, Sequence, Tuple
+import struct
+from typing import Any, Dict, List, Optional, Sequence, Tuple, cast
 
 import numpy as np
+import srsly
 from spacy.attrs import ENT_IOB
 from spacy.tokens import Doc, Span, SpanGroup
 
+from .confidence import scored_spans
 from .tagging import Spans
 
 
@@ -35,24 +38,49 @@ def taken_words(taken: np.ndarray, places: np.ndarray) -> Tuple[np.ndarray, np.n
     return taken[places], before[places] > before[ends]
 
 
-def write_spans(doc: Doc, key: str, spans: Spans, labels: Sequence[str], taken: np.ndarray) -> List[Span]:
+def predicted_spans(
+    doc: Doc, spans: Spans, labels: Sequence[str], taken: np.ndarray
+) -> List[Tuple[Span, float]]:
+    """Make spaCy's spans of predicted ones.
+
+    doc (Doc): The document.
+    spans (Spans): The spans.
+    labels (Sequence[str]): Names of the labels.
+    taken (np.ndarray): (tokens,) bool; spans that touch such a token are left out.
+    RETURNS (List[Tuple[Span, float]]): Spans and probabilities.
+    """
+    each = zip(*(field.tolist() for field in spans), strict=True)
+    return [
+        (Span(doc, start, stop, label=labels[label]), probability)
+        for start, stop, label, probability in each
+        if not taken[start:stop].any()
+    ]
+
+
+def kept_spans(doc: Doc, key: str, taken: np.ndarray) -> List[Tuple[Span, float]]:
+    """Read what a component has found before of what is taken now, as when a document comes a second time.
+
+    doc (Doc): The document.
+    key (str): Name of the group.
+    taken (np.ndarray): (tokens,) bool.
+    RETURNS (List[Tuple[Span, float]]): Spans and probabilities.
+    """
+    if not taken.any():
+        return []
+    return [(span, score) for span, score in scored_spans(doc, key) if taken[span.start : span.end].any()]
+
+
+def write_group(doc: Doc, key: str, scored: Sequence[Tuple[Span, float]]) -> None:
     """Put spans into `doc.spans`, with their probabilities as the group's `scores`, as spaCy's spancat does.
 
     doc (Doc): The document.
     key (str): Name of the group.
-    spans (Spans): The spans.
-    labels (Sequence[str]): Names of the labels.
-    taken (np.ndarray): (tokens,) bool; spans that touch such a token are left out.
-    RETURNS (List[Span]): What the group holds.
+    scored (Sequence[Tuple[Span, float]]): Spans and probabilities.
     """
-    found, scores = [], []
-    for start, stop, label, probability in zip(*(field.tolist() for field in spans), strict=True):
-        if not taken[start:stop].any():
-            found.append(Span(doc, start, stop, label=labels[label]))
-            scores.append(probability)
-    attrs = {"scores": np.array(scores, dtype=np.float32)}
-    doc.spans[key] = SpanGroup(doc, name=key, spans=found, attrs=attrs)
-    return found
+    ordered = sorted(scored, key=lambda each: (each[0].start, each[0].end))
+    # numpy's numbers of 64 bits are numbers to JSON as well.
+    attrs = {"scores": np.array([score for _, score in ordered], dtype=np.float64)}
+    doc.spans[key] = FollowingSpans(doc, name=key, attrs=attrs, spans=[span for span, _ in ordered])
 
 
 def write_entities(doc: Doc, entities: List[Span], taken: np.ndarray) -> None:
@@ -70,3 +98,63 @@ def write_entities(doc: Doc, entities: List[Span], taken: np.ndarray) -> None:
         free[entity.start : entity.end] = False
     outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
     doc.set_ents(entities, outside=outside, default="unmodified")
+
+
+class FollowingSpans(SpanGroup):
+    """A span group whose spans keep their place in the text when tokens are merged or split.
+
+    spaCy's own keeps the numbers of the tokens, which then are those of others, or of none.
+    """
+
+    def __init__(
+        self, doc: Doc, *, name: str = "", attrs: Optional[Dict[str, Any]] = None, spans: Sequence[Span] = ()
+    ) -> None:
+        super().__init__(doc, name=name, attrs=attrs or {}, spans=spans)
+        self._tokens = len(doc)
+
+    def _follow(self) -> None:
+        doc = self.doc
+        if len(doc) == self._tokens:
+            return
+        self._tokens = len(doc)
+        items = [struct.unpack(">QQQllll", item) for item in srsly.msgpack_loads(super().to_bytes())["spans"]]
+        spans = [
+            doc.char_span(start, end, label=label, kb_id=kb_id, span_id=span_id, alignment_mode="expand")
+            for span_id, kb_id, label, _, _, start, end in items
+        ]
+        self.from_bytes(
+            SpanGroup(doc, name=self.name, attrs=self.attrs, spans=cast(List[Span], spans)).to_bytes()
+        )
+
+    def __getitem__(self, i: int) -> Span:
+        self._follow()
+        return super().__getitem__(i)
+
+    def __setitem__(self, i: int, span: Span) -> None:
+        self._follow()
+        super().__setitem__(i, span)  # type: ignore[misc]
+
+    def __delitem__(self, i: int) -> None:
+        self._follow()
+        super().__delitem__(i)  # type: ignore[misc]
+
+    def append(self, span: Span) -> None:
+        """Append a span."""
+        self._follow()
+        super().append(span)
+
+    def extend(self, spans: Any) -> None:
+        """Append several spans, or those of another group."""
+        self._follow()
+        super().extend(spans)
+
+    def to_bytes(self) -> bytes:
+        """RETURNS (bytes): The group, as spaCy's own is written."""
+        self._follow()
+        return super().to_bytes()
+
+    def copy(self, doc: Optional[Doc] = None) -> "FollowingSpans":
+        """RETURNS (FollowingSpans): A copy, for another document of the same text if one is given."""
+        self._follow()
+        other = super().copy(doc)
+        return FollowingSpans(other.doc, name=other.name, attrs=other.attrs, spans=list(other))

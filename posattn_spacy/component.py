@@ -30,7 +30,16 @@ from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy, torc
 from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
-from .annotation import taken_tokens, taken_words, write_entities, write_spans
+from .annotation import (
+    kept_spans,
+    predicted_spans,
+    taken_tokens,
+    taken_words,
+    write_entities,
+    write_group,
+)
+from .cleaning import Pipeline
+from .confidence import write_confidence
 from .frozen.encoder import pad_embedding
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, gold_batch, survey_examples
@@ -119,7 +128,7 @@ def make_posattn_ner(
         stay, as they do in spaCy's `ner`.
     scorer (Optional[Callable]): The scoring method.
     """
-    return PositionalNER(
+    pipe = PositionalNER(
         nlp.vocab,
         model,
         name,
@@ -131,6 +140,8 @@ def make_posattn_ner(
         overwrite=overwrite,
         scorer=scorer,
     )
+    pipe.pipeline = Pipeline(nlp)
+    return pipe
 
 
 class PositionalNER(TrainablePipe):
@@ -179,6 +190,7 @@ class PositionalNER(TrainablePipe):
         self.model = model
         self.name = name
         self.scorer = scorer
+        self.pipeline = Pipeline()
         self._warned_labels: Set[str] = set()
 
     @property
@@ -221,6 +233,7 @@ class PositionalNER(TrainablePipe):
             not run.
         """
         docs = list(docs)
+        self.pipeline.leave_tensors()
         if not is_initialized(self.model):
             raise ValueError(Errors.E109.format(name=self.name))
         for listener in find_listeners(self.model):
@@ -269,17 +282,23 @@ class PositionalNER(TrainablePipe):
         Unless `overwrite` is set, entities and blocked tokens that are already there stay, and predicted
         entities that touch them are left out, as in spaCy's `ner`. Entities do not begin or end in white
         space, but may have some inside. The group in `doc.spans` has the name of the component. Candidates,
-        if asked for, are in `<name>_candidates`.
+        if asked for, are in `<name>_candidates`. What it has found before and is still there stays in both.
 
         docs (Iterable[Doc]): The documents.
         predictions (Sequence[Prediction]): What `predict` returned for them.
         """
         for doc, prediction in zip(docs, predictions, strict=True):
             taken = taken_tokens(doc, self.cfg["overwrite"])
-            entities = write_spans(doc, self.name, prediction.entities, self.labels, taken)
+            there = set(doc.ents)
+            kept = [each for each in kept_spans(doc, self.name, taken) if each[0] in there]
+            found = predicted_spans(doc, prediction.entities, self.labels, taken)
             if self.cfg["candidates"] is not None:
-                write_spans(doc, f"{self.name}_candidates", prediction.candidates, self.labels, taken)
-            write_entities(doc, entities, taken)
+                key = f"{self.name}_candidates"
+                candidates = predicted_spans(doc, prediction.candidates, self.labels, taken)
+                write_group(doc, key, [*kept_spans(doc, key, taken), *candidates])
+            write_group(doc, self.name, [*kept, *found])
+            write_confidence(doc, self.name, dict([*kept, *found]))
+            write_entities(doc, [span for span, _ in found], taken)
 
     def use_params(self, params: Dict[Any, Any]) -> Iterator[None]:
         """Work with other weights for a while, such as an optimizer's averages.

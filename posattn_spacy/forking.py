@@ -8,12 +8,23 @@ import os
 
 import torch
 
+PARALLELISM = "TOKENIZERS_PARALLELISM"
+OURS = "off"  # "false" to tokenizers, too, but nobody else writes it so
 
-def _use_one_thread() -> None:
-    torch.set_num_threads(1)
-    # Tokenizers do so by themselves after a fork, with a warning unless they are told to.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+def _settle_tokenizers() -> None:
+    """Tell tokenizers to use one thread in the process to come; untold, they do, but complain about it."""
+    os.environ.setdefault(PARALLELISM, OURS)
+
+
+def _unsettle_tokenizers() -> None:
+    if os.environ.get(PARALLELISM) == OURS:
+        del os.environ[PARALLELISM]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_use_one_thread)
+    os.register_at_fork(
+        before=_settle_tokenizers,
+        after_in_parent=_unsettle_tokenizers,
+        after_in_child=lambda: torch.set_num_threads(1),
+    )

@@ -6,6 +6,7 @@ import numpy as np
 from spacy.scorer import get_ner_prf
 from spacy.training import Example
 
+from .corpora.entities import blank_edged, trim_blanks
 from .gold import BEGIN, OUTSIDE, UNKNOWN, doc_annotation, gold_annotation
 
 
@@ -17,12 +18,23 @@ def make_ner_scorer() -> Callable[..., Dict[str, Any]]:
 def score_ner(examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
     """Score entities as spans, as spaCy does, and token by token.
 
+    Gold entities count without the white space at their edges, as they are learned.
+
     examples (Iterable[Example]): The predicted and the gold documents.
     RETURNS (Dict[str, Any]): `ents_p/r/f` and `ents_per_type` (strict spans); `flat_p/r/f` and
         `flat_per_type` (see `flat_scores`).
     """
-    examples = list(examples)
+    examples = [_without_blank_edges(example) for example in examples]
     return {**get_ner_prf(examples), **flat_scores(examples)}
+
+
+def _without_blank_edges(example: Example) -> Example:
+    """The example itself, or one whose gold entities have no white space at their edges."""
+    if not blank_edged(example.reference):
+        return example
+    reference = example.reference.copy()
+    trim_blanks(reference)
+    return Example(example.predicted, reference)
 
 
 def flat_scores(examples: Iterable[Example]) -> Dict[str, Any]:

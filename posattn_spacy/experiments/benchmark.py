@@ -15,8 +15,8 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 from tqdm import tqdm
 
-from .. import component
 from ..calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area
+from ..component import PositionalNER
 from ..corpora.duplicates import duplicate_mask
 from ..evaluation import mean_loss, scored_batches
 from ..gold import iob_tag
@@ -214,7 +214,7 @@ def confidence_share(nlp: Language, texts: Sequence[str]) -> Optional[float]:
     clock = Clock()
     with (
         patch.object(Lattice, "spans_of", clock.timed("probabilities", Lattice.spans_of)),
-        patch.object(component, "write_spans", clock.timed("spans", component.write_spans)),
+        patch.object(PositionalNER, "set_annotations", clock.timed("spans", PositionalNER.set_annotations)),
     ):
         clock.timed("pipe", list)(nlp.pipe(texts))
     return (clock.seconds["probabilities"] + clock.seconds["spans"]) / clock.seconds["pipe"]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..attention import Layout, PositionalTagger, keep_mask
 from ..component import PositionalNER, Prediction, token_spans
+from ..confidence import scored_spans
 from ..diagnosis.probes import Attention, watched_attention
 from ..evaluation import piped_batches
 from ..head import pieces_of
@@ -93,11 +94,8 @@ def _gold(doc: Doc) -> List[Entity]:
 
 def _scores(doc: Doc) -> Dict[Any, float]:
     """How sure the entities of a document are, by the span groups that say so."""
-    return {
-        (span.start, span.end, span.label_): float(score)
-        for group in doc.spans.values()
-        for span, score in zip(group, group.attrs.get("scores", []), strict=False)
-    }
+    scored = (each for key in doc.spans for each in scored_spans(doc, key))
+    return {(span.start, span.end, span.label_): score for span, score in scored}
 
 
 def examined_sentences(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> List[Sentence]:
