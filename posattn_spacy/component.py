@@ -38,14 +38,15 @@ from .annotation import (
     write_entities,
     write_group,
 )
-from .cleaning import Pipeline
 from .confidence import write_confidence
 from .frozen.encoder import pad_embedding
+from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, gold_batch, survey_examples
 from .head import TokenScores
 from .losses import TaggingLoss, loss_and_gradient
 from .model import is_initialized, set_pad_embedding, use_averages
+from .neighbours import Pipeline
 from .tagging import Lattice, Spans, TagScheme
 
 default_model_config = """
@@ -141,6 +142,7 @@ def make_posattn_ner(
         scorer=scorer,
     )
     pipe.pipeline = Pipeline(nlp)
+    pipe.pipeline.mend()
     return pipe
 
 
@@ -233,7 +235,8 @@ class PositionalNER(TrainablePipe):
             not run.
         """
         docs = list(docs)
-        self.pipeline.leave_tensors()
+        self.pipeline.mend()
+        take_turns(self.model)
         if not is_initialized(self.model):
             raise ValueError(Errors.E109.format(name=self.name))
         for listener in find_listeners(self.model):

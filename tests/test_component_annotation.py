@@ -62,14 +62,6 @@ def test_adjacent_entities_stay_apart():
     assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1), (1, 3)]
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_entities_do_not_begin_or_end_in_white_space(overwrite):
-    doc = doc_of("\n", "Alice", "\n\n", "Smith", " ", "slept", "\n")
-    annotate(doc, [(0, 5, "per"), (6, 7, "geo")], overwrite=overwrite)
-    assert [(ent.start, ent.end, ent.label_) for ent in doc.ents] == [(1, 4, "per")]
-    assert [token.ent_iob_ for token in doc] == ["O", "B", "I", "I", "O", "O", "O"]
-
-
 def test_every_document_gets_its_own_entities():
     pipe = plain_pipeline().get_pipe("posattn_ner")
     for label in LABELS:

@@ -1,7 +1,8 @@
-"""Documents that outlive their pipeline: spaCy's `doc_cleaner` must leave them whole.
+"""What a component needs of the others in its pipeline, and mends in them.
 
-As spaCy sets it up by default, it puts None in the place of `doc.tensor`, upon which `span.as_doc()`,
-`doc.vector` and `similarity` fail. Pipelines of version 0.1 were shipped with it like that.
+spaCy's `doc_cleaner`, as it is set up by default and in pipelines of version 0.1, puts None in the place of
+`doc.tensor`, upon which `span.as_doc()`, `doc.vector` and `similarity` fail. And threads must take turns
+with a stock transformer.
 """
 
 from typing import Any, Optional, Tuple
@@ -9,6 +10,9 @@ from weakref import ref
 
 from spacy.language import Language
 from spacy.pipeline.functions import DocCleaner
+from spacy_transformers import Transformer
+
+from .frozen.taking_turns import take_turns
 
 
 class Pipeline:
@@ -23,9 +27,11 @@ class Pipeline:
     def __reduce__(self) -> Tuple[Any, ...]:
         return Pipeline, ()
 
-    def leave_tensors(self) -> None:
-        """Let a `doc_cleaner` leave `doc.tensor` alone, if it would put None in its place."""
+    def mend(self) -> None:
+        """Let a `doc_cleaner` leave `doc.tensor` alone, and threads take turns with a stock transformer."""
         nlp = self._nlp()
         for _, pipe in [] if nlp is None else nlp.pipeline:
             if isinstance(pipe, DocCleaner) and pipe.cfg["attrs"].get("tensor", ()) is None:
                 pipe.cfg["attrs"] = {k: v for k, v in pipe.cfg["attrs"].items() if k != "tensor"}
+            if isinstance(pipe, Transformer):
+                take_turns(pipe.model)

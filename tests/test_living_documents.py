@@ -1,0 +1,256 @@
+"""Documents live on after the pipeline: what spaCy does to them keeps entities, and how sure they are."""
+
+import json
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+
+from pipelines import LEXICAL, TEXTS, frozen_pipeline, train
+from posattn_spacy import visualize
+from posattn_spacy.confidence import add_confidence_extension
+
+NAME = "posattn_ner"
+TEXT = f"{TEXTS[0]} {TEXTS[2]}"
+
+
+@pytest.fixture(scope="module")
+def nlp(tiny_encoder: Callable[[str], Path]) -> Language:
+    """As it is shipped, spaCy's own cleaner with its defaults included."""
+    nlp = frozen_pipeline(tiny_encoder("bert"), lexical=LEXICAL)
+    nlp.add_pipe("sentencizer", first=True)
+    train(nlp, 60)
+    nlp.add_pipe("doc_cleaner")
+    return nlp
+
+
+@pytest.fixture(autouse=True)
+def extension() -> None:
+    add_confidence_extension()
+
+
+def confidences(doc: Doc) -> List[Tuple[str, Optional[float]]]:
+    return [(ent.text, ent._.confidence) for ent in doc.ents]
+
+
+@pytest.fixture
+def doc(nlp: Language) -> Doc:
+    doc = nlp(TEXT)
+    assert [ent.text for ent in doc.ents] == ["Alice Smith", "Berlin", "Bob Jones", "Peru"]
+    assert all(0.5 < score <= 1 for _, score in confidences(doc))
+    return doc
+
+
+# What spaCy does with documents
+
+
+def test_a_saved_cleaner_leaves_documents_whole(nlp: Language, tmp_path: Path) -> None:
+    """Version 0.1 shipped it with `tensor = null`, which is what spaCy's own defaults say, too."""
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert loaded.config["components"]["doc_cleaner"]["attrs"]["tensor"] is None
+    doc = loaded(TEXT)
+    assert doc._.trf_data is None
+    assert [len(sent.as_doc()) for sent in doc.sents] == [len(sent) for sent in doc.sents]
+    assert [ent.as_doc().text.strip() for ent in doc.ents] == [ent.text for ent in doc.ents]
+    assert doc.vector.shape == doc[0].vector.shape == (0,)
+    assert not doc.has_vector
+
+
+def test_similarity_does_not_fail(doc: Doc) -> None:
+    with pytest.warns(UserWarning, match="W00[78]"):
+        assert doc.ents[0].similarity(doc.ents[1]) == 0.0
+
+
+def test_a_sentence_as_a_document_keeps_its_entities_and_on_request_their_confidence(doc: Doc) -> None:
+    whole = confidences(doc)
+    plain = [sent.as_doc() for sent in doc.sents]
+    assert [ent.text for each in plain for ent in each.ents] == [text for text, _ in whole]
+    assert {score for each in plain for _, score in confidences(each)} == {None}
+    with_data = [sent.as_doc(copy_user_data=True) for sent in doc.sents]
+    assert [each for part in with_data for each in confidences(part)] == whole
+
+
+def test_joined_documents_keep_the_confidence_of_each_entity(nlp: Language, doc: Doc) -> None:
+    del doc.user_data[("._.", "trf_data", None, None)]  # of which spaCy would warn
+    other = nlp(TEXTS[1])
+    del other.user_data[("._.", "trf_data", None, None)]
+    joined = Doc.from_docs([doc, other])
+    assert confidences(joined) == confidences(doc) + confidences(other)
+
+
+@pytest.mark.parametrize(
+    "through",
+    [
+        lambda doc: Doc(doc.vocab).from_bytes(doc.to_bytes()),
+        lambda doc: Doc(spacy.blank("en").vocab).from_bytes(doc.to_bytes()),
+        lambda doc: next(DocBin(docs=[doc]).get_docs(doc.vocab)),
+        lambda doc: next(DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)),
+        lambda doc: doc.copy(),
+    ],
+    ids=["bytes", "bytes, other vocabulary", "DocBin", "DocBin with user data", "copy"],
+)
+def test_confidence_survives(doc: Doc, through: Callable[[Doc], Doc]) -> None:
+    other = through(doc)
+    assert confidences(other) == confidences(doc)
+    assert other.spans[NAME].attrs["scores"].tolist() == doc.spans[NAME].attrs["scores"].tolist()
+
+
+def merge_entities(doc: Doc) -> None:
+    with doc.retokenize() as retokenizer:
+        for ent in doc.ents:
+            retokenizer.merge(ent)
+
+
+def split_entities(doc: Doc) -> None:
+    merge_entities(doc)
+    with doc.retokenize() as retokenizer:
+        for token in doc:
+            if " " in token.text:
+                first, second = token.text[:2], token.text[2:]
+                retokenizer.split(token, [first, second], heads=[token, token])
+
+
+@pytest.mark.parametrize("change", [merge_entities, split_entities])
+def test_groups_and_confidence_follow_when_tokens_are_merged_or_split(
+    doc: Doc, change: Callable[[Doc], None]
+) -> None:
+    before, scores = confidences(doc), doc.spans[NAME].attrs["scores"].tolist()
+    change(doc)
+    assert [span.text for span in doc.spans[NAME]] == [text for text, _ in before]
+    assert confidences(doc) == before
+    other = Doc(doc.vocab).from_bytes(doc.to_bytes())
+    assert [span.text for span in other.spans[NAME]] == [text for text, _ in before]
+    assert other.spans[NAME].attrs["scores"].tolist() == scores
+    assert confidences(doc.copy()) == before
+    assert "Berlin" in (visualize(doc, jupyter=False) or "")
+    doc.spans[NAME].append(doc[0:1])
+    assert len(doc.spans[NAME]) == len(before) + 1
+
+
+def test_merging_in_the_pipeline_works_in_worker_processes_too(nlp: Language) -> None:
+    nlp.add_pipe("merge_entities")
+    try:
+        docs = list(nlp.pipe([TEXT] * 4, n_process=2))
+    finally:
+        nlp.remove_pipe("merge_entities")
+    for doc in docs:
+        assert [span.text for span in doc.spans[NAME]] == [ent.text for ent in doc.ents]
+        assert all(score is not None for _, score in confidences(doc))
+
+
+def test_worker_processes_do_not_complain(nlp: Language, capfd: pytest.CaptureFixture[str]) -> None:
+    list(nlp.pipe([TEXT] * 4, n_process=2))
+    assert capfd.readouterr().err == ""
+
+
+def test_filtered_groups_keep_the_confidence_of_what_is_left(doc: Doc) -> None:
+    before = dict(confidences(doc))
+    doc.spans[NAME] = [span for span in doc.spans[NAME] if span.label_ == "geo"]
+    doc.ents = list(doc.spans[NAME])
+    assert confidences(doc) == [(text, before[text]) for text in ("Berlin", "Peru")]
+
+
+def test_a_document_that_comes_again_keeps_what_was_found(nlp: Language, doc: Doc) -> None:
+    nlp.get_pipe(NAME).cfg["candidates"] = 0.01
+    try:
+        doc = nlp(nlp.make_doc(TEXT))
+        entities, scores = confidences(doc), doc.spans[NAME].attrs["scores"].tolist()
+        candidates = [(s.start, s.end, s.label_) for s in doc.spans[f"{NAME}_candidates"]]
+        doc = nlp(doc)
+        again = [(s.start, s.end, s.label_) for s in doc.spans[f"{NAME}_candidates"]]
+    finally:
+        nlp.get_pipe(NAME).cfg["candidates"] = None
+    assert confidences(doc) == entities
+    assert doc.spans[NAME].attrs["scores"].tolist() == scores
+    assert (
+        {each for each in candidates if each[2] in ("per", "geo")}
+        >= set(again)
+        >= {(ent.start, ent.end, ent.label_) for ent in doc.ents}
+    )
+
+
+def test_an_entity_that_was_taken_away_is_found_anew(nlp: Language, doc: Doc) -> None:
+    expected = confidences(doc)
+    kept = list(doc.ents)[1:]
+    doc.set_ents(kept, default="missing")
+    assert [text for text, _ in confidences(nlp(doc))] == [text for text, _ in expected]
+
+
+def test_what_is_overwritten_has_no_confidence_any_more(nlp: Language, doc: Doc) -> None:
+    pipe = nlp.get_pipe(NAME)
+    alice = doc.ents[0]
+    pipe.cfg["overwrite"], pipe.cfg["label_thresholds"] = True, {"per": 1.0}
+    try:
+        doc = nlp(doc)
+    finally:
+        pipe.cfg["overwrite"], pipe.cfg["label_thresholds"] = False, {}
+    assert [ent.label_ for ent in doc.ents] == ["geo", "geo"]
+    assert alice._.confidence is None
+
+
+def test_scores_are_numbers_to_json(doc: Doc) -> None:
+    group = doc.spans[NAME]
+    answer = [
+        {"text": span.text, "score": score} for span, score in zip(group, group.attrs["scores"], strict=True)
+    ]
+    assert json.loads(json.dumps(answer))[0]["text"] == "Alice Smith"
+    assert json.dumps([ent._.confidence for ent in doc.ents])
+    assert json.dumps(doc.to_json())
+    back = Doc(doc.vocab).from_json(doc.to_json())
+    assert [ent.text for ent in back.ents] == [ent.text for ent in doc.ents]
+    assert {score for _, score in confidences(back)} == {None}
+
+
+# Reading
+
+
+def test_confidence_is_none_for_what_the_component_has_not_found(doc: Doc) -> None:
+    assert doc[0:1]._.confidence is None
+    assert Span(doc, 0, 2, "geo")._.confidence is None
+    assert Doc(doc.vocab, words=["Alice"], ents=["B-per"]).ents[0]._.confidence is None
+
+
+def spoiled(doc: Doc, how: str) -> None:
+    """Do to the group what users do, after the confidences were lost."""
+    doc.user_data = {}
+    group = doc.spans[NAME]
+    plain = spacy.tokens.SpanGroup(doc, name=NAME, spans=list(group), attrs=group.attrs)
+    changes: Dict[str, Callable[[], Any]] = {
+        "no scores": lambda: plain.attrs.clear(),
+        "another number of scores": lambda: plain.attrs.update(scores=np.zeros(1)),
+        "no group": lambda: None,
+    }
+    doc.spans[NAME] = plain
+    changes.get(how, lambda: None)()
+    if how == "no group":
+        del doc.spans[NAME]
+    if how == "left behind":
+        merge_entities(doc)
+
+
+@pytest.mark.parametrize("how", ["no scores", "another number of scores", "no group", "left behind"])
+def test_reading_never_raises(doc: Doc, how: str) -> None:
+    spoiled(doc, how)
+    assert {score for _, score in confidences(doc)} == {None}
+    assert visualize(doc, jupyter=False) is not None
+
+
+def test_reading_is_linear_in_the_entities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The group is gone over once and not for every entity."""
+    vocab = spacy.blank("en").vocab
+    doc = Doc(vocab, words=["a"] * 5000, ents=["B-x"] * 5000)
+    doc.spans[NAME] = spacy.tokens.SpanGroup(
+        doc, name=NAME, spans=list(doc.ents), attrs={"scores": np.linspace(0, 1, 5000)}
+    )
+    read: List[str] = []
+    from posattn_spacy import confidence
+
+    scored = confidence.scored_spans
+    monkeypatch.setattr(confidence, "scored_spans", lambda doc, key: read.append(key) or scored(doc, key))
+    assert [ent._.confidence for ent in doc.ents] == np.linspace(0, 1, 5000).tolist()
+    assert read == [NAME]
