@@ -10,7 +10,7 @@ import numpy as np
 
 from .windows import overlapping
 
-LONGEST = 256  # words of a stretch
+LONGEST = 128  # words of a stretch
 CELLS = 1 << 20  # of the padded attention matrices of a group, per head
 SECTION = 1 << 14  # words whose features are in memory at a time
 
