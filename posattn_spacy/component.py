@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -31,11 +30,12 @@ from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
 from .annotation import taken_tokens, write_entities, write_spans
+from .checks import CheckedPipe, require_types
 from .frozen.encoder import pad_embedding
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, gold_batch, survey_examples
 from .losses import TaggingLoss, loss_and_gradient
-from .model import TokenScores, is_initialized, set_pad_embedding, use_averages
+from .model import TokenScores, is_initialized, require_widths, set_pad_embedding, use_averages
 from .tagging import Lattice, Spans, TagScheme
 
 default_model_config = """
@@ -132,7 +132,7 @@ def make_posattn_ner(
     )
 
 
-class PositionalNER(TrainablePipe):
+class PositionalNER(CheckedPipe):
     """Pipeline component that recognises named entities with positional attention (DESIGN.md 2)."""
 
     def __init__(
@@ -414,6 +414,22 @@ class PositionalNER(TrainablePipe):
         self.model.initialize(X=survey.sample)
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
+
+    def require_sound(self) -> None:
+        """Insist that what was loaded can be worked with, and belongs together.
+
+        RAISES (ValueError): If it can't, or does not.
+        """
+        super().require_sound()
+        require_types(self.cfg)
+        _check_settings(f"components.{self.name}", self.cfg)
+        n_tags = len(TagScheme(self.labels))
+        if self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
+            raise ValueError(
+                f"the file 'cfg' has {len(self.labels)} labels, which takes {n_tags} tags, and the file "
+                f"'model' has {self.model.get_dim('nO')}: they are of different pipelines"
+            )
+        require_widths(self.model)
 
     def _check_labels_of_settings(self) -> None:
         """Refuse settings of labels that there are not, which are mostly misspelt ones."""

@@ -1,6 +1,5 @@
 """`posattn-spacy.PosAttnTagger.v1`: thinc glue between lists of arrays and the torch head."""
 
-import io
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
@@ -13,6 +12,7 @@ from thinc.types import ArgsKwargs, Floats2d, Ints1d
 from torch import Tensor
 
 from .attention import MASK_MODES, HeadConfig, MaskMode, PositionalTagger
+from .saving import head_from_bytes, head_to_bytes, rebuilt, require_fit
 from .texts import text_lengths
 
 SETTINGS = "components.posattn_ner.model"
@@ -153,11 +153,20 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     head.set_dim("nO", config.n_tags, force=True)
 
 
-def _output_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
-    listener = tok2vec.maybe_get_ref("listener")
-    for node in (tok2vec, listener):
+def _known_width(layer: Optional[Tok2Vec]) -> Optional[int]:
+    """The width of a layer's rows; None if it does not say."""
+    if layer is None:
+        return 0
+    for node in (layer, layer.maybe_get_ref("listener")):
         if node is not None and node.has_dim("nO"):
             return node.get_dim("nO")
+    return None
+
+
+def _output_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
+    known = _known_width(tok2vec)
+    if known is not None:
+        return known
     if not X:
         raise ValueError("The width of the features is unknown: initialize with sample documents.")
     return tok2vec.predict(X)[0].shape[1]
@@ -167,6 +176,31 @@ def torch_head(model: Tagger) -> Optional[PositionalTagger]:
     """RETURNS (Optional[PositionalTagger]): The torch head; None before it is built, or for another model."""
     shims = model.get_ref("output_layer").shims
     return shims[0]._model if shims else None
+
+
+def require_widths(model: Tagger) -> None:
+    """Insist that the parts of a loaded tagger take what the others give.
+
+    model (Model[List[Doc], TokenScores]): The tagger.
+    RAISES (ValueError): If they do not.
+    """
+    head = torch_head(model)
+    if not isinstance(head, PositionalTagger):
+        return
+    config, output = head.config, model.get_ref("output_layer")
+    pairs = {
+        "features": (config.input_width, output.get_dim("nI")),
+        "features of its layers": (config.input_width, _known_width(model.get_ref("tok2vec"))),
+        "numbers of the lexical channel": (
+            config.lexical_width,
+            _known_width(model.maybe_get_ref("lexical")),
+        ),
+        "tags": (config.n_tags, output.get_dim("nO")),
+        "tags of the model": (config.n_tags, model.get_dim("nO")),
+    }
+    for name, (own, other) in pairs.items():
+        if other is not None and own != other:
+            raise ValueError(f"its head is made for {own} {name}, and there are {other}")
 
 
 def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:
@@ -247,6 +281,7 @@ def _convert_inputs(
         requires_grad=is_train and model.attrs["input_gradient"],
         device=shim.device,
     )
+    _require_width(rows, shim._model.config.input_width)
     args = [rows, torch.from_numpy(of_texts).to(shim.device)]
     if words is not None:
         args.append(xp2torch(_joined(model, words), requires_grad=is_train, device=shim.device))
@@ -262,6 +297,14 @@ def _convert_inputs(
         return d_features, pieces(d_words[0]) if d_words else []
 
     return ArgsKwargs(args=tuple(args), kwargs={}), backprop
+
+
+def _require_width(rows: Tensor, width: int) -> None:
+    if rows.shape[1] != width:
+        raise ValueError(
+            f"The head reads {width} features of a token, but the layer before it gives {rows.shape[1]}: "
+            "they come from different pipelines. Take both from one pipeline, or train the head anew."
+        )
 
 
 def _joined(model: Model, features: List[Floats2d]) -> Floats2d:
@@ -295,9 +338,7 @@ def _serialize(head: Optional[PositionalTagger]) -> bytes:
     """Write shape and weights, so that the head can be rebuilt from nothing else."""
     if head is None:
         return b""
-    buffer = io.BytesIO()
-    torch.save({"config": asdict(head.config), "state": head.state_dict()}, buffer)
-    return buffer.getvalue()
+    return head_to_bytes(asdict(head.config), head.state_dict())
 
 
 def _deserialize(
@@ -306,7 +347,17 @@ def _deserialize(
     """Rebuild the head that `_serialize` wrote."""
     if not data:
         return None
-    saved = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-    head = PositionalTagger(HeadConfig(**saved["config"]))
-    head.load_state_dict(saved["state"])
+    saved, state = head_from_bytes(data)
+    config = rebuilt(HeadConfig, saved)
+    _check_settings(
+        config.mask,
+        config.pad_ratio,
+        config.hidden_width,
+        config.n_heads,
+        config.depth,
+        config.max_distance,
+    )
+    require_fit(lambda: PositionalTagger(config), state)
+    head = PositionalTagger(config)
+    head.load_state_dict(state)
     return head.to(device)

@@ -44,10 +44,9 @@ class SpecialTokens:
     @classmethod
     def of(cls, tokenizer: Any) -> "SpecialTokens":
         """Read them off a Hugging Face tokenizer."""
-        probe = tokenizer(["a"], is_split_into_words=True, return_special_tokens_mask=True)
-        bare = [i for i, special in enumerate(probe["special_tokens_mask"]) if not special]
-        ids = probe["input_ids"]
-        return cls(ids[: bare[0]], ids[bare[-1] + 1 :], tokenizer.pad_token_id)
+        probe = tokenizer.backend_tokenizer.encode(["a"], is_pretokenized=True)
+        bare = [i for i, special in enumerate(probe.special_tokens_mask) if not special]
+        return cls(probe.ids[: bare[0]], probe.ids[bare[-1] + 1 :], tokenizer.pad_token_id)
 
     def __len__(self) -> int:
         return len(self.before) + len(self.after)
