@@ -23,6 +23,12 @@ def load_encoder(name: str, tokenizer_config: Dict[str, Any]) -> Tuple[Any, Any]
     RAISES (ValueError): If there is no such encoder, it can't be read, or its tokenizer can't be used.
     """
     require_readable(name)
+    if name.startswith((".", os.sep, "assets")) and not os.path.isdir(name):
+        raise ValueError(
+            f"The encoder folder '{name}' ({SETTING}) does not exist, seen "
+            f"from {os.getcwd()}. In a project, `spacy project run encoder` makes it; elsewhere, name "
+            "a folder that holds a Hugging Face encoder, or a model on the Hugging Face hub."
+        )
     try:
         # Code that comes with an encoder is not run, nor is anybody asked whether to run it.
         tokenizer = AutoTokenizer.from_pretrained(name, **{**tokenizer_config, "trust_remote_code": False})
@@ -72,33 +78,36 @@ def resolve_layers(layers: Union[int, Sequence[int], None], n_hidden: int) -> Li
 
 
 def require_readable(name: str) -> None:
-    """Insist that the name of an encoder, if it is a folder, is one that is there and can be read.
+    """Insist that the folder of an encoder, if there is one of this name, can be read.
 
     name (str): A folder, or a name on the hub.
-    RAISES (ValueError): If it is not.
+    RAISES (ValueError): If it is there, but this user may not read it.
     """
-    folder = Path(name)
-    if folder.is_dir():
-        shut = first_shut(folder)
-        if shut is not None:
-            raise ValueError(
-                f"The encoder folder '{name}' ({SETTING}) can't be read: '{shut}' is not open to this user. "
-                "Ask for permission to read it (chmod -R a+rX gives it to everybody), or copy the folder as "
-                "somebody who has it."
-            )
-    elif name.startswith((".", os.sep, "assets")):
+    shut = first_shut(Path(name))
+    if shut is not None:
         raise ValueError(
-            f"The encoder folder '{name}' ({SETTING}) does not exist, seen "
-            f"from {os.getcwd()}. In a project, `spacy project run encoder` makes it; elsewhere, name "
-            "a folder that holds a Hugging Face encoder, or a model on the Hugging Face hub."
+            f"The encoder folder '{name}' can't be read: this user has no permission for '{shut}'. "
+            "Whoever owns it can give it (chmod -R a+rX gives it to everybody)."
         )
 
 
 def first_shut(folder: Path) -> Optional[Path]:
-    """RETURNS (Optional[Path]): The folder, or a file in it, that this user may not read; None if it may."""
-    if not os.access(folder, os.R_OK | os.X_OK):
-        return folder
-    return next((path for path in sorted(folder.iterdir()) if not os.access(path, os.R_OK)), None)
+    """Look for something in a folder that this user may not read.
+
+    folder (Path): The folder; it need not be there.
+    RETURNS (Optional[Path]): The folder, or the first file in it that is shut; None if all may be read.
+    """
+    path = folder
+    try:
+        if os.stat(folder) and os.path.isdir(folder):
+            for path in sorted(folder.iterdir()):
+                if not os.path.isdir(path):
+                    path.open("rb").close()
+    except PermissionError:
+        return path
+    except OSError:
+        return None  # there is no such folder
+    return None
 
 
 def prepare(tokenizer: Any, transformer: Any) -> None:
