@@ -415,18 +415,23 @@ class PositionalNER(CheckedPipe):
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
 
-    def require_sound(self) -> None:
-        """Insist that what was loaded can be worked with, and belongs together.
+    def require_cfg(self) -> None:
+        """Insist that settings and labels are such as can be worked with.
 
-        RAISES (ValueError): If it can't, or does not.
+        RAISES (ValueError): If they are not.
         """
-        super().require_sound()
         require_types(self.cfg)
         _check_settings(f"components.{self.name}", self.cfg)
+
+    def require_match(self) -> None:
+        """Insist that the model has the tags of the labels, and that its parts fit each other.
+
+        RAISES (ValueError): If it has not, or they do not.
+        """
         n_tags = len(TagScheme(self.labels))
         if self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
             raise ValueError(
-                f"the file 'cfg' has {len(self.labels)} labels, which takes {n_tags} tags, and the file "
+                f"its file 'cfg' has {len(self.labels)} labels, which takes {n_tags} tags, and its file "
                 f"'model' has {self.model.get_dim('nO')}: they are of different pipelines"
             )
         require_widths(self.model)

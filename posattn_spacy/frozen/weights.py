@@ -56,8 +56,8 @@ def fetch_encoder(name: str, folder: Path) -> int:
         _write(encoder, tokenizer, folder)
     except (OSError, SafetensorError) as error:
         raise ValueError(
-            f"The encoder '{name}' can't be written to '{folder}': {error}. Name a folder where this user may "
-            "write, on a disk with room for it."
+            f"The encoder '{name}' can't be written to '{folder}': {error}. Name a folder where this user "
+            "may write, on a disk with room for it."
         ) from error
     return int(encoder.num_parameters())
 
