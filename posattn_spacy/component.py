@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from spacy.errors import Errors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
@@ -38,6 +37,7 @@ from .annotation import (
     write_entities,
     write_group,
 )
+from .checks import CheckedPipe, require_types
 from .confidence import write_confidence
 from .frozen.encoder import pad_embedding
 from .frozen.taking_turns import take_turns
@@ -45,7 +45,7 @@ from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, gold_batch, survey_examples
 from .head import TokenScores
 from .losses import TaggingLoss, loss_and_gradient
-from .model import is_initialized, set_pad_embedding, use_averages
+from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
 from .tagging import Lattice, Spans, TagScheme
 
@@ -146,7 +146,7 @@ def make_posattn_ner(
     return pipe
 
 
-class PositionalNER(TrainablePipe):
+class PositionalNER(CheckedPipe):
     """Pipeline component that recognises named entities with positional attention (DESIGN.md 2)."""
 
     def __init__(
@@ -445,6 +445,27 @@ class PositionalNER(TrainablePipe):
         self.model.initialize(X=survey.sample)
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
+
+    def require_cfg(self) -> None:
+        """Insist that settings and labels are such as can be worked with.
+
+        RAISES (ValueError): If they are not.
+        """
+        require_types(self.cfg)
+        _check_settings(f"components.{self.name}", self.cfg)
+
+    def require_match(self) -> None:
+        """Insist that the model has the tags of the labels, and that its parts fit each other.
+
+        RAISES (ValueError): If it has not, or they do not.
+        """
+        n_tags = len(TagScheme(self.labels))
+        if self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
+            raise ValueError(
+                f"its file 'cfg' has {len(self.labels)} labels, which takes {n_tags} tags, and its file "
+                f"'model' has {self.model.get_dim('nO')}: they are of different pipelines"
+            )
+        require_widths(self.model)
 
     def _check_labels_of_settings(self) -> None:
         """Refuse settings of labels that there are not, which are mostly misspelt ones."""

@@ -4,7 +4,6 @@ The torch module is called here and not by thinc's own wrapper, which switches i
 evaluation in every prediction: threads that share a pipeline would get in each other's way.
 """
 
-import io
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, cast
@@ -16,10 +15,13 @@ from thinc.types import Floats2d, Ints1d
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .attention import HeadConfig, PositionalTagger
+from .attention import MASK_MODES, HeadConfig, PositionalTagger
 from .rows import LazyRows, Rows
+from .saving import head_from_bytes, head_to_bytes, rebuilt, require_fit
 from .stretches import Group, Stretches, cut_texts, groups, scored_words, sections
 from .texts import Words
+
+SETTINGS = "components.posattn_ner.model"
 
 
 class TokenScores(NamedTuple):
@@ -226,10 +228,10 @@ def score_section(
     RETURNS (Tuple[Tensor, ...]): Tag scores (words, tags) and logits (words, 3) of the words that it scores.
     """
     found = groups(section)
-    outputs = [
-        [_picked(each, piece.scored) for each in head(*piece.inputs, drop)]
-        for piece in _pieces(section, found, features, written)
-    ]
+    outputs = []
+    for piece in _pieces(section, found, features, written):
+        _require_width(piece.inputs[0], head.config.input_width)
+        outputs.append([_picked(each, piece.scored) for each in head(*piece.inputs, drop)])
     order = scored_words(section, found)
     return tuple(
         parts[0] if order is None else _picked(torch.cat(parts), order)
@@ -237,17 +239,48 @@ def score_section(
     )
 
 
+def _require_width(rows: Tensor, width: int) -> None:
+    if rows.shape[1] != width:
+        raise ValueError(
+            f"The head reads {width} features of a token, but the layer before it gives {rows.shape[1]}: "
+            "they come from different pipelines. Take both from one pipeline, or train the head anew."
+        )
+
+
 def _picked(rows: Tensor, chosen: Optional[np.ndarray]) -> Tensor:
     return rows if chosen is None else rows[torch.from_numpy(chosen).to(rows.device)]
+
+
+def check_shape(
+    mask: str, pad_ratio: float, hidden_width: int, n_heads: int, depth: int, max_distance: int
+) -> None:
+    """Refuse settings that no head can have; for the arguments see `HeadConfig`.
+
+    RAISES (ValueError): If one is out of its range.
+    """
+    if mask not in MASK_MODES:
+        raise ValueError(f"{SETTINGS}.mask = {mask!r}: choose one of {', '.join(MASK_MODES)}.")
+    if not 0 <= pad_ratio < 1:
+        raise ValueError(
+            f"{SETTINGS}.pad_ratio = {pad_ratio}: it is the share of tokens to mask, at least 0 and "
+            "below 1, since a text must keep a token."
+        )
+    if n_heads < 1 or hidden_width < 1 or hidden_width % n_heads:
+        raise ValueError(
+            f"{SETTINGS}.hidden_width = {hidden_width} is not divisible by n_heads = {n_heads}: each "
+            "head takes an equal share of the width."
+        )
+    if depth < 0 or max_distance < 1:
+        raise ValueError(
+            f"{SETTINGS}: depth = {depth} must be at least 0 and max_distance = {max_distance} at least 1."
+        )
 
 
 def _serialize(head: Optional[PositionalTagger]) -> bytes:
     """Write shape and weights, so that the head can be rebuilt from nothing else."""
     if head is None:
         return b""
-    buffer = io.BytesIO()
-    torch.save({"config": asdict(head.config), "state": head.state_dict()}, buffer)
-    return buffer.getvalue()
+    return head_to_bytes(asdict(head.config), head.state_dict())
 
 
 def _deserialize(
@@ -256,7 +289,17 @@ def _deserialize(
     """Rebuild the head that `_serialize` wrote."""
     if not data:
         return None
-    saved = torch.load(io.BytesIO(data), map_location=device, weights_only=True)
-    head = PositionalTagger(HeadConfig(**saved["config"]))
-    head.load_state_dict(saved["state"])
+    saved, state = head_from_bytes(data)
+    config = rebuilt(HeadConfig, saved)
+    check_shape(
+        config.mask,
+        config.pad_ratio,
+        config.hidden_width,
+        config.n_heads,
+        config.depth,
+        config.max_distance,
+    )
+    require_fit(lambda: PositionalTagger(config), state)
+    head = PositionalTagger(config)
+    head.load_state_dict(state)
     return head.to(device)

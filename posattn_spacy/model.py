@@ -9,13 +9,10 @@ from spacy.tokens import Doc
 from thinc.api import Model, get_torch_default_device, xp2torch
 from thinc.types import Floats2d
 
-from .attention import MASK_MODES, HeadConfig, MaskMode, PositionalTagger
-from .head import HeadInputs, TokenScores, build_head
+from .attention import HeadConfig, MaskMode, PositionalTagger
+from .head import HeadInputs, TokenScores, build_head, check_shape
 from .rows import BLOCK, LONG, LazyRows, Rows, of_tokens, of_words
 from .texts import Words, read_words
-
-SETTINGS = "components.posattn_ner.model"
-
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 Tagger = Model[List[Doc], TokenScores]
@@ -54,7 +51,7 @@ def build_posattn_tagger_v1(
     RETURNS (Model[List[Doc], TokenScores]): The model.
     RAISES (ValueError): If a setting is out of its range.
     """
-    _check_settings(mask, pad_ratio, hidden_width, n_heads, depth, max_distance)
+    check_shape(mask, pad_ratio, hidden_width, n_heads, depth, max_distance)
     if "as_stored" in tok2vec.attrs:
         tok2vec.attrs["as_stored"] = True  # the head takes features of any type, of words alone
     head = build_head(input_gradient=not tok2vec.attrs.get("frozen"))
@@ -76,27 +73,6 @@ def build_posattn_tagger_v1(
         },
     )
     return model
-
-
-def _check_settings(
-    mask: str, pad_ratio: float, hidden_width: int, n_heads: int, depth: int, max_distance: int
-) -> None:
-    if mask not in MASK_MODES:
-        raise ValueError(f"{SETTINGS}.mask = {mask!r}: choose one of {', '.join(MASK_MODES)}.")
-    if not 0 <= pad_ratio < 1:
-        raise ValueError(
-            f"{SETTINGS}.pad_ratio = {pad_ratio}: it is the share of tokens to mask, at least 0 and "
-            "below 1, since a text must keep a token."
-        )
-    if n_heads < 1 or hidden_width < 1 or hidden_width % n_heads:
-        raise ValueError(
-            f"{SETTINGS}.hidden_width = {hidden_width} is not divisible by n_heads = {n_heads}: each "
-            "head takes an equal share of the width."
-        )
-    if depth < 0 or max_distance < 1:
-        raise ValueError(
-            f"{SETTINGS}: depth = {depth} must be at least 0 and max_distance = {max_distance} at least 1."
-        )
 
 
 def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
@@ -129,11 +105,20 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     head.set_dim("nO", config.n_tags, force=True)
 
 
-def _output_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
-    listener = tok2vec.maybe_get_ref("listener")
-    for node in (tok2vec, listener):
+def _known_width(layer: Optional[Tok2Vec]) -> Optional[int]:
+    """The width of a layer's rows; None if it does not say."""
+    if layer is None:
+        return 0
+    for node in (layer, layer.maybe_get_ref("listener")):
         if node is not None and node.has_dim("nO"):
             return node.get_dim("nO")
+    return None
+
+
+def _output_width(tok2vec: Tok2Vec, X: Optional[List[Doc]]) -> int:
+    known = _known_width(tok2vec)
+    if known is not None:
+        return known
     if not X:
         raise ValueError("The width of the features is unknown: initialize with sample documents.")
     return tok2vec.predict(X)[0].shape[1]
@@ -143,6 +128,31 @@ def torch_head(model: Tagger) -> Optional[PositionalTagger]:
     """RETURNS (Optional[PositionalTagger]): The torch head; None before it is built, or for another model."""
     shims = model.get_ref("output_layer").shims
     return shims[0]._model if shims else None
+
+
+def require_widths(model: Tagger) -> None:
+    """Insist that the parts of a loaded tagger take what the others give.
+
+    model (Model[List[Doc], TokenScores]): The tagger.
+    RAISES (ValueError): If they do not.
+    """
+    head = torch_head(model)
+    if not isinstance(head, PositionalTagger):
+        return
+    config, output = head.config, model.get_ref("output_layer")
+    pairs = {
+        "features": (config.input_width, output.get_dim("nI")),
+        "features of its layers": (config.input_width, _known_width(model.get_ref("tok2vec"))),
+        "numbers of the lexical channel": (
+            config.lexical_width,
+            _known_width(model.maybe_get_ref("lexical")),
+        ),
+        "tags": (config.n_tags, output.get_dim("nO")),
+        "tags of the model": (config.n_tags, model.get_dim("nO")),
+    }
+    for name, (own, other) in pairs.items():
+        if other is not None and own != other:
+            raise ValueError(f"its head is made for {own} {name}, and there are {other}")
 
 
 def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:

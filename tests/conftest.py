@@ -1,15 +1,16 @@
 """Fixtures and settings of the whole suite: fixed seeds, one thread, tiny encoders."""
 
 import os
+import random
 from pathlib import Path
 from typing import Callable
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is first imported
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from spacy.util import fix_random_seed
 
 from encoders import WRITERS
 
@@ -21,7 +22,9 @@ torch.set_num_threads(1)
 @pytest.fixture(autouse=True)
 def fixed_seeds() -> None:
     """Let every test draw the same random numbers, whatever ran before it."""
-    fix_random_seed(0)
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def write_roberta(folder: Path) -> Path:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
     tokenizer.train_from_iterator(TEXTS, trainer)
-    tokenizer.post_processor = processors.RobertaProcessing(sep=("</s>", 2), cls=("<s>", 0))
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     fast = RobertaTokenizerFast(tokenizer_object=tokenizer, add_prefix_space=False)
     config = RobertaConfig(
         vocab_size=len(fast), max_position_embeddings=MAX_PIECES + 2, pad_token_id=1, **SHAPE

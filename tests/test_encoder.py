@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 import spacy
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
-from transformers import AutoModel, AutoTokenizer, BertTokenizer, ElectraConfig, ElectraModel
+from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 
 from encoders import MAX_PIECES, SHAPE, TEXTS, WRITERS
 from hidden_states import hidden_states
 from pipelines import frozen_pipeline, make_examples, train
-from posattn_spacy.frozen.encode import Window, batch_by_length, cut, max_pieces
 from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, huggingface, pad_embedding
 
 FAMILIES = sorted(WRITERS)
@@ -114,89 +111,6 @@ def test_pieces_of_a_word_are_pooled(tiny_encoder, family, pooling):
 def test_an_unknown_pooling_is_refused():
     with pytest.raises(ValueError, match=r"model\.pooling = 'max': choose one of mean, first, last"):
         build_frozen_transformer_v1("encoder", pooling="max")  # type: ignore[arg-type]
-
-
-# Long texts
-
-
-@given(st.integers(0, 200), st.integers(1, 30))
-def test_windows_supply_every_piece_exactly_once(n, limit):
-    windows = list(cut(np.arange(n), np.arange(n), np.ones(n), limit))
-    supplied = [row for window in windows for row in window.words.tolist() if row >= 0]
-    assert sorted(supplied) == list(range(n))
-    for window in windows:
-        assert 1 <= len(window.pieces) <= limit
-        own = window.words >= 0
-        assert np.array_equal(window.pieces[own], window.words[own])  # a piece keeps its own row
-
-
-@given(st.integers(0, 200), st.integers(8, 30))
-def test_windows_read_inner_pieces_with_context_on_both_sides(n, limit):
-    windows = list(cut(np.arange(n), np.arange(n), np.ones(n), limit))
-    for window in windows:
-        own = np.flatnonzero(window.words >= 0)
-        if window is not windows[0]:
-            assert own[0] >= limit // 4
-        if window is not windows[-1]:
-            assert len(window.words) - 1 - own[-1] >= limit // 4 - 1
-
-
-@given(st.lists(st.integers(1, 20), max_size=30), st.integers(0, 2), st.integers(1, 60))
-def test_batches_hold_every_window_once_and_little_padding(lengths, n_special, batch_pieces):
-    windows = [Window(np.arange(n), np.arange(n), np.ones(n)) for n in lengths]
-    batches = list(batch_by_length(windows, n_special, batch_pieces))
-    assert sorted(id(window) for batch in batches for window in batch) == sorted(map(id, windows))
-    sizes = [len(window.pieces) for batch in batches for window in batch]
-    assert sizes == sorted(lengths, reverse=True)
-    for batch in batches:
-        padded = len(batch) * (len(batch[0].pieces) + n_special)
-        assert len(batch) == 1 or padded <= batch_pieces
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_encoders_limit_is_its_number_of_positions(tiny_encoder, family):
-    assert max_pieces(*huggingface(frozen_model(tiny_encoder(family)))) == MAX_PIECES
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
-def test_long_texts_lose_no_token(tiny_encoder, family, pooling):
-    words = (" ".join(TEXTS * 4)).split()
-    (rows,) = encode(frozen_model(tiny_encoder(family), pooling=pooling), [words])
-    assert rows.shape[0] == len(words)
-    assert (np.abs(rows).sum(1) > 0).all()
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_long_texts_are_read_through_windows(tiny_encoder, family):
-    """The beginning of a long text is what Hugging Face makes of its first window."""
-    folder = tiny_encoder(family)
-    words = (" ".join(TEXTS * 4)).split()
-    model = frozen_model(folder)
-    transformer, tokenizer = huggingface(model)
-    limit = max_pieces(transformer, tokenizer) - 2
-    encoding = tokenizer(words, is_split_into_words=True, add_special_tokens=False)
-    pieces = encoding["input_ids"]
-    ids = tokenizer.build_inputs_with_special_tokens(pieces[:limit])
-    with torch.no_grad():
-        states = transformer(torch.tensor([ids]), output_hidden_states=True).hidden_states
-    expected = torch.cat(states, dim=-1)[0, 1:]
-    (rows,) = encode(model, [words])
-    own = [i for i, word in enumerate(encoding.word_ids()) if word == 0]
-    assert np.abs(rows[0] - expected[own].mean(0).numpy()).max() < 1e-5
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_text_of_just_the_limit_is_read_in_one_go(tiny_encoder, family):
-    folder = tiny_encoder(family)
-    model = frozen_model(folder)
-    _, tokenizer = huggingface(model)
-    n = 1
-    words = (" ".join(TEXTS * 4)).split()
-    while len(tokenizer(words[: n + 1], is_split_into_words=True)["input_ids"]) <= MAX_PIECES:
-        n += 1
-    (rows,) = encode(model, [words[:n]])
-    assert np.abs(rows - hidden_states(folder, words[:n])).max() < 1e-5
 
 
 # In a pipeline
@@ -329,25 +243,6 @@ def test_a_number_of_layers_is_spread_over_the_depth_of_the_encoder(tiny_encoder
 def test_layers_out_of_range_are_refused(tiny_encoder, layers):
     with pytest.raises(ValueError, match=r"model\.layers = .*the layers 0 \(embeddings\) to 2, or -1"):
         frozen_model(tiny_encoder("bert"), layers=layers)
-
-
-def test_a_slow_tokenizer_is_refused(tiny_encoder, tmp_path):
-    folder = tmp_path / "slow"
-    shutil.copytree(tiny_encoder("bert"), folder)
-    (folder / "tokenizer.json").unlink()
-    assert (folder / "vocab.txt").exists()
-    BertTokenizer.from_pretrained(folder).save_pretrained(folder)
-    with pytest.raises(ValueError, match=r"no fast tokenizer.*tokenizer\.json"):
-        frozen_model(folder, tokenizer_config={"use_fast": False})
-
-
-def test_a_tokenizer_without_a_padding_token_is_refused(tiny_encoder, tmp_path):
-    shutil.copytree(tiny_encoder("bert"), tmp_path / "encoder")
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "encoder")
-    tokenizer.pad_token = None
-    tokenizer.save_pretrained(tmp_path / "encoder")
-    with pytest.raises(ValueError, match="padding token"):
-        encode(frozen_model(tmp_path / "encoder"), [["London"], ["in", "London"]])
 
 
 def test_an_uninitialized_encoder_is_refused(tiny_encoder):

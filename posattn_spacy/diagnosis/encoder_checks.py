@@ -25,7 +25,7 @@ def check_encoder(encoder: FrozenModel, examples: Sequence[Example]) -> Iterator
     """
     name = encoder.attrs["name"]
     try:
-        original = AutoModel.from_pretrained(name).eval()
+        original = AutoModel.from_pretrained(name, trust_remote_code=False).eval()
     except (OSError, ValueError):
         yield Finding(
             "unknown",

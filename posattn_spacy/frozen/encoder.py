@@ -4,10 +4,8 @@ The architecture goes under the stock `transformer` factory of spacy-transformer
 answers, so that listeners, packaging and `doc._.trf_data` work as they do there.
 """
 
-import os
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
 import numpy as np
@@ -20,10 +18,9 @@ from spacy_transformers.data_classes import (
     TransformerData,
 )
 from spacy_transformers.layers.hf_shim import HFShim
-from thinc.api import Model, get_torch_default_device, torch2xp
+from thinc.api import Model, torch2xp
 from thinc.types import Floats2d
 from torch import Tensor
-from transformers import AutoModel, AutoTokenizer
 
 from ..precision import precision
 from ..rows import BLOCK, LONG, LazyRows, Rows
@@ -32,6 +29,8 @@ from .blocks import block_bounds, texts_between
 from .data import FrozenData
 from .encode import POOLINGS, Pooling, encode_words
 from .listener import replace_listener, replace_listener_config
+from .loading import load_encoder, resolve_layers
+from .shim import FrozenShim, FrozenTransformer
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
 
@@ -74,12 +73,12 @@ def build_frozen_transformer_v1(
             f"components.transformer.model.pooling = {pooling!r}: choose one of {', '.join(POOLINGS)}."
         )
     objects = HFObjects(None, None, None, {"use_fast": True, **(tokenizer_config or {})}, {})
-    return Model(
+    return FrozenTransformer(
         "frozen-transformer",
         forward,
         init=init,
         dims={"nO": None},
-        shims=[HFShim(objects)],
+        shims=[FrozenShim(objects)],
         attrs={
             "name": name,
             "layers": layers,
@@ -104,10 +103,6 @@ def huggingface(model: FrozenModel) -> Tuple[Any, Any]:
     for node in model.walk():
         for shim in node.shims:
             if isinstance(shim, HFShim) and shim._hfmodel.transformer is not None:
-                if model.attrs.get("frozen") and shim._hfmodel.transformer.training:  # STOPGAP
-                    shim._hfmodel.transformer.eval()
-                    shim._hfmodel.tokenizer.backend_tokenizer.no_truncation()
-                    shim._hfmodel.tokenizer.backend_tokenizer.no_padding()
                 return shim._hfmodel.transformer, shim._hfmodel.tokenizer
     raise ValueError(
         "The transformer has no encoder yet: initialize the pipeline (nlp.initialize() or `spacy train`), "
@@ -152,13 +147,11 @@ def init(model: FrozenModel, X: Any = None, Y: Any = None) -> None:
     """Load the encoder and set the model's width; done once."""
     if model.has_dim("nO"):
         return
-    shim = cast(HFShim, model.shims[0])
-    objects = _load(model.attrs["name"], shim._hfmodel._init_tokenizer_config)
-    objects.transformer.requires_grad_(False)
-    shim._hfmodel = objects
-    shim._model = objects.transformer
-    layers = _resolve_layers(model.attrs["layers"], objects.transformer.config.num_hidden_layers)
-    model.set_dim("nO", len(layers) * objects.transformer.config.hidden_size)
+    shim = cast(FrozenShim, model.shims[0])
+    shim.set_encoder(*load_encoder(model.attrs["name"], shim._hfmodel._init_tokenizer_config))
+    config = shim._model.config
+    layers = resolve_layers(model.attrs["layers"], config.num_hidden_layers)
+    model.set_dim("nO", len(layers) * config.hidden_size)
 
 
 def encode_texts(model: FrozenModel, texts: Sequence[Text], strings: StringStore) -> Tensor:
@@ -208,7 +201,7 @@ def encode_texts_into(model: FrozenModel, texts: Sequence[Text], strings: String
 
 def kept_layers(model: FrozenModel) -> List[int]:
     """RETURNS (List[int]): The hidden states that an initialized frozen transformer keeps."""
-    return _resolve_layers(model.attrs["layers"], huggingface(model)[0].config.num_hidden_layers)
+    return resolve_layers(model.attrs["layers"], huggingface(model)[0].config.num_hidden_layers)
 
 
 def forward(
@@ -269,56 +262,3 @@ def _as_batch(data: Sequence[FrozenData]) -> FrozenBatch:
     batch = FullTransformerBatch.empty(0)
     each = [item if item.n_tokens else TransformerData.empty() for item in data]
     return FrozenBatch(batch.spans, batch.wordpieces, batch.model_output, batch.align, each)
-
-
-def _load(name: str, tokenizer_config: Dict[str, Any]) -> HFObjects:
-    """Load encoder and tokenizer, and see to it that the tokenizer takes pre-split words."""
-    if name.startswith((".", os.sep, "assets")) and not os.path.isdir(name):
-        raise ValueError(
-            f"The encoder folder '{name}' (components.transformer.model.name) does not exist, seen "
-            f"from {os.getcwd()}. In a project, `spacy project run encoder` makes it; elsewhere, name "
-            "a folder that holds a Hugging Face encoder, or a model on the Hugging Face hub."
-        )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **tokenizer_config)
-        if getattr(tokenizer, "add_prefix_space", True) is False:
-            # Byte-pair encoders tell words from word parts by the space before them.
-            tokenizer = AutoTokenizer.from_pretrained(name, **tokenizer_config, add_prefix_space=True)
-        transformer = AutoModel.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"The encoder '{name}' (components.transformer.model.name) can't be loaded: it is neither "
-            f"a folder with a Hugging Face encoder nor a model that can be fetched. {error}"
-        ) from error
-    if not tokenizer.is_fast:
-        raise ValueError(
-            f"The encoder '{name}' has no fast tokenizer, which is needed to tell which word a piece "
-            "comes from. Choose an encoder that has a tokenizer.json."
-        )
-    if tokenizer.pad_token_id is None:
-        raise ValueError(
-            f"The tokenizer of the encoder '{name}' has no padding token. Name one of its tokens in "
-            'components.transformer.model.tokenizer_config, for instance {"pad_token": "<pad>"}.'
-        )
-    # The shim writes this file back when it saves; a tokenizer.json alone has none.
-    vocab_file = getattr(tokenizer, "vocab_file", None)
-    vocab = Path(vocab_file).read_bytes() if vocab_file else b""
-    return HFObjects(tokenizer, transformer.to(get_torch_default_device()), vocab, tokenizer_config, {})
-
-
-def _resolve_layers(layers: Union[int, Sequence[int], None], n_hidden: int) -> List[int]:
-    """Turn a choice of layers, by number or counted from either end, into indices of hidden states."""
-    if layers is None:
-        layers = n_hidden + 1
-    if isinstance(layers, int):
-        spaced = np.linspace(n_hidden, 0, min(max(layers, 0), n_hidden + 1))
-        chosen = spaced.round().astype(int).tolist()[::-1]
-    else:
-        chosen = list(layers)
-    wrong = [layer for layer in chosen if not -n_hidden - 1 <= layer <= n_hidden]
-    if wrong or not chosen:
-        raise ValueError(
-            f"components.transformer.model.layers = {layers}: this encoder has the layers 0 (embeddings) "
-            f"to {n_hidden}, or -1 (last) to {-n_hidden - 1}; choose at least one of them, or say how many."
-        )
-    return [layer % (n_hidden + 1) for layer in chosen]

@@ -1,0 +1,96 @@
+"""How a frozen encoder is written into a pipeline, and read from it."""
+
+from typing import Any, Dict, List
+
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.hf_shim import HFShim
+from thinc.api import Model, get_torch_default_device
+
+from ..saving import SavedError, reading
+from .encode import POOLINGS
+from .loading import resolve_layers
+from .storing import encoder_from_bytes, encoder_to_bytes
+
+FILE = "A transformer's file 'model' (in the pipeline's folder: transformer/model)"
+
+
+class FrozenShim(HFShim):
+    """Holds a frozen encoder and its tokenizer, and writes them without pickles.
+
+    Version 0.1 wrote them as spacy-transformers does; that is read, too.
+    """
+
+    def set_encoder(self, transformer: Any, tokenizer: Any) -> None:
+        """Take an encoder and its tokenizer, both ready for use.
+
+        transformer (Optional[PreTrainedModel]): The encoder; None to have none.
+        tokenizer (Optional[PreTrainedTokenizerFast]): Its tokenizer.
+        """
+        self._model = None if transformer is None else transformer.to(get_torch_default_device())
+        self._hfmodel = HFObjects(tokenizer, self._model, b"", self._hfmodel._init_tokenizer_config, {})
+
+    def to_bytes(self) -> bytes:
+        """RETURNS (bytes): The encoder and its tokenizer; nothing if there is none yet."""
+        objects = self._hfmodel
+        if objects.transformer is None:
+            return b""
+        return encoder_to_bytes(objects.transformer, objects.tokenizer)
+
+    def from_bytes(self, data: bytes) -> "FrozenShim":
+        """Read what `to_bytes` wrote.
+
+        data (bytes): The bytes.
+        RETURNS (FrozenShim): Itself.
+        RAISES (SavedError): If they are damaged, or not what they should be.
+        """
+        with reading("The encoder that is saved in the pipeline"):
+            self.set_encoder(*(encoder_from_bytes(data) or (None, None)))
+        return self
+
+
+class FrozenTransformer(Model):
+    """The model of a frozen transformer, which says what is wrong with a file that it can't be read from."""
+
+    def from_bytes(self, bytes_data: bytes) -> "FrozenTransformer":
+        """Read what `to_bytes` wrote.
+
+        bytes_data (bytes): The bytes.
+        RETURNS (FrozenTransformer): Itself.
+        RAISES (SavedError): If they are damaged, or not what they should be.
+        """
+        with reading(FILE):
+            super().from_bytes(bytes_data)
+            require_sound(self)
+        return self
+
+    @property
+    def _init_tokenizer_config(self) -> Dict[str, Any]:
+        """What spacy-transformers asks for when it can't open the file: it takes it for an old one."""
+        raise SavedError(FILE, "it is a folder, or this user may not read it")
+
+
+def require_sound(model: Model) -> None:
+    """Insist that what was read into a frozen transformer, besides its encoder, can be worked with.
+
+    model (Model): A `FrozenTransformer`, or a copy of one.
+    RAISES (ValueError): If it can't.
+    """
+    attrs = model.attrs
+    of_type = {"name": str, "batch_pieces": int, "mixed_precision": bool, "pooling": str, "frozen": bool}
+    for name, kind in of_type.items():
+        if type(attrs[name]) is not kind:
+            raise ValueError(f"its setting {name} is {attrs[name]!r}")
+    if not (attrs["frozen"] and attrs["batch_pieces"] >= 1 and attrs["pooling"] in POOLINGS):
+        raise ValueError("its settings are out of their range")
+    if not all(callable(attrs[name]) for name in ("encode", "replace_listener", "replace_listener_cfg")):
+        raise ValueError("it names functions")
+    config = getattr(model.shims[0]._model, "config", None)
+    width = None if config is None else len(_layers(attrs["layers"], config)) * config.hidden_size
+    if width != (model.get_dim("nO") if model.has_dim("nO") else None):
+        raise ValueError("its width is not that of its encoder's layers")
+
+
+def _layers(layers: Any, config: Any) -> List[int]:
+    if not (layers is None or isinstance(layers, int) or all(isinstance(layer, int) for layer in layers)):
+        raise ValueError(f"its setting layers is {layers!r}")
+    return resolve_layers(layers, config.num_hidden_layers)
