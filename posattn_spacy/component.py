@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from copy import deepcopy
+from pathlib import Path
 from typing import (
     Any,
     Callable,
@@ -14,6 +16,7 @@ from typing import (
     Sequence,
     Set,
     Tuple,
+    Union,
     cast,
 )
 
@@ -36,6 +39,7 @@ from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, gold_batch, survey_examples
 from .losses import TaggingLoss, loss_and_gradient
 from .model import TokenScores, is_initialized, set_pad_embedding, use_averages
+from .settings import CONFIGURED, changes, read_settings, settle, write_settings
 from .tagging import Lattice, Spans, TagScheme
 
 default_model_config = """
@@ -53,6 +57,14 @@ maxout_pieces = 3
 subword_features = true
 """
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a copy
+    "positional_weight": 0.0,
+    "label_weights": {},
+    "threshold": 0.0,
+    "label_thresholds": {},
+    "candidates": None,
+    "overwrite": False,
+}
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
 
@@ -73,12 +85,7 @@ class Prediction(NamedTuple):
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
-        "positional_weight": 0.0,
-        "label_weights": {},
-        "threshold": 0.0,
-        "label_thresholds": {},
-        "candidates": None,
-        "overwrite": False,
+        **DEFAULTS,
         "scorer": {"@scorers": "posattn-spacy.ner_scorer.v1"},
     },
     default_score_weights={
@@ -133,7 +140,12 @@ def make_posattn_ner(
 
 
 class PositionalNER(TrainablePipe):
-    """Pipeline component that recognises named entities with positional attention (DESIGN.md 2)."""
+    """Pipeline component that recognises named entities with positional attention (DESIGN.md 2).
+
+    Its `cfg` has the settings in `DEFAULTS`, which may be changed there, what the config said of them
+    (`configured`), and what is learned: `labels`, `temperature`, and the temperature at which the thresholds
+    were fitted, if they were (`thresholds_at`).
+    """
 
     def __init__(
         self,
@@ -163,17 +175,22 @@ class PositionalNER(TrainablePipe):
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting is out of its range.
         """
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            "overwrite": overwrite,
+        settings: Dict[str, Any] = {
             "positional_weight": positional_weight,
             "label_weights": dict(label_weights or {}),
             "threshold": threshold,
             "label_thresholds": dict(label_thresholds or {}),
             "candidates": candidates,
-            "temperature": 1.0,  # fitted by `calibrate`
+            "overwrite": overwrite,
         }
-        _check_settings(f"components.{name}", self.cfg)
+        _check_settings(f"components.{name}", settings)
+        self.cfg: Dict[str, Any] = {
+            "labels": [],
+            **settings,
+            CONFIGURED: deepcopy(settings),
+            "temperature": 1.0,  # fitted by `calibrate`
+            "thresholds_at": None,
+        }
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -197,19 +214,26 @@ class PositionalNER(TrainablePipe):
         RETURNS (int): 0 if it was there already, else 1.
         RAISES (ValueError): If the label is no string, or the model's output has its final size.
         """
+        if isinstance(label, str) and label not in self.labels and self.model.has_dim("nO"):
+            raise ValueError(
+                f"{Errors.E922.format(name=self.name, nO=self.model.get_dim('nO'))} It finds "
+                f"{', '.join(self.labels)}. To find {label} too, train anew on documents in which all of "
+                "them are annotated: nlp.initialize(get_examples) keeps these labels, adds those of the "
+                "examples and starts from new weights, as does `spacy train` with a config that does not "
+                f"source '{self.name}' (its frozen transformer may be sourced). Or add a second component "
+                f"under another name, which learns {label} alone."
+            )
+        return self._take_label(label)
+
+    def _take_label(self, label: str) -> int:
+        """Add an entity type, whatever the size of the model's output; 0 if it was there already, else 1."""
         if not isinstance(label, str):
             raise ValueError(Errors.E187)
         if label in self.labels:
             return 0
-        self._allow_extra_label()
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
         return 1
-
-    def _allow_extra_label(self) -> None:
-        """Refuse labels once the model has its outputs: one for O and two for each label."""
-        if self.model.has_dim("nO"):
-            raise ValueError(Errors.E922.format(name=self.name, nO=self.model.get_dim("nO")))
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
         """Find the entities of every document and how sure they are, without modifying it.
@@ -405,20 +429,84 @@ class PositionalNER(TrainablePipe):
         if survey.misaligned:
             warnings.warn(survey.describe_misaligned(self.name), stacklevel=2)
         for label in survey.labels if labels is None else labels:
-            self.add_label(label)
+            self._take_label(label)
         self._require_labels()
         self._check_labels_of_settings()
         tok2vec = self.model.get_ref("tok2vec")
         encoder = find_encoder(tok2vec, nlp)
-        self.model.set_dim("nO", len(TagScheme(self.labels)))
+        n_tags = len(TagScheme(self.labels))
+        self.model.set_dim("nO", n_tags, force=is_initialized(self.model))  # there may be new labels
         self.model.initialize(X=survey.sample)
+        self.cfg |= {"temperature": 1.0, "thresholds_at": None}  # those were of other weights
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
 
-    def _check_labels_of_settings(self) -> None:
-        """Refuse settings of labels that there are not, which are mostly misspelt ones."""
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component; as part of a pipeline, with its config brought up to date.
+
+        The pipeline writes its config before its components, and does not know what was changed in their cfg.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): What to leave out.
+        """
+        super().to_disk(path, exclude=exclude)
+        model, name = Path(path).parent, Path(path).name
+        changed = changes(self.cfg)
+        if changed and "cfg" not in exclude and read_settings(model, name):
+            write_settings(model, name, changed)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "PositionalNER":
+        """Load the component; settings hold as the config has them where it says something new.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): What to leave out.
+        RETURNS (PositionalNER): The component itself.
+        RAISES (ValueError): If the model that was saved is another one than the config describes.
+        """
+        own, self.cfg = self.cfg, {}
+        try:
+            super().from_disk(path, exclude=exclude)
+        finally:
+            saved, self.cfg = self.cfg, own
+        self._settle(saved, Path(path))
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "PositionalNER":
+        """Load the component; settings hold as the config has them where it says something new.
+
+        bytes_data (bytes): What `to_bytes` gave.
+        exclude (Iterable[str]): What to leave out.
+        RETURNS (PositionalNER): The component itself.
+        RAISES (ValueError): If the model that was saved is another one than the config describes.
+        """
+        own, self.cfg = self.cfg, {}
+        try:
+            super().from_bytes(bytes_data, exclude=exclude)
+        finally:
+            saved, self.cfg = self.cfg, own
+        self._settle(saved)
+        return self
+
+    def _settle(self, saved: Dict[str, Any], path: Optional[Path] = None) -> None:
+        """Take over a cfg that was saved, in the folder `path` if there is one.
+
+        A cfg of an older version does not remember what the config said. There, what differs from the config
+        beside it was given at loading, and what differs from the defaults was meant.
+        """
+        if not saved:
+            return
+        if CONFIGURED in saved:
+            memories = [saved[CONFIGURED]]
+        else:
+            memories = [DEFAULTS, read_settings(path.parent, path.name) if path else {}]
+        self.cfg = settle(self.cfg, saved, memories)
+        if self.labels:
+            self._check_labels_of_settings(known=saved)
+
+    def _check_labels_of_settings(self, known: Optional[Dict[str, Any]] = None) -> None:
+        """Refuse settings of labels that there are not, mostly misspelt ones, unless `known` has them."""
         for setting in ("label_weights", "label_thresholds"):
-            unknown = sorted(set(self.cfg[setting]) - set(self.labels))
+            unknown = sorted(set(self.cfg[setting]) - {*self.labels, *(known or {}).get(setting, {})})
             if unknown:
                 raise ValueError(
                     f"components.{self.name}.{setting} names {', '.join(unknown)}, but the labels are "

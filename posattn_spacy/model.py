@@ -2,7 +2,7 @@
 
 import io
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 import numpy as np
@@ -13,6 +13,7 @@ from thinc.types import ArgsKwargs, Floats2d, Ints1d
 from torch import Tensor
 
 from .attention import MASK_MODES, HeadConfig, MaskMode, PositionalTagger
+from .configured import ConfiguredModel
 from .texts import text_lengths
 
 SETTINGS = "components.posattn_ner.model"
@@ -35,6 +36,19 @@ Tok2Vec = Model[List[Doc], List[Floats2d]]
 Tagger = Model[List[Doc], TokenScores]
 # Features and lexical channel by document, and (texts,) lengths of what is read as one text.
 HeadInputs = Tuple[List[Floats2d], Optional[List[Floats2d]], np.ndarray]
+
+
+class TaggerModel(ConfiguredModel[List[Doc], TokenScores]):
+    """The tagger; its torch head, too, does what the config says."""
+
+    def from_dict(self, msg: Dict[str, Any]) -> "TaggerModel":
+        """Load weights; see `ConfiguredModel`."""
+        super().from_dict(msg)
+        head = torch_head(self)
+        if head is not None:
+            settings = {name: self.attrs[name] for name in ("mask", "pad_ratio", "mixed_precision")}
+            head.config = replace(head.config, **settings)
+        return self
 
 
 def build_posattn_tagger_v1(
@@ -82,7 +96,7 @@ def build_posattn_tagger_v1(
         tok2vec.attrs["as_stored"] = True  # the head takes features of any type
     head.attrs["dropout_rate"] = 0.0
     head.attrs["input_gradient"] = not tok2vec.attrs.get("frozen")
-    model: Tagger = Model(
+    model: Tagger = TaggerModel(
         "posattn_tagger",
         forward,
         init=init,

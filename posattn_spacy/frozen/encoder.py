@@ -23,6 +23,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
+from ..configured import ConfiguredModel
 from ..precision import precision
 from ..texts import Text, split_texts
 from .encode import POOLINGS, Pooling, encode_words
@@ -69,7 +70,7 @@ def build_frozen_transformer_v1(
             f"components.transformer.model.pooling = {pooling!r}: choose one of {', '.join(POOLINGS)}."
         )
     objects = HFObjects(None, None, None, {"use_fast": True, **(tokenizer_config or {})}, {})
-    return Model(
+    return ConfiguredModel(
         "frozen-transformer",
         forward,
         init=init,
@@ -81,6 +82,7 @@ def build_frozen_transformer_v1(
             "batch_pieces": batch_pieces,
             "mixed_precision": mixed_precision,
             "pooling": pooling,
+            "tokenizer_config": tokenizer_config,
             "encode": encode_texts,  # a feature store puts itself in its place
             "frozen": True,
             "replace_listener": replace_listener,
