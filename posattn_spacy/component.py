@@ -324,6 +324,7 @@ class PositionalNER(TrainablePipe):
         losses (Optional[Dict[str, float]]): Updated: the whole loss under the component's name, its two
             parts under `<name>_categorical` and `<name>_positional` (unweighted).
         RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): If the component has not been initialized.
         """
         losses = {} if losses is None else losses
         parts = [self.name, f"{self.name}_categorical", f"{self.name}_positional"]
@@ -333,6 +334,8 @@ class PositionalNER(TrainablePipe):
         validate_examples(examples, "PositionalNER.update")
         if not any(len(example.predicted) for example in examples):
             return losses  # the layers below can't handle a batch without tokens
+        if not is_initialized(self.model):
+            raise ValueError(Errors.E109.format(name=self.name))
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([example.predicted for example in examples])
         loss, d_scores = self._loss(examples, scores)
@@ -351,9 +354,13 @@ class PositionalNER(TrainablePipe):
 
         examples (Iterable[Example]): The batch.
         scores (TokenScores): The model's output for it.
-        RETURNS (Tuple[float, TokenScores]): The loss in nats per token, and its gradient.
+        RETURNS (Tuple[float, TokenScores]): The loss in nats per token, and its gradient; 0 without tokens.
         """
-        loss, d_scores = self._loss(list(examples), scores)
+        examples = list(examples)
+        validate_examples(examples, "PositionalNER.get_loss")
+        if not any(len(example.predicted) for example in examples):
+            return 0.0, TokenScores(scores.tags * 0, scores.positions * 0, scores.lengths)
+        loss, d_scores = self._loss(examples, scores)
         return loss.total, d_scores
 
     def gold_of(self, examples: Sequence[Example]) -> GoldBatch:
@@ -366,7 +373,6 @@ class PositionalNER(TrainablePipe):
         return gold_batch(examples, {strings[label]: i for i, label in enumerate(self.labels)})
 
     def _loss(self, examples: List[Example], scores: TokenScores) -> Tuple[TaggingLoss, TokenScores]:
-        validate_examples(examples, "PositionalNER.get_loss")
         gold = self.gold_of(examples)
         self._warn_unseen({self.vocab.strings[key] for key in gold.unseen.tolist()})
         tags, logits = xp2torch(scores.tags), xp2torch(scores.positions)
@@ -401,8 +407,8 @@ class PositionalNER(TrainablePipe):
             self._warned_labels |= new
             warnings.warn(
                 f"'{self.name}' was not initialized with the entity types {sorted(new)}: tokens of such "
-                "entities are left out of the loss. Initialize with all labels (a corpus that has them, "
-                f"or [initialize.components.{self.name}.labels]).",
+                "entities are left out of the loss, and no update teaches them. Train anew, initialized with "
+                f"all labels (a corpus that has them, or [initialize.components.{self.name}.labels]).",
                 stacklevel=4,
             )
 

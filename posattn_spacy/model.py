@@ -230,7 +230,11 @@ def is_initialized(model: Tagger) -> bool:
 def forward(
     model: Tagger, docs: List[Doc], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
-    """Score the tokens of a batch of which at least one document has tokens."""
+    """Score the tokens of a batch."""
+    if not any(map(len, docs)):  # which the layers below can't handle
+        ops, n_tags = model.ops, model.get_dim("nO")
+        empty = TokenScores(ops.alloc2f(0, n_tags), ops.alloc2f(0, 3), ops.alloc1i(len(docs)))
+        return empty, lambda d_scores: docs
     tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
     features, backprop_tok2vec = tok2vec(docs, is_train)
     words, backprop_lexical = lexical[0](docs, is_train) if lexical else (None, None)

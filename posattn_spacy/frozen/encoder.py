@@ -188,7 +188,23 @@ def forward(
     """Encode a batch of documents; the same in training and in prediction."""
     rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, split_texts(docs))))
     stops = np.cumsum([len(doc) for doc in docs]).tolist()
-    return _as_batch([rows[start:stop] for start, stop in pairwise([0, *stops])]), _no_backprop
+    batch = _as_batch([rows[start:stop] for start, stop in pairwise([0, *stops])])
+    if is_train:
+        leave_features(docs, batch)
+    return batch, _no_backprop
+
+
+def leave_features(docs: Sequence[Doc], batch: FullTransformerBatch) -> None:
+    """Leave features on the documents of an update, for listeners that the transformer does not know.
+
+    It looks for them when it is initialized, when components that are sourced to be trained on are disabled.
+
+    docs (Sequence[Doc]): The documents, which spaCy copies for each update.
+    batch (FullTransformerBatch): The features.
+    """
+    if Doc.has_extension("trf_data"):
+        for doc, data in zip(docs, batch.doc_data, strict=True):
+            doc._.trf_data = data
 
 
 def _no_backprop(d_output: Any) -> List[Doc]:
