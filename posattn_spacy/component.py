@@ -36,7 +36,7 @@ from . import forking  # noqa: F401  # forked workers would hang without it
 from .annotation import taken_tokens, write_entities, write_spans
 from .frozen.encoder import pad_embedding
 from .frozen.upstream import find_encoder, find_listeners, require_features
-from .gold import GoldBatch, gold_batch, survey_examples
+from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .losses import TaggingLoss, loss_and_gradient
 from .model import TokenScores, is_initialized, set_pad_embedding, use_averages
 from .settings import CONFIGURED, changes, read_settings, settle, write_settings
@@ -207,6 +207,12 @@ class PositionalNER(TrainablePipe):
         """RETURNS (List[str]): What `spacy init labels` writes, and `initialize` takes."""
         return list(self.labels)
 
+    @property
+    def thresholds(self) -> np.ndarray:
+        """RETURNS (np.ndarray): (labels,) the least probability of an entity of each label."""
+        of_labels, threshold = self.cfg["label_thresholds"], self.cfg["threshold"]
+        return np.array([of_labels.get(label, threshold) for label in self.labels])
+
     def add_label(self, label: str) -> int:
         """Add an entity type, before the component is initialized.
 
@@ -260,8 +266,7 @@ class PositionalNER(TrainablePipe):
         """Score and decode documents of like length together."""
         lattice = self.lattice(docs, self.model.predict(docs))
         entities = lattice.spans_of(lattice.best())
-        thresholds = [self.cfg["label_thresholds"].get(label, self.cfg["threshold"]) for label in self.labels]
-        entities = entities.select(entities.probabilities >= np.array(thresholds)[entities.labels])
+        entities = entities.select(entities.probabilities >= self.thresholds[entities.labels])
         least = self.cfg["candidates"]
         candidates = Spans.none() if least is None else lattice.spans_above(least)
         lengths = [len(doc) for doc in docs]
@@ -436,7 +441,11 @@ class PositionalNER(TrainablePipe):
             warnings.warn(survey.describe_misaligned(self.name), stacklevel=2)
         for label in survey.labels if labels is None else labels:
             self._take_label(label)
-        self._require_labels()
+        if not self.labels:
+            raise ValueError(
+                f"{Errors.E143.format(name=self.name)} No entity is annotated in the examples."
+                f"{describe_spans(survey.spans)}"
+            )
         self._check_labels_of_settings()
         tok2vec = self.model.get_ref("tok2vec")
         encoder = find_encoder(tok2vec, nlp)
