@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Callable, List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
@@ -104,10 +104,12 @@ def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
 
     decoded (Sequence[DecodedBatch]): The batches.
     RETURNS (float): The temperature, within `TEMPERATURES`.
-    RAISES (ValueError): If no entity is decoded in them.
+    RAISES (ValueError): If no entity is decoded in them, or none is annotated.
     """
     if not any(len(each.labels) for each in decoded):
         raise ValueError("no entity is predicted in the documents to calibrate on")
+    if not any(each.gold.any() for each in decoded):
+        raise ValueError("no entity is annotated in the documents to calibrate on")
     low, high = (math.log(bound) for bound in TEMPERATURES)
     golden = (math.sqrt(5) - 1) / 2
     inner = [high - golden * (high - low), low + golden * (high - low)]
@@ -160,7 +162,7 @@ def risk_coverage_area(judged: Judged) -> float:
 
 
 def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Tuple[str, float]]:
-    """Fit the temperature of every `posattn_ner` of a pipeline.
+    """Fit the temperature of every `posattn_ner` of a pipeline; warn of thresholds that no longer hold.
 
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What to fit it on; not what the model was trained on.
@@ -171,7 +173,27 @@ def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Tuple[str, flo
     for name, pipe in posattn_pipes(nlp):
         pipe.cfg["temperature"] = fit_temperature(list(map(decode, scored_batches(nlp, pipe, examples))))
         fitted.append((name, pipe.cfg["temperature"]))
+        stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"])
+        if stale:
+            warnings.warn(" ".join(stale), stacklevel=2)
     return fitted
+
+
+def stale_thresholds(pipe: PositionalNER, at: Optional[float]) -> Optional[Tuple[str, str]]:
+    """Find out whether a component has thresholds that were fitted to other probabilities than it gives.
+
+    pipe (PositionalNER): The component.
+    at (Optional[float]): The temperature at which they were fitted; None if they were not.
+    RETURNS (Optional[Tuple[str, str]]): What is so, and what to do about it; None if they hold.
+    """
+    now = pipe.cfg["temperature"]
+    if at is None or not pipe.thresholds.any() or math.isclose(at, now, rel_tol=2 * TOLERANCE):
+        return None
+    return (
+        f"The thresholds of '{pipe.name}' were fitted at the temperature {at:.3f}, and it is {now:.3f} now: "
+        "they leave out others than they were meant to.",
+        "Fit them anew: python -m spacy posattn find-threshold MODEL CORPUS --write",
+    )
 
 
 def posattn_pipes(nlp: Language) -> List[Tuple[str, PositionalNER]]:

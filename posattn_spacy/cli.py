@@ -3,11 +3,12 @@
 spaCy imports this module for every command of its own, so what is heavy is imported inside the commands.
 """
 
+import shlex
 import time
+from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Iterable, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Type
 
 import typer
 from spacy.cli import app
@@ -15,6 +16,9 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
     from .calibration import DecodedBatch
     from .component import PositionalNER
     from .diagnosis.findings import Finding
@@ -120,14 +124,13 @@ def warm_store(
 
     Further options override settings of the config, as with `spacy train`.
     """
-    from spacy.cli._util import setup_gpu
     from spacy.util import load_config
     from tqdm import tqdm
 
     from .frozen.warming import corpora_docs, open_for_warming, warm
 
     overrides = parse_config_overrides(list(context.args))
-    setup_gpu(gpu_id)
+    _use_gpu(gpu_id)
     try:
         config = load_config(config_path, overrides=overrides, interpolate=True)
         nlp, transformers = open_for_warming(config)
@@ -144,29 +147,110 @@ def warm_store(
 
 
 ModelPath = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a trained pipeline")]
-CorpusPath = Annotated[
-    Path, typer.Argument(exists=True, help="Annotated documents, as .spacy file or folder")
-]
+CorpusPath = Annotated[Path, typer.Argument(help="Annotated documents, as .spacy file or folder")]
 GoldTokens = Annotated[bool, typer.Option("--gold-preproc", help="Use the tokens of the corpus")]
 GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
 
 
-def _scored(
-    model: Path, corpus: Path, gold_preproc: bool, gpu_id: int
-) -> Iterator[Tuple[str, "PositionalNER", List["DecodedBatch"]]]:
-    """Load a pipeline and decode a corpus with each of its components."""
-    import spacy
-    from spacy.cli._util import setup_gpu
-    from spacy.training import Corpus
+@contextmanager
+def _told(*errors: Type[Exception], what: str = "", remedy: str = "") -> Iterator[None]:
+    """End the command with a message where such errors come up."""
+    try:
+        yield
+    except errors as error:
+        msg.fail(f"{what}{error}", remedy, exits=1)
 
+
+def _use_gpu(gpu_id: int) -> None:
+    """Work on a GPU, or on the CPU if its number is negative."""
+    from spacy.cli._util import setup_gpu
+
+    remedy = (
+        'Install the CuPy that fits your CUDA, such as pip install "spacy[cuda12x]", and give the number of '
+        "a GPU that nvidia-smi lists; or leave --gpu-id out, to use the CPU."
+    )
+    # Of thinc, CuPy or CUDA, by what is missing.
+    with _told(Exception, what=f"GPU {gpu_id} can't be used: ", remedy=remedy):
+        setup_gpu(gpu_id)
+
+
+def _load(model: Path) -> "Language":
+    """Load a pipeline."""
+    import spacy
+
+    with _told(ImportError, OSError, ValueError, what=f"{model} can't be loaded as a pipeline: "):
+        nlp = spacy.load(model)
+    return nlp
+
+
+def _blank(lang: str) -> "Language":
+    """Make an empty pipeline of a language."""
+    import spacy
+
+    remedy = "Install the tokenizer that is missing; for a language that spaCy does not know, take xx."
+    with _told(ImportError, what=f"--lang {lang}: ", remedy=remedy):
+        nlp = spacy.blank(lang)
+    return nlp
+
+
+def _read(corpus: Path, nlp: "Language") -> List["Doc"]:
+    """Read annotated documents."""
+    from .annotated import UnreadableError, read_annotated
+
+    with _told(UnreadableError):
+        docs = read_annotated(corpus, nlp.vocab)
+    return docs
+
+
+def _require_writable(path: Path) -> None:
+    from .writing import UnwritableError, require_writable
+
+    with _told(UnwritableError):
+        require_writable(path)
+
+
+class Scored(NamedTuple):
+    """What a component makes of a corpus.
+
+    name (str): The component's name.
+    pipe (PositionalNER): The component.
+    batches (List[DecodedBatch]): Its entities, and whether they are right.
+    gold (List[int]): How many entities of each of its labels are annotated.
+    """
+
+    name: str
+    pipe: "PositionalNER"
+    batches: List["DecodedBatch"]
+    gold: List[int]
+
+
+def _scored(model: Path, corpus: Path, gold_preproc: bool, gpu_id: int) -> Iterator[Scored]:
+    """Load a pipeline and decode a corpus with each of its components."""
+    from .annotated import make_examples
     from .calibration import decode, posattn_pipes
     from .evaluation import scored_batches
+    from .gold import count_labels
 
-    setup_gpu(gpu_id)
-    nlp = spacy.load(model)
-    examples = list(Corpus(corpus, gold_preproc=gold_preproc)(nlp))
+    _use_gpu(gpu_id)
+    nlp = _load(model)
+    docs = _read(corpus, nlp)
+    examples, counts = make_examples(nlp, docs, gold_preproc), count_labels(docs)
+    if not counts:
+        msg.fail(f"No entity is annotated in {corpus}: there is nothing to go by.", exits=1)
+    if not posattn_pipes(nlp):
+        msg.fail(f"{model} has no component of posattn-spacy.", exits=1)
     for name, pipe in posattn_pipes(nlp):
-        yield name, pipe, list(map(decode, scored_batches(nlp, pipe, examples)))
+        batches = list(map(decode, scored_batches(nlp, pipe, examples)))
+        yield Scored(name, pipe, batches, [counts[label] for label in pipe.labels])
+
+
+def _write(model: Path, name: str, settings: Dict[str, Any]) -> None:
+    """Write settings of a component to its pipeline."""
+    from .settings import write_settings
+
+    remedy = "Make room on the disk, or change the folder's permissions."
+    with _told(OSError, what=f"{model} can't be changed: ", remedy=remedy):
+        write_settings(model, name, settings)
 
 
 @posattn.command("calibrate")
@@ -177,16 +261,17 @@ def calibrate_model(
 
     Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
     """
-    from .calibration import calibration_error, fit_temperature, judge
-    from .settings import write_settings
+    from .calibration import calibration_error, fit_temperature, judge, stale_thresholds
 
-    for name, pipe, batches in _scored(model, corpus, gold_preproc, gpu_id):
+    _require_writable(model / "config.cfg")
+    for name, pipe, batches, _ in _scored(model, corpus, gold_preproc, gpu_id):
         before = pipe.cfg["temperature"]
         try:
             temperature = fit_temperature(batches)
         except ValueError as error:
             msg.fail(f"'{name}' can't be calibrated: {error}.", exits=1)
-        write_settings(model, name, {"temperature": temperature})
+        pipe.cfg["temperature"] = temperature
+        _write(model, name, {"temperature": temperature})
         rows = [
             (f"{t:.3f}", f"{calibration_error(judge(batches, t)):.4f}") for t in (1.0, before, temperature)
         ]
@@ -197,6 +282,9 @@ def calibrate_model(
             divider=True,
         )
         msg.good(f"Temperature of '{name}' written to {model}")
+        stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"] or before)
+        if stale:
+            msg.warn(*stale)
 
 
 @posattn.command("find-threshold")
@@ -211,9 +299,13 @@ def find_threshold(
 
     Use documents that the pipeline was not trained on.
     """
+    import numpy as np
+
     from .calibration import judge
-    from .settings import write_settings
     from .thresholds import best_point, of_label, points
+
+    if write:
+        _require_writable(model / "config.cfg")
 
     def cells(point: Any) -> tuple[str, ...]:
         return (
@@ -225,10 +317,11 @@ def find_threshold(
         )
 
     columns = ("threshold", "entities", "P", "R", "F1")
-    for name, pipe, batches in _scored(model, corpus, gold_preproc, gpu_id):
+    for name, pipe, batches, gold in _scored(model, corpus, gold_preproc, gpu_id):
         if not batches:
-            msg.fail(f"{corpus} has no documents with tokens.", exits=1)
-        judged = judge(batches, pipe.cfg["temperature"])
+            msg.fail(f"{corpus} has no documents with words.", exits=1)
+        temperature = pipe.cfg["temperature"]
+        judged = judge(batches, temperature)._replace(gold=np.array(gold))
         msg.divider(f"{name}: all labels")
         grid = [i / 10 for i in range(10)]
         msg.table([cells(p) for p in points(judged, grid)], header=columns, aligns=["r"] * 5, divider=True)
@@ -243,7 +336,7 @@ def find_threshold(
             rows, header=("label", "gold", *columns[1:], *columns), aligns=["l", *["r"] * 10], divider=True
         )
         if write:
-            write_settings(model, name, {"label_thresholds": thresholds})
+            _write(model, name, {"label_thresholds": thresholds, "thresholds_at": temperature})
             msg.good(f"Thresholds of '{name}' written to {model}")
 
 
@@ -259,21 +352,16 @@ def doctor(
     gpu_id: GpuId = -1,
 ) -> None:
     """Check whether encoder, mask, attention and training do what they are meant to, and what to change."""
-    import spacy
-    from spacy.cli._util import setup_gpu
-    from spacy.training import Corpus
-
+    from .annotated import make_examples
     from .diagnosis.doctor import count_verdicts, diagnose
     from .diagnosis.log_checks import LogError
 
-    setup_gpu(gpu_id)
-    nlp = spacy.load(model)
-    examples = list(islice(Corpus(corpus, gold_preproc=gold_preproc)(nlp), docs))
-    if not examples:
-        msg.fail(f"{corpus} has no documents.", exits=1)
+    _use_gpu(gpu_id)
+    nlp = _load(model)
+    stored = _read(corpus, nlp)[:docs]
     sections = []
     try:
-        for title, findings in diagnose(nlp, examples, log):
+        for title, findings in diagnose(nlp, make_examples(nlp, stored, gold_preproc), log, stored):
             msg.divider(title)
             _show(findings)
             sections.append((title, findings))
@@ -295,8 +383,8 @@ def _show(findings: Iterable["Finding"]) -> None:
 @init.command("config")
 def init_config(
     output: Annotated[Path, typer.Argument(help="Config to write")],
-    train: Annotated[Path, typer.Option(exists=True, help="Training documents, as .spacy file or folder")],
-    dev: Annotated[Path, typer.Option(exists=True, help="Documents to evaluate on, likewise")],
+    train: Annotated[Path, typer.Option(help="Training documents, as .spacy file or folder")],
+    dev: Annotated[Path, typer.Option(help="Documents to evaluate on, likewise")],
     encoder: Annotated[
         str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
     ] = "all-MiniLM-L6-v2",
@@ -308,28 +396,30 @@ def init_config(
 
     An encoder that is no folder is put into assets/encoder/.
     """
-    import spacy
-    from spacy.training import Corpus
-
+    from . import gold
+    from .annotated import make_examples
     from .frozen.weights import fetch_encoder
     from .starting.config import make_config
     from .starting.doubts import count_labels, find_doubts
+    from .writing import replacing
 
     if output.exists() and not force:
         msg.fail(f"{output} is there already. Give another name, or --force to overwrite it.", exits=1)
+    _require_writable(output)
+    nlp = _blank(lang)
+    docs = [_read(path, nlp) for path in (train, dev)]
+    if not gold.count_labels(docs[0]):
+        spans = gold.describe_spans(gold.span_keys(docs[0]))
+        msg.fail(f"No entity is annotated in {train}: there is nothing to learn.{spans}", exits=1)
     folder = Path(encoder) if Path(encoder).is_dir() else Path("assets/encoder", encoder)
-    try:
-        nlp = spacy.blank(lang)
-        examples = [list(Corpus(path)(nlp)) for path in (train, dev)]
+    with _told(ImportError, OSError, ValueError):
         if not folder.is_dir():
             n_weights = fetch_encoder(encoder, folder)
             msg.good(f"Encoder {encoder} ({n_weights / 1e6:.1f} M weights, all frozen) put into {folder}")
-        dev_words = sum(len(example.reference) for example in examples[1])
-        start = make_config(train, dev, dev_words, folder, lang, features / folder.name)
-    except (ImportError, OSError, ValueError) as error:
-        msg.fail(str(error), exits=1)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    start.config.to_disk(output)
+        start = make_config(train, dev, sum(map(len, docs[1])), folder, lang, features / folder.name)
+        with replacing(output) as temporary:
+            start.config.to_disk(temporary)
+    examples = [make_examples(nlp, part) for part in docs]
     rows = [(label, f"{n_train:,}", f"{n_dev:,}") for label, n_train, n_dev in count_labels(*examples)]
     msg.table(rows, header=("label", "train", "dev"), divider=True, aligns=("l", "r", "r"))
     _show(find_doubts(*examples))
@@ -342,4 +432,6 @@ def init_config(
         f"{output}: {start.steps:,} steps, {start.steps / start.size.batches:.0f} passes over "
         f"{start.size.words:,} words; {start.layers} layers, store of at most {start.store_gb} GB"
     )
-    msg.text(f"python -m spacy train {output} --output training/{output.stem}")
+    command = ["python", "-m", "spacy", "train", output, "--output", output.with_name("model")]
+    command += ["--training.logger.logger2.output_file", output.with_name("steps.jsonl")]
+    typer.echo(shlex.join(map(str, command)))  # in one line, to be copied

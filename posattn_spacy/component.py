@@ -2,6 +2,8 @@
 
 import math
 import warnings
+from copy import deepcopy
+from pathlib import Path
 from typing import (
     Any,
     Callable,
@@ -14,6 +16,7 @@ from typing import (
     Sequence,
     Set,
     Tuple,
+    Union,
     cast,
 )
 
@@ -42,11 +45,12 @@ from .confidence import write_confidence
 from .frozen.encoder import pad_embedding
 from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_encoder, find_listeners, require_features
-from .gold import GoldBatch, gold_batch, survey_examples
+from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .losses import TaggingLoss, loss_and_gradient
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
+from .settings import CONFIGURED, changes, read_settings, settle, write_settings
 from .tagging import Lattice, Spans, TagScheme
 
 default_model_config = """
@@ -64,6 +68,14 @@ maxout_pieces = 3
 subword_features = true
 """
 DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a copy
+    "positional_weight": 0.0,
+    "label_weights": {},
+    "threshold": 0.0,
+    "label_thresholds": {},
+    "candidates": None,
+    "overwrite": False,
+}
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
 
@@ -84,12 +96,7 @@ class Prediction(NamedTuple):
     assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
     default_config={
         "model": DEFAULT_MODEL,
-        "positional_weight": 0.0,
-        "label_weights": {},
-        "threshold": 0.0,
-        "label_thresholds": {},
-        "candidates": None,
-        "overwrite": False,
+        **DEFAULTS,
         "scorer": {"@scorers": "posattn-spacy.ner_scorer.v1"},
     },
     default_score_weights={
@@ -147,7 +154,12 @@ def make_posattn_ner(
 
 
 class PositionalNER(CheckedPipe):
-    """Pipeline component that recognises named entities with positional attention (DESIGN.md 2)."""
+    """Pipeline component that recognises named entities with positional attention (DESIGN.md 2).
+
+    Its `cfg` has the settings in `DEFAULTS`, which may be changed there, what the config said of them
+    (`configured`), and what is learned: `labels`, `temperature`, and the temperature at which the thresholds
+    were fitted, if they were (`thresholds_at`).
+    """
 
     def __init__(
         self,
@@ -177,17 +189,22 @@ class PositionalNER(CheckedPipe):
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting is out of its range.
         """
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            "overwrite": overwrite,
+        settings: Dict[str, Any] = {
             "positional_weight": positional_weight,
             "label_weights": dict(label_weights or {}),
             "threshold": threshold,
             "label_thresholds": dict(label_thresholds or {}),
             "candidates": candidates,
-            "temperature": 1.0,  # fitted by `calibrate`
+            "overwrite": overwrite,
         }
-        _check_settings(f"components.{name}", self.cfg)
+        _check_settings(f"components.{name}", settings)
+        self.cfg: Dict[str, Any] = {
+            "labels": [],
+            **settings,
+            CONFIGURED: deepcopy(settings),
+            "temperature": 1.0,  # fitted by `calibrate`
+            "thresholds_at": None,
+        }
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -205,6 +222,12 @@ class PositionalNER(CheckedPipe):
         """RETURNS (List[str]): What `spacy init labels` writes, and `initialize` takes."""
         return list(self.labels)
 
+    @property
+    def thresholds(self) -> np.ndarray:
+        """RETURNS (np.ndarray): (labels,) the least probability of an entity of each label."""
+        of_labels, threshold = self.cfg["label_thresholds"], self.cfg["threshold"]
+        return np.array([of_labels.get(label, threshold) for label in self.labels])
+
     def add_label(self, label: str) -> int:
         """Add an entity type, before the component is initialized.
 
@@ -212,19 +235,26 @@ class PositionalNER(CheckedPipe):
         RETURNS (int): 0 if it was there already, else 1.
         RAISES (ValueError): If the label is no string, or the model's output has its final size.
         """
+        if isinstance(label, str) and label not in self.labels and self.model.has_dim("nO"):
+            raise ValueError(
+                f"{Errors.E922.format(name=self.name, nO=self.model.get_dim('nO'))} It finds "
+                f"{', '.join(self.labels)}. To find {label} too, train anew on documents in which all of "
+                "them are annotated: nlp.initialize(get_examples) keeps these labels, adds those of the "
+                "examples and starts from new weights, as does `spacy train` with a config that does not "
+                f"source '{self.name}' (its frozen transformer may be sourced). Or add a second component "
+                f"under another name, which learns {label} alone."
+            )
+        return self._take_label(label)
+
+    def _take_label(self, label: str) -> int:
+        """Add an entity type, whatever the size of the model's output; 0 if it was there already, else 1."""
         if not isinstance(label, str):
             raise ValueError(Errors.E187)
         if label in self.labels:
             return 0
-        self._allow_extra_label()
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
         return 1
-
-    def _allow_extra_label(self) -> None:
-        """Refuse labels once the model has its outputs: one for O and two for each label."""
-        if self.model.has_dim("nO"):
-            raise ValueError(Errors.E922.format(name=self.name, nO=self.model.get_dim("nO")))
 
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
         """Find the entities of every document and how sure they are, without modifying it.
@@ -254,8 +284,7 @@ class PositionalNER(CheckedPipe):
         scores = self.model.predict(docs)
         lattice = self.lattice(docs, scores)
         entities = lattice.spans_of(lattice.best())
-        thresholds = [self.cfg["label_thresholds"].get(label, self.cfg["threshold"]) for label in self.labels]
-        entities = entities.select(entities.probabilities >= np.array(thresholds)[entities.labels])
+        entities = entities.select(entities.probabilities >= self.thresholds[entities.labels])
         least = self.cfg["candidates"]
         candidates = Spans.none() if least is None else lattice.spans_above(least)
         return [
@@ -329,6 +358,7 @@ class PositionalNER(CheckedPipe):
         losses (Optional[Dict[str, float]]): Updated: the whole loss under the component's name, its two
             parts under `<name>_categorical` and `<name>_positional` (unweighted).
         RETURNS (Dict[str, float]): The losses.
+        RAISES (ValueError): If the component has not been initialized.
         """
         losses = {} if losses is None else losses
         parts = [self.name, f"{self.name}_categorical", f"{self.name}_positional"]
@@ -338,6 +368,8 @@ class PositionalNER(CheckedPipe):
         validate_examples(examples, "PositionalNER.update")
         if not any(len(example.predicted) for example in examples):
             return losses  # the layers below can't handle a batch without tokens
+        if not is_initialized(self.model):
+            raise ValueError(Errors.E109.format(name=self.name))
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([example.predicted for example in examples])
         loss, d_scores = self._loss(examples, scores)
@@ -356,9 +388,13 @@ class PositionalNER(CheckedPipe):
 
         examples (Iterable[Example]): The batch.
         scores (TokenScores): The model's output for it.
-        RETURNS (Tuple[float, TokenScores]): The loss in nats per token, and its gradient.
+        RETURNS (Tuple[float, TokenScores]): The loss in nats per token, and its gradient; 0 without tokens.
         """
-        loss, d_scores = self._loss(list(examples), scores)
+        examples = list(examples)
+        validate_examples(examples, "PositionalNER.get_loss")
+        if not any(len(example.predicted) for example in examples):
+            return 0.0, scores._replace(tags=scores.tags * 0, positions=scores.positions * 0)
+        loss, d_scores = self._loss(examples, scores)
         return loss.total, d_scores
 
     def gold_of(self, examples: Sequence[Example]) -> GoldBatch:
@@ -371,7 +407,6 @@ class PositionalNER(CheckedPipe):
         return gold_batch(examples, {strings[label]: i for i, label in enumerate(self.labels)})
 
     def _loss(self, examples: List[Example], scores: TokenScores) -> Tuple[TaggingLoss, TokenScores]:
-        validate_examples(examples, "PositionalNER.get_loss")
         gold = self.gold_of(examples)
         self._warn_unseen({self.vocab.strings[key] for key in gold.unseen.tolist()})
         tags, logits = xp2torch(scores.tags), xp2torch(scores.positions)
@@ -408,8 +443,8 @@ class PositionalNER(CheckedPipe):
             self._warned_labels |= new
             warnings.warn(
                 f"'{self.name}' was not initialized with the entity types {sorted(new)}: tokens of such "
-                "entities are left out of the loss. Initialize with all labels (a corpus that has them, "
-                f"or [initialize.components.{self.name}.labels]).",
+                "entities are left out of the loss, and no update teaches them. Train anew, initialized with "
+                f"all labels (a corpus that has them, or [initialize.components.{self.name}.labels]).",
                 stacklevel=4,
             )
 
@@ -436,13 +471,19 @@ class PositionalNER(CheckedPipe):
         if survey.misaligned:
             warnings.warn(survey.describe_misaligned(self.name), stacklevel=2)
         for label in survey.labels if labels is None else labels:
-            self.add_label(label)
-        self._require_labels()
+            self._take_label(label)
+        if not self.labels:
+            raise ValueError(
+                f"{Errors.E143.format(name=self.name)} No entity is annotated in the examples."
+                f"{describe_spans(survey.spans)}"
+            )
         self._check_labels_of_settings()
         tok2vec = self.model.get_ref("tok2vec")
         encoder = find_encoder(tok2vec, nlp)
-        self.model.set_dim("nO", len(TagScheme(self.labels)))
+        n_tags = len(TagScheme(self.labels))
+        self.model.set_dim("nO", n_tags, force=is_initialized(self.model))  # there may be new labels
         self.model.initialize(X=survey.sample)
+        self.cfg |= {"temperature": 1.0, "thresholds_at": None}  # those were of other weights
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
 
@@ -451,8 +492,9 @@ class PositionalNER(CheckedPipe):
 
         RAISES (ValueError): If they are not.
         """
-        require_types(self.cfg)
-        _check_settings(f"components.{self.name}", self.cfg)
+        cfg = {"labels": [], "temperature": 1.0, **DEFAULTS, **self.cfg}  # an old one lacks newer settings
+        require_types(cfg)
+        _check_settings(f"components.{self.name}", cfg)
 
     def require_match(self) -> None:
         """Insist that the model has the tags of the labels, and that its parts fit each other.
@@ -467,10 +509,72 @@ class PositionalNER(CheckedPipe):
             )
         require_widths(self.model)
 
-    def _check_labels_of_settings(self) -> None:
-        """Refuse settings of labels that there are not, which are mostly misspelt ones."""
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component; as part of a pipeline, with its config brought up to date.
+
+        The pipeline writes its config before its components, and does not know what was changed in their cfg.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): What to leave out.
+        """
+        super().to_disk(path, exclude=exclude)
+        model, name = Path(path).parent, Path(path).name
+        changed = changes(self.cfg)
+        if changed and "cfg" not in exclude and read_settings(model, name):
+            write_settings(model, name, changed)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "PositionalNER":
+        """Load the component; settings hold as the config has them where it says something new.
+
+        path (Union[str, Path]): The folder.
+        exclude (Iterable[str]): What to leave out.
+        RETURNS (PositionalNER): The component itself.
+        RAISES (ValueError): If the model that was saved is another one than the config describes.
+        """
+        own, self.cfg = self.cfg, {}
+        try:
+            super().from_disk(path, exclude=exclude)
+        finally:
+            saved, self.cfg = self.cfg, own
+        self._settle(saved, Path(path))
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "PositionalNER":
+        """Load the component; settings hold as the config has them where it says something new.
+
+        bytes_data (bytes): What `to_bytes` gave.
+        exclude (Iterable[str]): What to leave out.
+        RETURNS (PositionalNER): The component itself.
+        RAISES (ValueError): If the model that was saved is another one than the config describes.
+        """
+        own, self.cfg = self.cfg, {}
+        try:
+            super().from_bytes(bytes_data, exclude=exclude)
+        finally:
+            saved, self.cfg = self.cfg, own
+        self._settle(saved)
+        return self
+
+    def _settle(self, saved: Dict[str, Any], path: Optional[Path] = None) -> None:
+        """Take over a cfg that was saved, in the folder `path` if there is one.
+
+        A cfg of an older version does not remember what the config said. There, what differs from the config
+        beside it was given at loading, and what differs from the defaults was meant.
+        """
+        if not saved:
+            return
+        if CONFIGURED in saved:
+            memories = [saved[CONFIGURED]]
+        else:
+            memories = [DEFAULTS, read_settings(path.parent, path.name) if path else {}]
+        self.cfg = settle(self.cfg, saved, memories)
+        if self.labels:
+            self._check_labels_of_settings(known=saved)
+
+    def _check_labels_of_settings(self, known: Optional[Dict[str, Any]] = None) -> None:
+        """Refuse settings of labels that there are not, mostly misspelt ones, unless `known` has them."""
         for setting in ("label_weights", "label_thresholds"):
-            unknown = sorted(set(self.cfg[setting]) - set(self.labels))
+            unknown = sorted(set(self.cfg[setting]) - {*self.labels, *(known or {}).get(setting, {})})
             if unknown:
                 raise ValueError(
                     f"components.{self.name}.{setting} names {', '.join(unknown)}, but the labels are "

@@ -1,5 +1,6 @@
 """Gold annotation of a batch of examples as arrays, one row per predicted token."""
 
+from collections import Counter
 from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
 
 import numpy as np
@@ -130,6 +131,31 @@ def _positions(annotations: Sequence[Annotation], iob: np.ndarray, inside: np.nd
     return np.stack([inside, iob == BEGIN, inside & (following != INSIDE)], axis=1).astype(np.float32)
 
 
+def count_labels(docs: Iterable[Doc]) -> Counter[str]:
+    """Count gold entities: all that are annotated, whether or not they can be learned or found.
+
+    docs (Iterable[Doc]): Annotated documents, as they are stored.
+    RETURNS (Counter[str]): Number of entities by label.
+    """
+    return Counter(ent.label_ for doc in docs for ent in doc.ents)
+
+
+def span_keys(docs: Iterable[Doc]) -> List[str]:
+    """RETURNS (List[str]): The groups of `doc.spans` that have spans, sorted; they are no entities."""
+    return sorted({key for doc in docs for key, group in doc.spans.items() if len(group)})
+
+
+def describe_spans(keys: Sequence[str]) -> str:
+    """RETURNS (str): Where annotation is instead of in `doc.ents`, and what to do; nothing without keys."""
+    if not keys:
+        return ""
+    named = ", ".join(f'doc.spans["{key}"]' for key in keys)
+    return (
+        f" There are spans in {named}, which are not read as entities: make entities of them with "
+        f"`python scripts/convert.py … --spans-key {keys[0]}`."
+    )
+
+
 class Survey(NamedTuple):
     """What a pass over the training examples finds.
 
@@ -138,6 +164,7 @@ class Survey(NamedTuple):
     entities (int): Number of gold entities.
     misaligned (int): How many of them have an edge inside a predicted token.
     where (List[str]): Beginnings of the first documents that lose an entity so.
+    spans (List[str]): The groups of `doc.spans` that have spans, sorted.
     """
 
     labels: List[str]
@@ -145,6 +172,7 @@ class Survey(NamedTuple):
     entities: int
     misaligned: int
     where: List[str]
+    spans: List[str]
 
     def describe_misaligned(self, name: str) -> str:
         """RETURNS (str): What is lost and what to do, for a warning of the component `name`."""
@@ -162,14 +190,15 @@ def survey_examples(examples: Iterable[Example], sample_size: int) -> Survey:
     sample_size (int): How many documents to keep.
     RETURNS (Survey): The findings.
     """
-    labels: Set[str] = set()
+    labels: Counter[str] = Counter()
+    keys: Set[str] = set()
     sample: List[Doc] = []
     where: List[str] = []
-    entities = misaligned = 0
+    misaligned = 0
     for example in examples:
         gold = example.reference.ents
-        labels.update(ent.label_ for ent in gold)
-        entities += len(gold)
+        labels.update(count_labels([example.reference]))
+        keys.update(span_keys([example.reference]))
         if len(sample) < sample_size and len(example.predicted):
             sample.append(example.predicted)
         if gold and not same_tokens(example):
@@ -177,4 +206,4 @@ def survey_examples(examples: Iterable[Example], sample_size: int) -> Survey:
             misaligned += lost
             if lost and len(where) < 3:
                 where.append(example.reference.text[:60])
-    return Survey(sorted(labels), sample, entities, misaligned, where)
+    return Survey(sorted(labels), sample, labels.total(), misaligned, where, sorted(keys))

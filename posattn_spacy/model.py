@@ -1,6 +1,7 @@
 """`posattn-spacy.PosAttnTagger.v1`: thinc glue between lists of arrays and the torch head."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
 
 import numpy as np
@@ -10,12 +11,26 @@ from thinc.api import Model, get_torch_default_device, xp2torch
 from thinc.types import Floats2d
 
 from .attention import HeadConfig, MaskMode, PositionalTagger
+from .configured import ConfiguredModel
 from .head import HeadInputs, TokenScores, build_head, check_shape
 from .rows import BLOCK, LONG, LazyRows, Rows, of_tokens, of_words
 from .texts import Words, read_words
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 Tagger = Model[List[Doc], TokenScores]
+
+
+class TaggerModel(ConfiguredModel[List[Doc], TokenScores]):
+    """The tagger; its torch head, too, does what the config says."""
+
+    def from_dict(self, msg: Dict[str, Any]) -> "TaggerModel":
+        """Load weights; see `ConfiguredModel`."""
+        super().from_dict(msg)
+        head = torch_head(self)
+        if head is not None:
+            settings = {name: self.attrs[name] for name in ("mask", "pad_ratio", "mixed_precision")}
+            head.config = replace(head.config, **settings)
+        return self
 
 
 def build_posattn_tagger_v1(
@@ -55,7 +70,7 @@ def build_posattn_tagger_v1(
     if "as_stored" in tok2vec.attrs:
         tok2vec.attrs["as_stored"] = True  # the head takes features of any type, of words alone
     head = build_head(input_gradient=not tok2vec.attrs.get("frozen"))
-    model: Tagger = Model(
+    model: Tagger = TaggerModel(
         "posattn_tagger",
         forward,
         init=init,
@@ -202,9 +217,15 @@ def is_initialized(model: Tagger) -> bool:
 def forward(
     model: Tagger, docs: List[Doc], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
-    """Score the words of a batch of which at least one document has tokens."""
-    tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
+    """Score the words of a batch."""
     words = read_words(docs)
+    if not any(map(len, docs)):  # which the layers below can't handle
+        ops, n_tags = model.ops, model.get_dim("nO")
+        empty = TokenScores(
+            ops.alloc2f(0, n_tags), ops.alloc2f(0, 3), ops.alloc1i(len(docs)), np.zeros(0, dtype=np.int64)
+        )
+        return empty, lambda d_scores: docs
+    tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
     features, backprop_tok2vec = _word_rows(tok2vec, docs, words, is_train)
     written, backprop_lexical = _word_rows(lexical[0], docs, words, is_train) if lexical else (None, None)
     scores, backprop_head = head(HeadInputs(features, written, words), is_train)

@@ -11,7 +11,7 @@ import torch
 from spacy.language import Language
 from spacy.tokens import DocBin
 
-from pipelines import make_examples, plain_pipeline, train
+from pipelines import TEXTS, make_examples, plain_pipeline, train
 from posattn_spacy.calibration import (
     DecodedBatch,
     Judged,
@@ -71,10 +71,12 @@ def test_the_temperature_changes_no_entity():
 def test_nothing_can_be_fitted_without_entities():
     scores = torch.zeros(3, N_TAGS)
     scores[:, 0] = 9.0
-    batch = ScoredBatch(scores, torch.tensor([3]), torch.zeros(3, dtype=torch.long))
-    for batches in ([], [decode(batch)]):
+    outside = torch.zeros(3, dtype=torch.long)
+    for batches in ([], [decode(ScoredBatch(scores, torch.tensor([3]), outside))]):
         with pytest.raises(ValueError, match="no entity is predicted"):
             fit_temperature(batches)
+    with pytest.raises(ValueError, match="no entity is annotated"):
+        fit_temperature([decode(ScoredBatch(-scores, torch.tensor([3]), outside))])
 
 
 def test_an_entity_is_right_if_tokens_and_label_are():
@@ -196,6 +198,7 @@ def test_thresholds_are_shown_and_written_on_request(nlp, tmp_path):
     thresholds = changed.get_pipe(NAME).cfg["label_thresholds"]
     assert set(thresholds) == {"geo", "per"}
     assert changed.config["components"][NAME]["label_thresholds"] == thresholds
+    assert changed.get_pipe(NAME).cfg["thresholds_at"] == changed.get_pipe(NAME).cfg["temperature"] == 1.0
     plain, filtered = (pipeline.evaluate(make_examples(nlp))["ents_f"] for pipeline in (nlp, changed))
     assert filtered >= plain
 
@@ -209,8 +212,13 @@ def test_spacys_own_command_finds_the_global_threshold(nlp, tmp_path):
 
 def test_a_corpus_without_entities_can_not_calibrate(nlp, tmp_path):
     nlp.to_disk(tmp_path / "model")
-    DocBin().to_disk(tmp_path / "empty.spacy")
-    result = run(
-        "-m", "spacy", "posattn", "calibrate", tmp_path / "model", tmp_path / "empty.spacy", fails=True
-    )
-    assert "no entity is predicted" in result.stdout + result.stderr
+    docs = [nlp.make_doc(text) for text in TEXTS]
+    for doc in docs:
+        doc.ents = ()
+    DocBin(docs=docs).to_disk(tmp_path / "bare.spacy")
+    for command in ("calibrate", "find-threshold"):
+        said = run(
+            "-m", "spacy", "posattn", command, tmp_path / "model", tmp_path / "bare.spacy", fails=True
+        ).stdout
+        assert "No entity is annotated in" in " ".join(said.split())
+    assert spacy.load(tmp_path / "model").get_pipe(NAME).cfg["temperature"] == 1.0

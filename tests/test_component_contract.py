@@ -75,7 +75,7 @@ def test_no_label_can_be_added_after_initialize():
     initialized(nlp)
     pipe = nlp.get_pipe(NAME)
     assert pipe.add_label("geo") == 0
-    with pytest.raises(ValueError, match="E922"):
+    with pytest.raises(ValueError, match=r"E922.* finds geo, per\. To find org too, train anew.*initialize"):
         pipe.add_label("org")
     assert pipe.labels == ("geo", "per")
 
@@ -150,6 +150,24 @@ def test_initialize_again_starts_from_new_weights():
     initialized(nlp)
     after = head_parameters(nlp)
     assert not torch.equal(before["tags.weight"], after["tags.weight"])
+
+
+def test_initialize_again_adds_labels(tmp_path):
+    nlp = plain_pipeline()
+    train(nlp, 3)
+    nlp.get_pipe(NAME).cfg["temperature"] = 2.0
+    nlp.to_disk(tmp_path)
+    nlp = spacy.load(tmp_path)
+    text = "Alice Smith visited Berlin in June ."
+    data = [*TRAIN_DATA, (text, {"entities": [(0, 11, "per"), (20, 26, "geo"), (30, 34, "tim")]})] * 2
+    train(nlp, 60, data)
+    pipe = nlp.get_pipe(NAME)
+    assert pipe.labels == ("geo", "per", "tim")
+    assert pipe.model.get_dim("nO") == 7
+    assert pipe.cfg["temperature"] == 1.0  # the other one was of other weights
+    assert entities(nlp, [text]) == [[(0, 11, "per"), (20, 26, "geo"), (30, 34, "tim")]]
+    nlp.to_disk(tmp_path)
+    assert entities(spacy.load(tmp_path), [text]) == entities(nlp, [text])
 
 
 def test_without_labels_initialize_fails():

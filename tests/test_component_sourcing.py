@@ -118,6 +118,26 @@ def test_our_transformer_may_be_sourced(tiny_encoder, tmp_path):
     assert encoder_weights(nlp) == encoder_weights(source)
 
 
+def test_a_trained_head_may_be_sourced_to_train_on(tiny_encoder, tmp_path):
+    encoder = tiny_encoder("bert")
+    source = frozen_pipeline(encoder)
+    train(source, 3)
+    source.to_disk(tmp_path / "source")
+    sourced = {"source": str(tmp_path / "source")}
+    examples = make_examples(spacy.blank("en"))
+    DocBin(docs=[example.reference for example in examples]).to_disk(tmp_path / "train.spacy")
+    trained = []
+    for transformer in (sourced, frozen_component(encoder)):  # with its head, and made anew
+        config = Config().from_str(TRAINING, interpolate=False)
+        config["components"] = {"transformer": transformer, "posattn_ner": sourced}
+        config["paths"]["corpus"] = str(tmp_path / "train.spacy")
+        nlp = init_nlp(config)
+        train_loop(nlp, use_gpu=-1)
+        trained.append(nlp.get_pipe("posattn_ner").model.to_bytes())
+        assert len(list(nlp.pipe(TEXTS))) == len(TEXTS)
+    assert trained[0] == trained[1] != source.get_pipe("posattn_ner").model.to_bytes()
+
+
 @pytest.mark.parametrize(
     ("pipeline", "listener"),
     [(frozen_pipeline, FROZEN_LISTENER), (frozen_pipeline, STOCK_LISTENER), (stock_pipeline, STOCK_LISTENER)],

@@ -176,6 +176,31 @@ def test_get_loss_works_by_itself():
     assert pipe.get_loss(examples, lower)[0] < loss
 
 
+@pytest.mark.parametrize("data", [[], [("", {"entities": []})] * 2])
+def test_a_batch_without_tokens_has_no_loss(data):
+    nlp = plain_pipeline()
+    initialized(nlp)
+    pipe = nlp.get_pipe(NAME)
+    examples = make_examples(nlp, data)
+    scores, backprop = pipe.model.begin_update([example.predicted for example in examples])
+    assert scores.tags.shape == (0, 5)
+    loss, d_scores = pipe.get_loss(examples, scores)
+    assert loss == 0.0
+    assert [part.shape for part in d_scores] == [(0, 5), (0, 3), (len(data),)]
+    backprop(d_scores)
+    assert not any(gradient.any() for gradient in gradients(nlp))
+
+
+@pytest.mark.parametrize("labels", [[], ["per", "geo"]])
+def test_update_before_initialize_says_so(labels):
+    nlp = plain_pipeline()
+    for label in labels:
+        nlp.get_pipe(NAME).add_label(label)
+    nlp.resume_training()
+    with pytest.raises(ValueError, match=rf"E109.*'{NAME}'.*initialize"):
+        nlp.update(make_examples(nlp))
+
+
 @pytest.mark.parametrize(
     ("part", "value", "message"),
     [

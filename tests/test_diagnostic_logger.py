@@ -112,12 +112,28 @@ def test_averaged_weights_are_the_ones_examined(tmp_path: Path) -> None:
     assert dev[0][-1] != pytest.approx(dev[1][-1], rel=1e-3)
 
 
-def test_a_log_is_not_overwritten(tmp_path: Path) -> None:
-    log = tmp_path / "log.jsonl"
-    log.write_text("{}\n")
-    with pytest.raises(ValueError, match="there already"):
-        trained(tmp_path, diagnostic(log))
-    assert log.read_text() == "{}\n"
+def test_the_log_of_an_earlier_training_is_kept(tmp_path: Path) -> None:
+    log = tmp_path / "new" / "folder" / "log.jsonl"
+    said = []
+    for _ in range(3):
+        stdout = io.StringIO()
+        trained(tmp_path, diagnostic(log), stdout)
+        said.append(" ".join(stdout.getvalue().split()))
+    files = ["log.1.jsonl", "log.2.jsonl", "log.jsonl"]
+    assert sorted(path.name for path in log.parent.iterdir()) == files
+    assert [len(records_of(log.with_name(name))) for name in files] == [7, 7, 7]
+    assert "earlier" not in said[0]
+    assert "The log of an earlier training" in said[1]
+    assert f"is now {log.with_name('log.1.jsonl')}" in said[1]
+    assert f"is now {log.with_name('log.2.jsonl')}" in said[2]
+
+
+def test_a_log_that_can_not_be_written_is_refused_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for path, message in (("file/log.jsonl", "is no folder"), (".", "there is a folder of that name")):
+        with pytest.raises(OSError, match=message):
+            configure_diagnostic_logger_v1(str(tmp_path / path))
+    assert (tmp_path / "file").read_text() == "no folder"
 
 
 def test_there_is_no_log_without_a_file() -> None:

@@ -1,13 +1,11 @@
-"""Files: checksums, csv members of zip archives, decoding with an account, atomic writing."""
+"""Files: checksums, csv members of zip archives, decoding with an account."""
 
 import hashlib
 import re
-import tempfile
 import zipfile
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator, Optional
 
+from ..writing import replacing as replacing  # by those who write corpora
 from .known import GMB
 from .repairs import REPLACED_BYTES, Repairs
 from .sentences import CorpusError
@@ -85,27 +83,6 @@ def decode(data: bytes, encoding: str, repairs: Repairs) -> str:
             n_replaced,
         )
     return text.removeprefix("\ufeff")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a file so that it is there as a whole or not at all.
-
-    path (Path): The file to be.
-    YIELDS (Path): A temporary file beside it, which takes its name when the block ends well.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary: Optional[Path] = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-            temporary = Path(handle.name)
-        # mkstemp makes private files; a corpus has the mode any other new file would have.
-        temporary.chmod(0o644)
-        yield temporary
-        temporary.replace(path)
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _zip_member(path: Path) -> bytes:

@@ -1,26 +1,31 @@
 """Checks of annotated documents: what of them can't be learned."""
 
-from typing import Any, Iterator, List, Sequence, Union
+from typing import Any, Iterator, List, Optional, Sequence, Union
 
 import numpy as np
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import Model
 
 from ..component import PositionalNER
+from ..corpora.entities import blank_edged, crossing
 from ..evaluation import piped_batches
 from ..frozen.encode import SpecialTokens, WordPieces, max_pieces
 from ..frozen.encoder import FrozenModel, huggingface
-from ..gold import survey_examples
+from ..gold import count_labels, describe_spans, span_keys, survey_examples
 from ..texts import read_words, split_texts
-from .findings import Finding, judged
+from .findings import Finding, is_rare, judged
 
 SHOWN = 3  # documents
 
 
 def check_corpus(
-    nlp: Language, pipe: PositionalNER, encoders: Sequence[FrozenModel], examples: Sequence[Example]
+    nlp: Language,
+    pipe: PositionalNER,
+    encoders: Sequence[FrozenModel],
+    examples: Sequence[Example],
+    docs: Optional[Sequence[Doc]] = None,
 ) -> Iterator[Finding]:
     """Check annotated documents.
 
@@ -28,9 +33,12 @@ def check_corpus(
     pipe (PositionalNER): The component that learns from them.
     encoders (Sequence[FrozenModel]): The frozen transformers of its pipeline.
     examples (Sequence[Example]): The documents.
+    docs (Optional[Sequence[Doc]]): The documents as they are stored: spaCy's reader may have cut the examples
+        at sentences. The examples' references if not given.
     YIELDS (Finding): The findings.
     """
     yield entities_fit_the_tokens(examples)
+    yield from check_edges([example.reference for example in examples] if docs is None else docs)
     yield documents_are_annotated(examples)
     yield labels_are_known(pipe, examples)
     for encoder in encoders:
@@ -75,8 +83,39 @@ def judge_fit(examples: Sequence[Example], fault: str, remedy: str) -> Finding:
     survey = survey_examples(examples, 0)
     where = f", for instance in {survey.where}" if survey.where else ""
     return judged(
-        not survey.misaligned,
+        is_rare(survey.misaligned, survey.entities),
         f"{survey.misaligned:,} of {survey.entities:,} entities {fault}{where}.",
+        remedy,
+    )
+
+
+def check_edges(docs: Sequence[Doc]) -> Iterator[Finding]:
+    """Check where entities begin and end.
+
+    docs (Sequence[Doc]): The documents as they are stored.
+    YIELDS (Finding): The findings.
+    """
+    total = count_labels(docs).total()
+    yield _edges_are(
+        total,
+        [ent for doc in docs for ent in blank_edged(doc)],
+        "begin or end in white space",
+        "They are learned and scored without it, but spaCy's own `ner` and `debug data` do not take them. "
+        "`python scripts/convert.py` takes it off, for a .spacy file, too.",
+    )
+    yield _edges_are(
+        total,
+        [ent for doc in docs for ent in crossing(doc)],
+        "cross the beginning of a sentence",
+        "They are hardly found, as texts are read sentence by sentence, and with gold_preproc = true not "
+        "even learned. Take the marks off: is_sent_start = False for all tokens of an entity but the first.",
+    )
+
+
+def _edges_are(total: int, faulty: Sequence[Span], fault: str, remedy: str) -> Finding:
+    return judged(
+        is_rare(len(faulty), total),
+        f"{len(faulty):,} of {total:,} entities {fault}{named(faulty)}.",
         remedy,
     )
 
@@ -86,15 +125,16 @@ def documents_are_annotated(examples: Sequence[Example]) -> Finding:
     docs = [example.reference for example in examples]
     bare = [doc for doc in docs if len(doc) and not doc.has_annotation("ENT_IOB")]
     return judged(
-        not bare,
-        f"{len(bare):,} of {len(examples):,} documents have no entity annotation at all{named(bare)}.",
-        "Their tokens are left out of the loss. Annotate them, with O where there is no entity.",
+        is_rare(len(bare), len(docs)),
+        f"{len(bare):,} of {len(docs):,} documents have no entity annotation at all{named(bare)}.",
+        "Their tokens are left out of the loss. Annotate them, with O where there is no entity."
+        f"{describe_spans(span_keys(bare))}",
     )
 
 
 def labels_are_known(pipe: PositionalNER, examples: Sequence[Example]) -> Finding:
     """RETURNS (Finding): Whether the component can predict all labels that are annotated."""
-    labels = {ent.label_ for example in examples for ent in example.reference.ents}
+    labels = set(count_labels(example.reference for example in examples))
     unknown = sorted(labels - set(pipe.labels))
     return judged(
         not unknown,
@@ -113,14 +153,14 @@ def texts_are_short_enough(encoder: FrozenModel, texts: Sequence[Sequence[str]])
     pieces = np.diff(np.concatenate([[0], np.cumsum(counts)])[ends])
     long = [" ".join(texts[i]) for i in np.flatnonzero(pieces > limit).tolist()]
     return judged(
-        not long,
+        is_rare(len(long), len(texts)),
         f"{len(long):,} of {len(texts):,} texts are longer than the {limit} word pieces that the "
         f"encoder reads at once{named(long)}. They are read through windows; nothing is cut off.",
         "Put a sentencizer before the transformer, so that it reads sentence by sentence.",
     )
 
 
-def named(docs: Sequence[Union[Doc, str]]) -> str:
+def named(docs: Sequence[Union[Doc, Span, str]]) -> str:
     """RETURNS (str): How the first of some documents begin, as the end of a sentence; nothing of none."""
     shown = [(doc if isinstance(doc, str) else doc.text)[:60] for doc in docs[:SHOWN]]
     return f", for instance {shown}" if shown else ""

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.language import Language
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..attention import PositionalTagger
-from ..calibration import posattn_pipes
+from ..calibration import decode, posattn_pipes
 from ..component import PositionalNER
+from ..evaluation import scored_batches
 from ..frozen.caching import find_frozen_transformers
+from ..gold import count_labels
 from ..model import torch_head
 from .corpus_checks import check_corpus
 from .encoder_checks import check_encoder
@@ -18,27 +21,34 @@ from .findings import Finding
 from .head_checks import check_head
 from .log_checks import NO_LOG, check_log, read_log
 from .probes import examine
+from .score_checks import check_scores
 
 COMPARED_DOCS = 8  # with the original encoder
 
 Section = Tuple[str, List[Finding]]
 
 
-def diagnose(nlp: Language, examples: Sequence[Example], log: Optional[Path]) -> Iterator[Section]:
+def diagnose(
+    nlp: Language, examples: Sequence[Example], log: Optional[Path], docs: Optional[Sequence[Doc]] = None
+) -> Iterator[Section]:
     """Check every `posattn_ner` of a pipeline, and what it rests on.
 
     nlp (Language): The trained pipeline.
     examples (Sequence[Example]): Annotated documents.
     log (Optional[Path]): The log of its training.
+    docs (Optional[Sequence[Doc]]): The documents as they are stored, which spaCy's reader may have cut at
+        sentences; the examples' references if not given.
     YIELDS (Section): Title and findings of one part after another.
     RAISES (LogError): If the log can't be read.
     """
+    docs = [example.reference for example in examples] if docs is None else docs
     encoders = find_frozen_transformers(nlp)
     for encoder in encoders:
         yield "The frozen encoder", list(check_encoder(encoder, list(islice(examples, COMPARED_DOCS))))
     for name, pipe in posattn_pipes(nlp):
-        yield f"The documents, for '{name}'", list(check_corpus(nlp, pipe, encoders, examples))
+        yield f"The documents, for '{name}'", list(check_corpus(nlp, pipe, encoders, examples, docs))
         yield f"The head of '{name}'", _check_head(nlp, pipe, examples)
+        yield f"What '{name}' finds", _check_scores(nlp, pipe, examples, docs)
         history = [NO_LOG] if log is None else _check_log(nlp, name, pipe, log)
         yield f"The training of '{name}'", history
 
@@ -50,6 +60,14 @@ def _check_head(nlp: Language, pipe: PositionalNER, examples: Sequence[Example])
             Finding("unknown", "The model is no posattn-spacy.PosAttnTagger.v1: it has no gate and no mask.")
         ]
     return list(check_head(head, examine(nlp, pipe, examples)))
+
+
+def _check_scores(
+    nlp: Language, pipe: PositionalNER, examples: Sequence[Example], docs: Sequence[Doc]
+) -> List[Finding]:
+    gold = count_labels(docs)
+    decoded = list(map(decode, scored_batches(nlp, pipe, examples)))
+    return list(check_scores(pipe, decoded, [gold[label] for label in pipe.labels]))
 
 
 def _check_log(nlp: Language, name: str, pipe: PositionalNER, log: Path) -> List[Finding]:

@@ -21,3 +21,8 @@ class Finding(NamedTuple):
 def judged(passed: bool, said: str, remedy: str) -> Finding:
     """RETURNS (Finding): A finding that passes or warns; the remedy is for the second."""
     return Finding("pass", said) if passed else Finding("warn", said, remedy)
+
+
+def is_rare(n: int, total: int) -> bool:
+    """RETURNS (bool): Whether so few of so many are concerned that nothing need be done: no more than 1 %."""
+    return 100 * n <= total

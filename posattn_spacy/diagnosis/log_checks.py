@@ -2,7 +2,7 @@
 
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import srsly
@@ -15,6 +15,7 @@ from .logger import PARTS
 FALL = 0.1  # of a loss, below which it does not count as falling
 FLAT = 0.01  # F1
 JUMP = 0.05  # of the validation loss
+LATE = 0.75  # of the evaluations, after which the best one is recent
 SHARE = 10  # a tenth of the steps stands for the beginning, and another for the end
 NO_LOG = Finding(
     "unknown",
@@ -72,6 +73,7 @@ def check_log(log: Log, config: Config, positional_weight: float) -> Iterator[Fi
     yield schedule_is_followed(log, config)
     yield scores_follow_the_loss(log)
     yield validation_is_steady(log)
+    yield best_evaluation_is_recent(log)
 
 
 def losses_fall(log: Log, parts: Sequence[str]) -> Finding:
@@ -157,3 +159,26 @@ def validation_is_steady(log: Log) -> Finding:
         "Dropout or learning rate are too high: halve training.optimizer.learn_rate.initial_rate first, then "
         "lower training.dropout.",
     )
+
+
+def best_evaluation_is_recent(log: Log) -> Finding:
+    """RETURNS (Finding): Whether training went on for long after F1 on dev was best."""
+    scores = [_score(step["scores"]) for step in log.evaluations]
+    known = [score for score in scores if score is not None]
+    if len(known) < 3:
+        return Finding("unknown", "There are fewer than three evaluations with F1 on dev in the log.")
+    best = int(np.argmax(known))
+    fall = known[best] - known[-1]
+    return judged(
+        fall < FLAT or best + 1 > LATE * len(known),
+        f"F1 on dev was best in evaluation {best + 1} of {len(known)} ({known[best]:.4f}), and is {fall:.4f} "
+        "lower in the last.",
+        "Since then the head has learned the training documents by heart; model-best is from before. Raise "
+        "training.dropout or components.posattn_ner.model.lexical.word_dropout, make fewer passes "
+        "(training.max_steps, with total_steps of the learning rate), or annotate more documents.",
+    )
+
+
+def _score(scores: Dict[str, float]) -> Optional[float]:
+    """Span F1, or flat F1 where it was not taken."""
+    return scores.get("ents_f", scores.get("flat_f"))

@@ -10,11 +10,13 @@ import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 from thinc.api import Model, Optimizer
+from wasabi import Printer
 
 from ..calibration import posattn_pipes
 from ..component import PositionalNER
 from ..evaluation import dev_examples, mean_loss, scored_batches
 from ..model import torch_head
+from ..writing import make_way, require_writable
 from .probes import examine
 
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
@@ -30,20 +32,24 @@ def configure_diagnostic_logger_v1(output_file: Optional[str], docs: int = 500) 
     evaluates it has also `epoch` and `scores`, and the pipes have `dev`: `loss` (nats per token) and what
     gate, mask and attention do with the first documents of dev (see `probes.HeadReport`).
 
-    output_file (Optional[str]): The file, which must not be there yet; None for no log.
+    output_file (Optional[str]): The file; None for no log. The log of an earlier training that is there gets
+        a number into its name.
     docs (int): On how many of the first documents of dev the head is examined; 0 for none.
     RETURNS (Callable): The logger, for `[training.logger]`.
+    RAISES (UnwritableError): If the file can't be written.
     """
+    path = None if output_file is None else Path(output_file)
+    if path is not None:
+        require_writable(path)  # now, not when everything is initialized
 
     def setup(nlp: Language, stdout: IO, stderr: IO) -> Tuple[LogStep, Callable[[], None]]:
-        if output_file is None:
+        if path is None:
             return lambda info: None, lambda: None
-        path = Path(output_file)
-        if path.exists():
-            raise ValueError(
-                f"training.logger: the log {path} is there already. Give another output_file or remove it."
-            )
         path.parent.mkdir(parents=True, exist_ok=True)
+        earlier = make_way(path)
+        if earlier is not None:
+            said = Printer(no_print=True).info(f"The log of an earlier training, {path}, is now {earlier}")
+            stdout.write(f"{said}\n")
         stream = path.open("w", encoding="utf-8")
         observers = [Observer(nlp, name, pipe) for name, pipe in posattn_pipes(nlp)]
         examples = dev_examples(nlp, docs) if docs else []

@@ -85,6 +85,7 @@ def build_frozen_transformer_v1(
             "batch_pieces": batch_pieces,
             "mixed_precision": mixed_precision,
             "pooling": pooling,
+            "tokenizer_config": tokenizer_config,
             "encode": encode_texts,  # a feature store puts itself in its place
             "frozen": True,
             "replace_listener": replace_listener,
@@ -218,7 +219,23 @@ def forward(
         )
         for doc, own in zip(docs, words, strict=True)
     ]
-    return _as_batch(data), _no_backprop
+    batch = _as_batch(data)
+    if is_train:
+        leave_features(docs, batch)
+    return batch, _no_backprop
+
+
+def leave_features(docs: Sequence[Doc], batch: FullTransformerBatch) -> None:
+    """Leave features on the documents of an update, for listeners that the transformer does not know.
+
+    It looks for them when it is initialized, when components that are sourced to be trained on are disabled.
+
+    docs (Sequence[Doc]): The documents, which spaCy copies for each update.
+    batch (FullTransformerBatch): The features.
+    """
+    if Doc.has_extension("trf_data"):
+        for doc, data in zip(docs, batch.doc_data, strict=True):
+            doc._.trf_data = data
 
 
 def encode_documents(model: FrozenModel, words: Sequence[Words], strings: StringStore) -> List[Floats2d]:

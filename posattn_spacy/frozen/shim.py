@@ -6,6 +6,7 @@ from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
 from thinc.api import Model, get_torch_default_device
 
+from ..configured import ConfiguredModel
 from ..saving import SavedError, reading
 from .encode import POOLINGS
 from .loading import resolve_layers
@@ -48,7 +49,7 @@ class FrozenShim(HFShim):
         return self
 
 
-class FrozenTransformer(Model):
+class FrozenTransformer(ConfiguredModel):
     """The model of a frozen transformer, which says what is wrong with a file that it can't be read from."""
 
     def from_bytes(self, bytes_data: bytes) -> "FrozenTransformer":

@@ -5,7 +5,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from spacy.util import load_config
+from spacy.util import get_lang_class, load_config
 from thinc.api import Config
 from transformers import AutoConfig
 
@@ -64,7 +64,11 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
     layers, store_gb = _fit_store(config, encoder, size.words + dev_words, features)
     overrides |= {LAYERS: layers, f"{STORE}.max_gb": store_gb or 1.0}
     overrides |= {f"{STORE}.path": str(features) if store_gb else None}
-    return Start(load_config(TEMPLATE, overrides=overrides), size, layers, store_gb)
+    config = load_config(TEMPLATE, overrides=overrides)
+    own = get_lang_class(lang).default_config
+    config["nlp"]["tokenizer"] = own["nlp"]["tokenizer"]  # not all languages are split at blanks
+    config["initialize"]["tokenizer"] = own["initialize"]["tokenizer"]
+    return Start(config, size, layers, store_gb)
 
 
 def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tuple[int, Optional[float]]:

@@ -1,14 +1,14 @@
 """What should be known of a corpus before it is trained on."""
 
-from collections import Counter
-from typing import Dict, Iterable, Iterator, List, NamedTuple, Sequence
+from typing import Iterable, Iterator, List, NamedTuple, Sequence
 
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from .. import gold
 from ..corpora.duplicates import duplicate_mask
-from ..diagnosis.corpus_checks import documents_are_annotated, judge_fit, named
-from ..diagnosis.findings import Finding, judged
+from ..diagnosis.corpus_checks import check_edges, documents_are_annotated, judge_fit, named
+from ..diagnosis.findings import Finding, is_rare, judged
 
 FEW = 50  # entities of a label, below which it is hardly learned
 LONG = 100  # tokens, above which a sentence is mostly none
@@ -29,12 +29,8 @@ class LabelCount(NamedTuple):
 
 def count_labels(train: Sequence[Example], dev: Sequence[Example]) -> List[LabelCount]:
     """RETURNS (List[LabelCount]): All labels, the most frequent one first."""
-    counts: Dict[str, Counter[str]] = {
-        name: Counter(ent.label_ for example in examples for ent in example.reference.ents)
-        for name, examples in (("train", train), ("dev", dev))
-    }
-    labels = counts["train"] | counts["dev"]
-    rows = [LabelCount(label, counts["train"][label], counts["dev"][label]) for label in labels]
+    n_train, n_dev = (gold.count_labels(_references(examples)) for examples in (train, dev))
+    rows = [LabelCount(label, n_train[label], n_dev[label]) for label in n_train | n_dev]
     return sorted(rows, key=lambda row: (-row.train, row.label))
 
 
@@ -46,6 +42,7 @@ def find_doubts(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[Fi
     YIELDS (Finding): The findings.
     """
     yield entities_fit_the_tokenizer([*train, *dev])
+    yield from check_edges(_references([*train, *dev]))
     yield documents_are_annotated([*train, *dev])
     yield labels_are_frequent(count_labels(train, dev))
     yield documents_are_sentences([*train, *dev])
@@ -87,7 +84,7 @@ def documents_are_sentences(examples: Sequence[Example]) -> Finding:
     docs = [example.reference for example in examples]
     long = [doc for doc in docs if len(doc) > LONG and not doc.has_annotation("SENT_START")]
     return judged(
-        not long,
+        is_rare(len(long), len(docs)),
         f"{len(long):,} of {len(docs):,} documents have more than {LONG} tokens and no sentences"
         f"{named(long)}.",
         "They are read as one text in training, while the pipeline reads sentence by sentence: split them.",
@@ -98,7 +95,7 @@ def dev_is_new(train: Iterable[Doc], dev: Sequence[Doc]) -> Finding:
     """RETURNS (Finding): Whether what is evaluated on is not learned by heart."""
     known = sum(duplicate_mask(train, dev))
     return judged(
-        known <= len(dev) / 100,
+        is_rare(known, len(dev)),
         f"{known:,} of {len(dev):,} documents of dev stand in train, too.",
         "They make the scores look better than they are: take them out of one of the two.",
     )
