@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 from urllib.request import urlopen
 
-from .files import content_md5, md5, replacing
+from .files import content_md5, md5, naming_obstacles, read_bytes, replacing
 from .known import GMB, KnownCorpus
+from .recognise import check_is_known
 from .sentences import CorpusError
 
 DATA_VARIABLE = "POSATTN_DATA"
@@ -96,9 +97,9 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     found = content_md5(path)
     if path.name in known.file_names and found != known.md5:
         raise CorpusError(
-            f"{path}: wrong checksum, expected {known.md5} for {known.file_name}, got {found}. "
-            "Delete the file and get it anew, or give it another name and pass that with "
-            "--corpus if it is a corpus of your own."
+            f"{path}: wrong checksum, expected {known.md5} for {known.file_name}, got {found}. If it shall "
+            f"be the published corpus, put it here anew from {known.url}; if it is a corpus of your own, "
+            "give it another name."
         )
     if found == known.md5:
         kind = "gmb"
@@ -107,6 +108,16 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     else:
         kind = "own"
     return Source(kind, _relative(path), found)
+
+
+def find_source(path: Path) -> Source:
+    """Find the corpus that a user names.
+
+    path (Path): The corpus, or the JSON file that `write_source` wrote about it.
+    RETURNS (Source): The corpus.
+    RAISES (CorpusError): If it is not there, or is something else.
+    """
+    return read_source(path) if path.suffix.lower() == ".json" else identify(path)
 
 
 def download(archive: Path, *, known: KnownCorpus = GMB) -> None:
@@ -131,12 +142,13 @@ def write_source(source: Source, path: Path) -> bool:
     source (Source): The corpus.
     path (Path): The JSON file.
     RETURNS (bool): Whether it was written.
+    RAISES (CorpusError): If it can't be written.
     """
     values = {"kind": source.kind, "path": source.path.as_posix(), "md5": source.md5}
     text = json.dumps(values, indent=2) + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and read_bytes(path) == text.encode():
         return False
-    with replacing(path) as temporary:
+    with naming_obstacles(path), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return True
 
@@ -146,17 +158,18 @@ def read_source(path: Path) -> Source:
 
     path (Path): The JSON file that write_source wrote.
     RETURNS (Source): The corpus.
-    RAISES (CorpusError): If the file is broken, or the corpus has changed since it was written.
+    RAISES (CorpusError): If the file is broken or is something else, or the corpus has changed since it was
+        written.
     """
+    data = read_bytes(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(data)
         source = Source(values["kind"], Path(values["path"]), values["md5"])
-    except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror}. Locate first.") from error
     except (ValueError, KeyError, TypeError) as error:
+        check_is_known(path, data)
         raise CorpusError(
-            f"{path} does not name a corpus with kind, path and md5 ({error!r}). "
-            "Delete it and locate the corpus again."
+            f"{path} does not name a corpus with kind, path and md5 ({error!r}). scripts/locate.py writes "
+            "such a file; a corpus itself is passed as it is."
         ) from error
     if not source.path.exists():
         raise CorpusError(f"{path} names {source.path}, which is not there. Locate again.")

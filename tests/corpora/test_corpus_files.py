@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posattn_spacy.corpora.files import content_md5, decode, replacing
+from posattn_spacy.corpora.decoding import decode
+from posattn_spacy.corpora.files import content_md5, replacing
 from posattn_spacy.corpora.repairs import REPLACED_BYTES, Repairs
 from posattn_spacy.corpora.sentences import CorpusError
 
