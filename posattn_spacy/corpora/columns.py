@@ -51,7 +51,7 @@ class Sheet(NamedTuple):
     """Columned text as it stands in a file.
 
     sentences (List[List[Row]]): The rows of each sentence; there is none without rows.
-    blank_lines (int): How many lines without a word there are.
+    blank_lines (int): How many rows follow a blank line.
     document_starts (int): How many lines begin with -DOCSTART-.
     """
 
@@ -64,14 +64,17 @@ def read_rows(text: str) -> Sheet:
     """RETURNS (Sheet): The rows of a text, in sentences that end at blank lines and -DOCSTART-."""
     sentences: List[List[Row]] = [[]]
     blank_lines = document_starts = 0
+    is_after_blank = False
     for number, line in enumerate(split_lines(text), start=1):
         line = line.strip(_PAGE)
         is_start = line.startswith("-DOCSTART-")
         if line.strip() and not is_start:
+            blank_lines += is_after_blank
+            is_after_blank = False
             sentences[-1].append(Row(number, _split(line), _COMMENT.match(line) is not None))
             continue
         document_starts += is_start
-        blank_lines += not is_start
+        is_after_blank |= not is_start
         if sentences[-1]:
             sentences.append([])
     return Sheet([rows for rows in sentences if rows], blank_lines, document_starts)
@@ -107,10 +110,24 @@ def is_header(row: Row, columns: Columns) -> bool:
     return named and len(row.cells) > 1 and not looks_like_tag(tag)
 
 
-def tag_share(rows: Sequence[Row], column: int) -> float:
-    """RETURNS (float): The share of rows with at least two columns in which one of them looks like a tag."""
-    cells = [row.cell(column) or "" for row in rows[:_SAMPLE] if len(row.cells) > 1]
-    return sum(map(looks_like_tag, cells)) / max(1, len(cells))
+def check_header(header: Row, columns: Columns, repairs: Repairs) -> None:
+    """Look whether a header gives other columns the names of word and tag.
+
+    header (Row): The row that names the columns.
+    columns (Columns): Where words and tags are looked for.
+    repairs (Repairs): The account of the file, for the error.
+    RAISES (CorpusError): If it does.
+    """
+    names = [cell.casefold() for cell in header.cells]
+    words = [i for i, name in enumerate(names) if name in _HEADER_WORDS]
+    tags = [i for i, name in enumerate(names) if name in _HEADER_TAGS]
+    for kind, column, named in (("word", columns.word, words), ("tag", columns.tag, tags)):
+        if named and column in (0, -1) and column % len(names) not in named:
+            raise repairs.error(
+                header.line,
+                f'the header calls column {named[0]} "{header.cells[named[0]]}", not {_called(column)}',
+                f"Pass --{kind}-column {named[0]}, or take the header out if it is wrong",
+            )
 
 
 def check_columns(rows: Sequence[Row], columns: Columns, repairs: Repairs) -> None:
@@ -121,22 +138,26 @@ def check_columns(rows: Sequence[Row], columns: Columns, repairs: Repairs) -> No
     repairs (Repairs): The account of the file, for the error.
     RAISES (CorpusError): If the tags stand in another column, or there are no words where they should be.
     """
-    width = usual_width(rows, columns)
+    widths = Counter(len(row.cells) for row in rows[:_SAMPLE] if len(row.cells) > 1)
+    width = widths.most_common(1)[0][0] if widths else 0
     full = [row for row in rows[:_SAMPLE] if len(row.cells) == width]
-    tagged = [column for column in range(width) if tag_share(full, column) > 0.9]
-    if tagged and tag_share(rows, columns.tag) < 0.5 and full[0].cell(columns.tag) is not None:
+    tagged = [column for column in range(width) if _tag_share(full, column) > 0.9]
+    if tagged and full[0].cell(columns.tag) is not None and _tag_share(full, columns.tag) < 0.5:
         raise _wrong_column(full, columns, tagged, repairs)
     doubt = _doubt_words(full, columns.word)
     if doubt and width > 2:
         raise repairs.error(full[0].line, f"column {columns.word} {doubt}", f"Pass {_options(full, tagged)}")
 
 
+def _tag_share(rows: Sequence[Row], column: int) -> float:
+    return sum(looks_like_tag(row.cell(column) or "") for row in rows) / max(1, len(rows))
+
+
 def _wrong_column(full: Sequence[Row], columns: Columns, tagged: List[int], repairs: Repairs) -> CorpusError:
     row = next(row for row in full if not looks_like_tag(row.cell(columns.tag) or ""))
-    where = "the last column" if columns.tag == -1 else f"column {columns.tag}"
     return repairs.error(
         row.line,
-        f'{where} has no tags (but "{row.cell(columns.tag)}"), column {_listed(tagged)} has',
+        f'{_called(columns.tag)} has no tags (but "{row.cell(columns.tag)}"), column {_listed(tagged)} has',
         f"Pass {_options(full, tagged)}",
     )
 
@@ -148,6 +169,10 @@ def _options(full: Sequence[Row], tagged: List[int]) -> str:
     if len(tagged) > 1:
         return f"{options}and --tag-column with one of {_listed(tagged)}".removeprefix("and ")
     return f"{options}--tag-column {tagged[0]}" if tagged else options.strip()
+
+
+def _called(column: int) -> str:
+    return "the last column" if column == -1 else f"column {column}"
 
 
 def _listed(columns: List[int]) -> str:

@@ -8,11 +8,11 @@ from .columns import (
     Row,
     Sheet,
     check_columns,
+    check_header,
     common_prefix,
     is_header,
     part_comments,
     read_rows,
-    tag_share,
     usual_width,
 )
 from .decoding import decode
@@ -59,9 +59,11 @@ def read_conll(
         notes.append(f"Comments left out: {len(comments):,}, the first in line {comments[0].line}.")
     if sentences and is_header(sentences[0][0], columns):
         header = sentences[0].pop(0)
+        check_is_known(path, data)
+        check_header(header, columns, repairs)
         notes.append(f"Read as a header: line {header.line} ({', '.join(header.cells)}).")
     rows = [row for sentence in sentences for row in sentence]
-    if rows and tag_share(rows, columns.tag) < 0.5:
+    if not all(looks_like_tag(row.cell(columns.tag) or "") for row in rows):
         check_is_known(path, data)
     check_columns(rows, columns, repairs)
     groups = _group(sentences, columns, repairs, notes)

@@ -123,7 +123,7 @@ def convert(
             _check_part(source.path, split, part, parts[part])
     attrs = kept_attrs(dict.fromkeys(attr for file in files for attr in file.attrs), n_sents)
     joined = {
-        split: {part: join_docs(docs, n_sents) for part, docs in parts.items()}
+        split: {part: join_docs(docs, n_sents, attrs) for part, docs in parts.items()}
         for split, parts in splits.items()
     }
     all_notes = [*(note for file in files for note in file.notes), *notes, *_doubt_lang(splits, lang)]

@@ -51,25 +51,27 @@ def make_doc(sentence: Sentence, vocab: Vocab) -> Doc:
         words=sentence.words,
         spaces=space_after(sentence.words),
         tags=sentence.pos,
+        sent_starts=[i == 0 for i in range(len(sentence.words))],
         ents=sentence.tags,
     )
 
 
-def join_docs(docs: Sequence[Doc], n_sents: int) -> List[Doc]:
+def join_docs(docs: Sequence[Doc], n_sents: int, attrs: Sequence[str]) -> List[Doc]:
     """Join consecutive documents, with a space between them where their script has spaces.
 
     docs (Sequence[Doc]): Documents of one sentence each.
     n_sents (int): How many make one document; the last may have fewer.
+    attrs (Sequence[str]): The token attributes to keep, those of `kept_attrs`.
     RETURNS (List[Doc]): The documents, the same objects if n_sents is 1; else each begins a sentence.
     """
     if n_sents == 1:
         return list(docs)
-    return [_join(docs[i : i + n_sents]) for i in range(0, len(docs), n_sents)]
+    return [_join(docs[i : i + n_sents], attrs) for i in range(0, len(docs), n_sents)]
 
 
-def _join(docs: Sequence[Doc]) -> Doc:
+def _join(docs: Sequence[Doc], attrs: Sequence[str]) -> Doc:
     are_spaced = any(is_spaced(doc[-1].text) for doc in docs[:-1] if len(doc))
-    return Doc.from_docs(list(docs), ensure_whitespace=are_spaced)
+    return Doc.from_docs(list(docs), ensure_whitespace=are_spaced, attrs=list(attrs))
 
 
 def kept_attrs(attrs: Iterable[str], n_sents: int) -> List[str]:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import secrets
 import zipfile
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -15,7 +14,6 @@ from .sentences import CorpusError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_NO_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -30,7 +28,9 @@ def read_bytes(path: Path) -> bytes:
         return data
     try:
         return _zip_member(data, path)
-    except _NO_ARCHIVE as error:  # the last one: encrypted
+    except CorpusError:
+        raise
+    except Exception as error:  # zipfile has one for every way to be damaged, or encrypted
         raise CorpusError(
             f"{path} is no intact zip archive ({error}). Fetch it again, or unpack it and pass what is in it."
         ) from error

@@ -108,9 +108,7 @@ def _check_is_table(path: Path, data: bytes, text: str) -> None:
     if any(name.lower() in header for name in (_ID, _WORD, _TAG)):
         return
     if looks_columned(data):
-        raise CorpusError(
-            f"{path} has words and tags without commas between them. Let its name end in .conll."
-        )
+        raise CorpusError(f"{path} has words and tags, but no commas between. Let its name end in .conll.")
     check_is_known(path, data)
 
 

@@ -121,6 +121,7 @@ _PUBTATOR = re.compile(r"\d+\|[ta]\|")
 _MARKED_UP = re.compile(r"<([A-Za-z_]+)( [^<>]*)?>[^<>]+</\1>")
 _RASA = re.compile(r"\[[^\[\]]+\][({][\w\":, -]+[)}]")
 _ONE_LINE = re.compile(r"\S+([|/_:^])(O|[BILUES]-[^|]+)")
+_SEPARATORS = re.compile(r"[\s,;|]")
 _MISC_TAG = re.compile(r"(?:^|\|)(?:name=|NE=)?[BILU]-[A-Z_]+(?:\||$)")
 
 
@@ -268,7 +269,9 @@ def _recognise_rows(lines: Sequence[str]) -> Optional[Foreign]:
         line.split("\t") if "\t" in line else line.split() for line in lines if not line.startswith("#")
     ]
     long = [cells for cells in tables if len(cells) > 1]
-    if _mostly(long, lambda cells: len(cells) == 10 and cells[0].partition("-")[0].isdigit()):
+    if _mostly(long, lambda cells: len(cells) == 10 and cells[0].partition("-")[0].isdigit()) and not _mostly(
+        long, lambda cells: looks_like_tag(cells[-1])
+    ):
         way = _SPACY_CONVERT.format("conllu")
         if not any(_MISC_TAG.search(cells[-1]) for cells in long):
             way = f"If its last column has the tags as name=B-GEO (or I-, L-, U-, and O), {way}"
@@ -306,8 +309,8 @@ def _recognise_lines(lines: Sequence[str], path: Path) -> Optional[Foreign]:
             way = f'Write "|" for the "{mark}" before each tag, and {way}'
         return Foreign(f'text with a sentence per line and tags behind "{mark}"', way)
     for separator, name in ((",", "commas"), (";", "semicolons")):
-        cells = [line.rsplit(separator, 1) for line in lines]
-        if _mostly(cells, lambda each: len(each) == 2 and looks_like_tag(each[1].strip())):
+        pairs = [line.split(separator) for line in lines]
+        if _mostly(pairs, lambda pair: len(pair) == 2 and looks_like_tag(pair[1].strip())):
             way = f"Write tabs for the {name}, and let its name end in .tsv"
             return Foreign(f"text with {name} between word and tag", way)
     if "sentence #" in lines[0].lower():
@@ -318,7 +321,10 @@ def _recognise_lines(lines: Sequence[str], path: Path) -> Optional[Foreign]:
         return Foreign("running text with entities marked by tags in it", _OFFSETS)
     if sum(_RASA.search(line) is not None for line in lines) > 0.3 * len(lines):
         return Foreign("running text with entities in brackets, as for Rasa", _OFFSETS)
-    if any(looks_like_tag(line.split()[-1]) for line in lines):
+    cells = [_SEPARATORS.split(line.strip()) for line in lines]
+    if any(looks_like_tag(row[-1]) for row in cells):
+        return None
+    if sum(any(cell != "O" and looks_like_tag(cell) for cell in row) for row in cells) > 0.1 * len(lines):
         return None
     annotation = path.with_suffix(".ann")
     if annotation.is_file():

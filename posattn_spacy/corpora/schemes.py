@@ -36,6 +36,7 @@ _PREFIXES = {
 }
 
 _TAG = re.compile(r"[BILUESM]-.+")
+_MORE_TAGS = re.compile(r" (O|[BILUESM]-\S+)( |$)")
 _ODD_SEPARATOR = re.compile(r"[BILUESM][_/:|.+].+")
 _PREFIX_LAST = re.compile(r".+[-_/][BILUESM]")
 _BARE = frozenset("BILUESM")
@@ -75,7 +76,7 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> Tuple[List[str], List[Fault]
     unclosed = False  # whether BILUO still owes it a last tag
     for i, tag in enumerate(tags):
         prefix, label = _split(tag)
-        if tag != "O" and (not label or prefix not in _PREFIXES[scheme]):
+        if tag != "O" and not (looks_like_tag(tag) and prefix in _PREFIXES[scheme]):
             faults.append(Fault(i, f'"{tag}" is no {scheme.value} tag', repair=None))
             prefix, label = "O", None
         goes_on = label is not None and label == current and prefix in ("I", "L")
@@ -120,7 +121,7 @@ def normalise(groups: Sequence[RawRows], scheme: Scheme, repairs: Repairs) -> Li
 
 def looks_like_tag(cell: str) -> bool:
     """RETURNS (bool): Whether a cell can be a tag of any of the schemes."""
-    return cell == "O" or _TAG.fullmatch(cell) is not None
+    return cell == "O" or (_TAG.fullmatch(cell) is not None and not _MORE_TAGS.search(cell))
 
 
 def _hint(tag: str, tags: Iterable[str]) -> str:
