@@ -494,7 +494,24 @@ COLUMNED = [
     conll("empty", b"", "empty corpus, the train part", "Give a corpus"),
     conll("blank", b" \n\t\n\f\n\xef\xbb\xbf\n", "empty corpus, the train part", "Give a corpus"),
 ]
-SPACY2 = [{"id": 0, "paragraphs": [{"raw": TEXT, "sentences": []}]}]
+SPACY2 = [
+    {
+        "id": 0,
+        "paragraphs": [
+            {
+                "sentences": [
+                    {
+                        "tokens": [
+                            {"id": 0, "orth": "Mara", "ner": "U-PER"},
+                            {"id": 1, "orth": "moved", "ner": "O"},
+                        ]
+                    }
+                ]
+            }
+        ]
+        * N,
+    }
+]
 LABEL_STUDIO = [
     {
         "id": 1,
@@ -510,7 +527,7 @@ CONLLU = lines(
         ]
     )
 )
-ONTONOTES = lines(
+BRACKETED = lines(
     rows(
         [
             ("bc/x", "0", str(i), word, {"O": "*", "I-PER": "*)", "B-PER": "(PER*", "B-LOC": "(LOC)"}[tag])
@@ -620,7 +637,7 @@ FOREIGN = [
     foreign("CoNLL-U without tags", {"own.conll": CONLLU.replace(b"name=", b"x=")}, "CoNLL-U", "name=B-GEO"),
     foreign(
         "brackets of OntoNotes",
-        {"own.conll": ONTONOTES},
+        {"own.conll": BRACKETED},
         "brackets",
         "Write (GPE* as B-GPE",
         mended={"own.conll": each(lambda w, t: (w, t))},
