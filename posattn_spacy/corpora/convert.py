@@ -181,7 +181,7 @@ def _read_folder(
     folder: Path, vocab: Vocab, options: Format, shares: Mapping[str, float]
 ) -> Tuple[List[Documents], Splits, List[str]]:
     """Read a file per part, and cut parts that are missing off train."""
-    paths = find_parts(folder, SUFFIXES)
+    paths, notes = find_parts(folder, SUFFIXES)
     needless = {part: share for part, share in shares.items() if part in paths}
     if needless:
         names = ", ".join(paths[part].name for part in needless)
@@ -197,12 +197,13 @@ def _read_folder(
     read = {part: read_documents(path, vocab, options) for part, path in paths.items()}
     parts = {part: documents.docs[: documents.cut_off] for part, documents in read.items()}
     train = parts["train"]
-    notes = []
     if shares:
         cut = cut_off_end(len(train), shares)
         parts |= {part: [train[i] for i in indices] for part, indices in cut.items()}
         sizes = ", ".join(f"{part} {len(indices):,}" for part, indices in cut.items())
-        notes = [f"The {len(train):,} sentences of {paths['train'].name} were cut in their order: {sizes}."]
+        notes.append(
+            f"The {len(train):,} sentences of {paths['train'].name} were cut in their order: {sizes}."
+        )
     return list(read.values()), {GIVEN: {part: parts[part] for part in PARTS}}, notes
 
 

@@ -8,6 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .decoding import decode, marked_encoding, split_lines
 from .files import md5, read_bytes
+from .foreign import OFFSETS
 from .known import GMB
 from .recognise import check_is_known, check_is_text, looks_columned
 from .repairs import EMPTY_WORDS, MISSING_IDS, REPEATED_IDS, SHORT_ROWS, Repairs
@@ -22,6 +23,7 @@ _NUMBERING = (
     f'Write a number of its own, such as "Sentence: 1", into the column "{_ID}" where a sentence '
     "begins, and the same or none into its other rows"
 )
+_TEXTS = frozenset(["text", "texts", "sentence", "sentences", "content"])
 _QUOTING = 'A quotation mark is written as """" in a csv file'
 
 
@@ -160,9 +162,13 @@ def _find_columns(header: List[str], line: int, repairs: Repairs) -> _Columns:
     names = [name.strip().lower() for name in header]
     missing = [name for name in (_ID, _WORD, _TAG) if name.lower() not in names]
     if missing:
+        problem = f"missing columns: {', '.join(missing)} (found: {', '.join(header) or 'none'})"
+        if _WORD in missing and _TEXTS & set(names):
+            remedy = f"Each row must be one word with its tag, not a text. {OFFSETS}"
+            raise repairs.error(line, problem, remedy)
         raise repairs.error(
             line,
-            f"missing columns: {', '.join(missing)} (found: {', '.join(header) or 'none'})",
+            problem,
             f"The first row must name {_ID}, {_WORD}, {_TAG} and, if there is one, {_POS}, "
             f"with commas between them{_separator_hint(header)}",
         )

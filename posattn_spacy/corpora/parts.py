@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Collection, Dict, List
+from typing import Collection, Dict, List, Tuple
 
 from .recognise import recognise_folder
 from .sentences import CorpusError
@@ -18,23 +18,25 @@ _PART_OF = {name: part for part, names in _NAMES.items() for name in names}
 _PIECES = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]*")
 
 
-def find_parts(folder: Path, suffixes: Collection[str]) -> Dict[str, Path]:
+def find_parts(folder: Path, suffixes: Collection[str]) -> Tuple[Dict[str, Path], List[str]]:
     """Find the files of a split that a corpus brings along.
 
     folder (Path): A folder with files such as train.conll, dev.conll and test.conll.
     suffixes (Collection[str]): Endings that are preferred, if several files have the name of a part.
-    RETURNS (Dict[str, Path]): The file of each part there is; train is always there.
+    RETURNS (Tuple[Dict[str, Path], List[str]]): The file of each part there is, train among them, and what
+        the user should know.
     RAISES (CorpusError): If there is no file for train, or several for a part, or one for several parts.
     """
     found: Dict[str, List[Path]] = {part: [] for part in PARTS}
+    several: List[Tuple[Path, List[str]]] = []
     for file in sorted(folder.iterdir()):
         if not file.is_file() or file.name.startswith(".") or file.name.endswith("~"):  # of editors
             continue
         named = _parts_of(file.name)
-        if len(named) > 1 and file.suffix.lower() in suffixes:
-            raise CorpusError(f"{file}: the name says {' and '.join(named)}. Name it after one part.")
         if len(named) == 1:
             found[named[0]].append(file)
+        elif named and file.suffix.lower() in suffixes:
+            several.append((file, named))
     for part, files in found.items():
         found[part] = [file for file in files if file.suffix.lower() in suffixes] or files
         if len(found[part]) > 1:
@@ -42,9 +44,14 @@ def find_parts(folder: Path, suffixes: Collection[str]) -> Dict[str, Path]:
             raise CorpusError(
                 f"{folder} has several files for {part}: {names}. Keep one there, and move the others away."
             )
+    notes = []
+    for file, named in several:  # such as train_dev.tsv, both parts in one file
+        if not all(found[part] for part in named):
+            raise CorpusError(f"{file}: the name says {' and '.join(named)}. Name it after one part.")
+        notes.append(f"{file.name} was left out: its name says {' and '.join(named)}.")
     if not found["train"]:
         raise _no_train(folder)
-    return {part: files[0] for part, files in found.items() if files}
+    return {part: files[0] for part, files in found.items() if files}, notes
 
 
 def advise_part(part: str) -> str:

@@ -38,6 +38,7 @@ _PUBTATOR = re.compile(r"\d+\|[ta]\|")
 _MARKED_UP = re.compile(r"<([A-Za-z_]+)( [^<>]*)?>[^<>]+</\1>")
 _RASA = re.compile(r"\[[^\[\]]+\][({][\w\":, -]+[)}]")
 _ONE_LINE = re.compile(r"\S+([|/_:^])(O|[BILUES]-[^|]+)")
+_PYTHON = re.compile(r"""["']entities["'] *: *[\[(]""")
 _SEPARATORS = re.compile(r"[\s,;|]")
 _MISC_TAG = re.compile(r"(?:^|\|)(?:name=|NE=)?[BILU]-[A-Z_]+(?:\||$)")
 
@@ -176,6 +177,8 @@ def _recognise_lines(lines: Sequence[str], path: Path) -> Optional[Foreign]:
         if _mostly(pairs, lambda pair: len(pair) == 2 and looks_like_tag(pair[1].strip())):
             way = f"Write tabs for the {name}, and let its name end in .tsv"
             return Foreign(f"text with {name} between word and tag", way)
+    if any(_PYTHON.search(line) for line in lines):
+        return Foreign('Python with pairs of a text and {"entities": [...]}, as for spaCy 2', OFFSETS)
     if "sentence #" in lines[0].lower() and path.suffix.lower() not in (".csv", ".zip"):
         return Foreign(
             'a table with a column "Sentence #"', "Save it with commas between the columns and a name in .csv"
@@ -188,6 +191,8 @@ def _recognise_lines(lines: Sequence[str], path: Path) -> Optional[Foreign]:
     if any(looks_like_tag(row[-1]) for row in cells):
         return None
     if sum(any(cell != "O" and looks_like_tag(cell) for cell in row) for row in cells) > 0.1 * len(lines):
+        return None
+    if path.suffix.lower() == ".csv":
         return None
     annotation = path.with_suffix(".ann")
     if annotation.is_file():

@@ -36,7 +36,7 @@ _PREFIXES = {
 }
 
 _TAG = re.compile(r"[BILUESM]-.+")
-_MORE_TAGS = re.compile(r" (O|[BILUESM]-\S+)( |$)")
+_MORE_TAGS = re.compile(r"[ |,;+](O|[BILUESM]-[^ |,;+]+)([ |,;+]|$)")
 _ODD_SEPARATOR = re.compile(r"[BILUESM][_/:|.+].+")
 _PREFIX_LAST = re.compile(r".+[-_/][BILUESM]")
 _BARE = frozenset("BILUESM")
@@ -121,13 +121,22 @@ def normalise(groups: Sequence[RawRows], scheme: Scheme, repairs: Repairs) -> Li
 
 def looks_like_tag(cell: str) -> bool:
     """RETURNS (bool): Whether a cell can be a tag of any of the schemes."""
-    return cell == "O" or (_TAG.fullmatch(cell) is not None and not _MORE_TAGS.search(cell))
+    if cell == "O":
+        return True
+    return _TAG.fullmatch(cell) is not None and cell.isprintable() and not _MORE_TAGS.search(cell)
 
 
 def _hint(tag: str, tags: Iterable[str]) -> str:
     """Say what a wrong tag is likely to be, as a sentence; nothing if it may be anything."""
     if tag == "0":
         return "This is the digit zero, not the letter O. "
+    if not tag.isprintable():
+        codes = " ".join(f"U+{ord(character):04X}" for character in tag if not character.isprintable())
+        return f"There are invisible characters in it ({codes}). "
+    if looks_like_tag(tag.strip("\"'")):
+        return "Leave the quotation marks out. "
+    if _MORE_TAGS.search(tag):
+        return "There are several tags in it: an entity can't be in another one. "
     if _TAG.fullmatch(tag.upper()) or tag == "o":
         return "Prefixes and O are capital letters. "
     if _ODD_SEPARATOR.fullmatch(tag):

@@ -287,6 +287,13 @@ TABLES = [
     ),
     tabled("csv: empty", b"", "line 1: missing columns", "must name"),
     tabled(
+        "csv: texts",
+        b"text,start,end,label\nMara Quill moved to Oslo.,0,10,PER\n" * N,
+        "line 1: missing columns",
+        "one word with its tag, not a text",
+        *OFFSETS,
+    ),
+    tabled(
         "csv: header alone", b"Sentence #,Word,Tag\n", "the train part", "has no sentence", "Give a corpus"
     ),
     tabled(
@@ -444,6 +451,24 @@ COLUMNED = [
         "The prefix stands before the type",
     ),
     conll("tags: zero for O", with_row(3, ("to", "0")), 'line 4: "0" is no', "the digit zero"),
+    conll(
+        "tags: quotation marks",
+        each(lambda w, t: (f'"{w}"', f'"{t}"')),
+        "is no IOB2 tag",
+        "Leave the quotation marks out",
+    ),
+    conll(
+        "tags: several for a word",
+        with_row(4, ("Oslo", "B-LOC|B-ORG")),
+        'line 5: "B-LOC|B-ORG" is no IOB2 tag',
+        "several tags in it",
+    ),
+    conll(
+        "tags: an invisible character",
+        with_row(4, ("Oslo", "B-LOC\u200b")),
+        "line 5",
+        "invisible characters in it (U+200B)",
+    ),
     conll(
         "columns: confidence last",
         each(lambda w, t: (w, t, "0.98")),
@@ -666,6 +691,12 @@ FOREIGN = [
         mended={"own.csv": table()},
     ),
     foreign(
+        "Python for spaCy 2",
+        {"own.txt": b'TRAIN_DATA = [\n    ("Mara Quill moved.", {"entities": [(0, 10, "PER")]}),\n]\n'},
+        "Python with pairs",
+        *OFFSETS,
+    ),
+    foreign(
         "PubTator",
         {"own.txt": b"12|t|Mara moved\n12|a|Mara Quill moved to Oslo.\n12\t0\t4\tMara\tPER\n" * N},
         "PubTator",
@@ -875,7 +906,7 @@ FOLDERS = [
     ),
     Kind(
         "folder: a file for two parts",
-        {**PARTS, "own/train_dev.conll": PLAIN},
+        {**WITHOUT_DEV, "own/train_dev.conll": PLAIN},
         ["train_dev.conll", "dev and train", "Name it after one"],
         PARTS,
         entities=3 * ENTITIES,

@@ -69,8 +69,10 @@ def test_files_of_editors_and_notes_are_no_parts(vocab: Vocab, tmp_path: Path) -
     folder = write_folder(tmp_path / "own", train=numbered(2), dev=numbered(1), test=numbered(1))
     for name in (".train.conll.swp", "._dev.conll", "test.conll~", "train.py", "train_test_split.md"):
         (folder / name).write_text("about")
+    (folder / "train_dev.conll").write_text(numbered(3))  # both in one, as some corpora have it
     (folder / "dev").mkdir()
-    convert(identify(folder), tmp_path / "out", Format())
+    report = convert(identify(folder), tmp_path / "out", Format())
+    assert "train_dev.conll was left out: its name says dev and train." in report.notes
     assert firsts(tmp_path / "out" / "given", vocab)["train"] == ["Ann0", "Ann1"]
 
 
