@@ -108,7 +108,8 @@ def _group(
             if word.strip():
                 groups[-1].add(word, tag, row.line)
             else:
-                repairs.add(row.line, f"the word is {_blank(word)}", "Fill it in", EMPTY_WORDS)
+                problem = f"the word is {_blank(word)}"
+                repairs.add(row.line, problem, "Fill it in, or leave the row out", EMPTY_WORDS)
         if not groups[-1].words:
             groups.pop()
     if odd:
@@ -149,7 +150,7 @@ def _check_sentences(groups: Sequence[RawRows], sheet: Sheet, repairs: Repairs, 
         raise repairs.error(
             longest.lines[0],
             f"a sentence of {len(longest.words):,} words begins here, and no blank line ends it",
-            "Put a blank line after each sentence",
+            "Put a blank line after each sentence, or at least -DOCSTART- before each document",
         )
     goes_on = any(tag.startswith(("I-", "L-", "E-", "M-")) for rows in groups for tag in rows.tags)
     if len(groups) >= _MANY and len(longest.words) == 1 and goes_on:

@@ -6,14 +6,14 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Set, Tuple
 
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab, create_vocab
 
 from .docs import count_docs, join_docs, kept_attrs, store_docs
-from .files import naming_obstacles, replacing
+from .files import naming_obstacles, read_bytes, replacing
 from .locate import Source
 from .parts import advise_part, find_parts
 from .read import SUFFIXES, Documents, Format, read_documents
@@ -107,7 +107,7 @@ def convert(
         has no file for it.
     RETURNS (Report): What was read, repaired and written.
     RAISES (CorpusError): If the corpus breaks its format, a part would be empty, the corpus lies where the
-        splits are written, or they can't be written.
+        splits are written, there are files of others, or nothing can be written.
     """
     if n_sents < 1:
         raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
@@ -121,6 +121,7 @@ def convert(
     for split, parts in splits.items():
         for part in PARTS:
             _check_part(source.path, split, part, parts[part])
+    made_before = _check_out_dir(out_dir, splits)
     attrs = kept_attrs(dict.fromkeys(attr for file in files for attr in file.attrs), n_sents)
     joined = {
         split: {part: join_docs(docs, n_sents, attrs) for part, docs in parts.items()}
@@ -145,19 +146,19 @@ def convert(
     )
     with naming_obstacles(out_dir):
         _write(joined, out_dir, attrs, report)
-        report.removed.extend(_remove_other_splits(out_dir, splits))
+        report.removed.extend(_remove_splits(out_dir, made_before - set(splits)))
     return report
 
 
 def _write(joined: Splits, out_dir: Path, attrs: List[str], report: Report) -> None:
-    """Write all files, or none of them."""
-    with ExitStack() as files:
+    """Write all files before the first one takes its place."""
+    with ExitStack() as files:  # which takes the last file first: the account is there when all else is
+        account = files.enter_context(replacing(out_dir / REPORT_NAME))
         for split, parts in joined.items():
             for part, docs in parts.items():
                 path = out_dir / split / f"{part}.spacy"
                 store_docs(docs, files.enter_context(replacing(path)), attrs, f"{split}/{path.name}")
-        temporary = files.enter_context(replacing(out_dir / REPORT_NAME))
-        temporary.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+        account.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
 def _read_file(
@@ -261,15 +262,35 @@ def _cut_off(documents: Documents) -> Optional[CutOff]:
     return CutOff(documents.ids[documents.cut_off], len(doc), len(doc.ents))
 
 
-def _remove_other_splits(out_dir: Path, written: Dict[str, Dict[str, List[Doc]]]) -> List[Path]:
-    """Remove what another corpus left behind, lest a training run mixes the two."""
-    stale = [
-        file
-        for split in SPLITS
-        if split not in written
-        for file in (out_dir / split / f"{part}.spacy" for part in PARTS)
-        if file.is_file()
-    ]
+def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
+    """See to it that only what a conversion wrote is replaced; return the splits that were written before."""
+    account = out_dir / REPORT_NAME
+    made: Set[str] = set()
+    if account.is_file():
+        try:
+            made = set(json.loads(read_bytes(account))["splits"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(
+                f"{account} is there already, and no conversion wrote it. Write to another folder, or move "
+                "it."
+            ) from error
+    for split in splits:
+        files = [path for path in _paths(out_dir, split) if path.exists()]
+        if files and split not in made:
+            raise CorpusError(
+                f"{files[0]} is there already, and no conversion that {account} tells of wrote it. Write to "
+                "another folder, or move it."
+            )
+    return made
+
+
+def _paths(out_dir: Path, split: str) -> List[Path]:
+    return [out_dir / split / f"{part}.spacy" for part in PARTS]
+
+
+def _remove_splits(out_dir: Path, splits: Collection[str]) -> List[Path]:
+    """Remove what the conversion of another corpus left behind, lest a training run mixes the two."""
+    stale = [file for split in SPLITS if split in splits for file in _paths(out_dir, split) if file.is_file()]
     for file in stale:
         file.unlink()
     return stale

@@ -3,11 +3,12 @@
 import errno
 import hashlib
 import io
+import os
 import secrets
 import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, List
 
 from .known import GMB
 from .sentences import CorpusError
@@ -36,6 +37,19 @@ def read_bytes(path: Path) -> bytes:
         ) from error
 
 
+def list_folder(folder: Path) -> List[Path]:
+    """List a folder.
+
+    folder (Path): The folder.
+    RETURNS (List[Path]): What is in it, in the order of names.
+    RAISES (CorpusError): If it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise CorpusError(f"{folder} cannot be read: {error.strerror}. Check the path.") from error
+
+
 def content_md5(path: Path) -> str:
     """Compute the MD5 of what a corpus holds, so that an archive and its csv file have the same.
 
@@ -44,7 +58,7 @@ def content_md5(path: Path) -> str:
     RAISES (CorpusError): If there is nothing to read.
     """
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file())
+        files = [file for file in list_folder(path) if file.is_file()]
         return md5(b"".join(f"{file.name} {content_md5(file)}\n".encode() for file in files))
     try:
         return md5(read_bytes(path))
@@ -64,6 +78,8 @@ def replacing(path: Path) -> Iterator[Path]:
     path (Path): The file to be.
     YIELDS (Path): A temporary file beside it, which takes its name when the block ends well.
     """
+    if path.is_dir():  # found now rather than when all is written
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     # Not from tempfile, which makes files that nobody else may read.
@@ -96,9 +112,8 @@ def _obstacle(place: Path, error: OSError) -> str:
         return f"{error.strerror}. Write to another folder, or change who may write to this one"
     if error.errno in (errno.EEXIST, errno.ENOTDIR) and in_the_way:
         return f"{in_the_way[0]} is a file, where a folder is needed. Write to another folder"
-    if error.errno in (errno.EISDIR, errno.ENOTEMPTY):
-        taken = error.filename2 or error.filename
-        return f"{taken} is a folder, where a file is needed. Write to another folder"
+    if error.errno == errno.EISDIR:
+        return f"{error.filename} is a folder, where a file is needed. Write to another folder"
     return f"{error.strerror or error}. Write to another folder"
 
 

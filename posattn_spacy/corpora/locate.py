@@ -92,7 +92,7 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     RETURNS (Source): The corpus.
     RAISES (CorpusError): If it is not there, or not what its name promises.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a folder can't be entered
         raise CorpusError(f"There is no corpus {path}. Check the path.")
     found = content_md5(path)
     if path.name in known.file_names and found != known.md5:
@@ -171,7 +171,7 @@ def read_source(path: Path) -> Source:
             f"{path} does not name a corpus with kind, path and md5 ({error!r}). scripts/locate.py writes "
             "such a file; a corpus itself is passed as it is."
         ) from error
-    if not source.path.exists():
+    if not os.path.exists(source.path):
         raise CorpusError(f"{path} names {source.path}, which is not there. Locate again.")
     found = content_md5(source.path)
     if found != source.md5:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Collection, Dict, List, Tuple
 
+from .files import list_folder
 from .recognise import recognise_folder
 from .sentences import CorpusError
 from .splits import PARTS
@@ -29,7 +30,7 @@ def find_parts(folder: Path, suffixes: Collection[str]) -> Tuple[Dict[str, Path]
     """
     found: Dict[str, List[Path]] = {part: [] for part in PARTS}
     several: List[Tuple[Path, List[str]]] = []
-    for file in sorted(folder.iterdir()):
+    for file in list_folder(folder):
         if not file.is_file() or file.name.startswith(".") or file.name.endswith("~"):  # of editors
             continue
         named = _parts_of(file.name)
@@ -67,7 +68,7 @@ def _no_train(folder: Path) -> CorpusError:
     foreign = recognise_folder(folder)
     if foreign is not None:
         return foreign.refusal(folder)
-    names = sorted(file.name + "/" * file.is_dir() for file in folder.iterdir())
+    names = [file.name + "/" * file.is_dir() for file in list_folder(folder)]
     shown = ", ".join(names[:8]) + ", ..." * (len(names) > 8)
     return CorpusError(
         f"{folder} has no file for train, but holds: {shown or 'nothing'}. Let there be a file "

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional, Sequence
 
 from .decoding import marked_encoding, split_lines
+from .files import list_folder
 from .foreign import EXPORT_CONLL, NUMBERS, OFFSETS, ROWS, SPACY_CONVERT, STORE, TOKENS, UNPACK, Foreign
 from .json_formats import name_json, parse_json
 from .schemes import looks_like_tag
@@ -84,7 +85,7 @@ def recognise(path: Path, data: bytes) -> Optional[Foreign]:
 
 def recognise_folder(folder: Path) -> Optional[Foreign]:
     """RETURNS (Optional[Foreign]): What a folder is that has no files for train, dev and test."""
-    names = {file.name for file in folder.iterdir()}
+    names = {file.name for file in list_folder(folder)}
     suffixes = {Path(name).suffix.lower() for name in names}
     if ".ann" in suffixes:
         return Foreign("a folder from brat, with the annotation in .ann files", OFFSETS)

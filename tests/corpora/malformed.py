@@ -1040,6 +1040,18 @@ OPTIONS = [
         options={"out": "taken"},
     ),
     Kind(
+        "path: an account that is none",
+        {"own.conll": PLAIN, "taken/corpus.json": b"[]"},
+        ["corpus.json is there already", "Write to another folder, or move it"],
+        options={"out": "taken"},
+    ),
+    Kind(
+        "path: documents of others",
+        {"own.conll": PLAIN, "taken/random42/dev.spacy": stored(docs())},
+        ["dev.spacy is there already", "Write to another folder, or move it"],
+        options={"out": "taken"},
+    ),
+    Kind(
         "source.json: of a corpus that is gone",
         {"own.json": SOURCE % b"gone.conll"},
         ["own.json names gone.conll", "Locate again"],

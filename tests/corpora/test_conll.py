@@ -93,7 +93,7 @@ def test_read_conll_takes_an_encoding(tmp_path: Path) -> None:
         ("a U-geo\nb B-geo\nc O\n", r'line 2: "B-geo" is not followed by its end\. Correct'),
         ("a U-geo\nb I-geo\n", r'line 2: "I-geo" continues no entity'),
         ("a O\nb\n", r"line 2: missing columns, found only 1\. Give every row a word and a tag"),
-        ("a\tO\n\tO\n", r"line 2: the word is empty\. Fill it in, or pass --repair"),
+        ("a\tO\n\tO\n", r"line 2: the word is empty\. Fill it in, or leave the row out, or pass --repair"),
     ],
 )
 def test_read_conll_error_names_file_line_and_remedy(tmp_path: Path, text: str, message: str) -> None:

@@ -180,6 +180,27 @@ def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_p
 
 
 @pytest.mark.parametrize(
+    "name", ["corpus.json", "file-order/dev.spacy", "random42/train.spacy", "given/train.spacy"]
+)
+def test_convert_leaves_files_alone_that_it_did_not_write(
+    write_csv: WriteCsv, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text('[{"text": "annotated by hand"}]')
+    source = identify(write_csv(kaggle_rows(10)))
+    if name.startswith("given"):  # no split of this corpus: not removed either
+        assert not convert(source, tmp_path / "out", Format()).removed
+        assert not convert(source, tmp_path / "out", Format()).removed
+    else:
+        with pytest.raises(
+            CorpusError, match=rf"{name} is there already.* Write to another folder, or move it"
+        ):
+            convert(source, tmp_path / "out", Format())
+    assert path.read_text() == '[{"text": "annotated by hand"}]'
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
         (

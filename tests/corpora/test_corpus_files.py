@@ -7,7 +7,7 @@ from typing import Iterator
 
 import pytest
 
-from posattn_spacy.corpora.files import content_md5, naming_obstacles, read_bytes, replacing
+from posattn_spacy.corpora.files import content_md5, list_folder, naming_obstacles, read_bytes, replacing
 from posattn_spacy.corpora.sentences import CorpusError
 
 
@@ -74,6 +74,13 @@ def test_read_bytes_error_on_a_folder_in_place_of_a_file(tmp_path: Path) -> None
     (tmp_path / "own.csv").mkdir()
     with pytest.raises(CorpusError, match=r"own\.csv cannot be read: Is a directory\. Check the path"):
         read_bytes(tmp_path / "own.csv")
+
+
+def test_list_folder_error_on_what_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert list_folder(tmp_path) == [tmp_path / "file"]
+    with pytest.raises(CorpusError, match=r"file cannot be read: Not a directory\. Check the path"):
+        list_folder(tmp_path / "file")
 
 
 @pytest.mark.parametrize(

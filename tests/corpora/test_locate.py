@@ -245,6 +245,15 @@ def test_locate_script_marks_the_sample(project: Path) -> None:
     assert f"{SAMPLE_MARK}Corpus (sample): {sample}" in result.output
 
 
+def test_locate_script_says_what_is_in_the_way(project: Path) -> None:
+    (project / "mine.csv").write_bytes(CSV)
+    (project / "corpus").write_text("notes")
+    result = run_script("locate.py", "corpus/source.json", "--corpus", "mine.csv", cwd=project)
+    assert result.code == 1
+    assert "corpus is a file, where a folder is needed" in result.output
+    assert "Traceback" not in result.output
+
+
 def test_locate_script_refuses_a_wrong_checksum(project: Path, tmp_path: Path) -> None:
     (tmp_path / GMB.file_name).write_bytes(CSV)
     result = run_script("locate.py", "source.json", "--corpus", "", cwd=project, data=str(tmp_path))
