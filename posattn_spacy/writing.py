@@ -1,5 +1,6 @@
 """Writing files so that they are there as a whole or not at all, and never over what somebody needs."""
 
+import errno
 import os
 import secrets
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def replacing(path: Path) -> Iterator[Path]:
     path (Path): The file to be.
     YIELDS (Path): A temporary file beside it, which takes its name when the block ends well.
     """
+    if path.is_dir():  # found now rather than when all is written
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     # Not from tempfile, which makes files that nobody else may read.

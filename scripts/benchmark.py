@@ -9,10 +9,10 @@ import srsly
 import typer
 from wasabi import msg
 
-from posattn_spacy.corpora.files import replacing
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.benchmark import benchmark
 from posattn_spacy.experiments.tables import SUMMARY_HEADER, summary_rows, type_rows
+from posattn_spacy.writing import replacing
 
 
 def main(

@@ -10,7 +10,6 @@ import typer
 from tqdm import tqdm
 from wasabi import msg
 
-from posattn_spacy.corpora.files import replacing
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.cost.chart import draw
 from posattn_spacy.experiments.cost.measuring import Setting, measurements, take_figures
@@ -30,6 +29,7 @@ from posattn_spacy.experiments.cost.report import (
 from posattn_spacy.experiments.cost.workload import Workload
 from posattn_spacy.experiments.tables import README_RUN, fill_readme
 from posattn_spacy.frozen.store import StoreError
+from posattn_spacy.writing import replacing
 
 
 def main(

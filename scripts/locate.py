@@ -19,6 +19,7 @@ def main(
     """Find the corpus: own, in assets, in POSATTN_DATA, online; or else take the sample."""
     try:
         source, notes = locate_corpus(Path(corpus) if corpus else None, assets, sample)
+        is_new = write_source(source, out_path)
     except CorpusError as error:
         msg.fail(str(error), exits=1)
     for note in notes:
@@ -28,7 +29,6 @@ def main(
             f"{source.mark}This is not the real corpus but the project's own small sample: "
             "everything runs, but no figure says anything about the real corpus."
         )
-    is_new = write_source(source, out_path)
     state = "written to" if is_new else "as before in"
     msg.good(f"{source.mark}Corpus ({source.kind}): {source.path}, {state} {out_path}")
 

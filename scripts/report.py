@@ -9,7 +9,6 @@ import typer
 from wasabi import msg
 
 from posattn_spacy.calibration import posattn_pipes
-from posattn_spacy.corpora.files import replacing
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.benchmark import read_examples
 from posattn_spacy.experiments.grid.running import Workshop
@@ -19,6 +18,7 @@ from posattn_spacy.experiments.report.page import page_html, write_png
 from posattn_spacy.experiments.report.predictions import look_at
 from posattn_spacy.experiments.results import may_stand_in_readme
 from posattn_spacy.experiments.tables import figures_folder, fill_readme
+from posattn_spacy.writing import replacing
 
 
 def main(

@@ -8,7 +8,6 @@ import srsly
 import typer
 from wasabi import msg
 
-from posattn_spacy.corpora.files import replacing
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.experiments.results import (
     ACCURACY,
@@ -28,6 +27,7 @@ from posattn_spacy.experiments.results import (
 )
 from posattn_spacy.experiments.runs import make, missing_steps
 from posattn_spacy.experiments.tables import figures_folder, fill_readme, markdown_table
+from posattn_spacy.writing import replacing
 
 
 def main(

@@ -2,22 +2,32 @@
 
 import json
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Optional, Set, Tuple
 
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab, create_vocab
 
-from .docs import count_docs, join_docs, kept_attrs, write_docs
-from .files import replacing
+from ..writing import replacing
+from .docs import count_docs, join_docs, kept_attrs, store_docs
+from .files import naming_obstacles, read_bytes
 from .locate import Source
-from .read import Documents, Format, find_parts, read_documents
-from .sentences import CorpusError, Counts
-from .splits import GIVEN, PARTS, SPLITS, make_splits
+from .parts import advise_part, find_parts
+from .read import SUFFIXES, Documents, Format, read_documents
+from .sentences import CorpusError, Counts, Repair
+from .spacing import unspaced_share
+from .splits import GIVEN, PARTS, SPLITS, cut_off_end, make_splits
 
 REPORT_NAME = "corpus.json"
+# Languages without spaces between words that spaCy has tokenizers for.
+_UNSPACED_LANGS = ("zh", "ja", "th")
+
+# The documents of each part, by split.
+Splits = Dict[str, Dict[str, List[Doc]]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Report:
     read (Counts): What was read, a cut-off sentence included.
     splits (Dict[str, Dict[str, PartCounts]]): What was written, by split and part.
     cut_off (Optional[CutOff]): The cut-off sentence.
-    repairs (Dict[str, int]): What was repaired, and how often.
+    repairs (Dict[Repair, int]): What was repaired, and how often.
     notes (List[str]): What the user should know, one sentence each.
     removed (List[Path]): Files of another corpus that were removed; no part of corpus.json, which is the
         same for the same corpus.
@@ -57,7 +67,7 @@ class Report:
     read: Counts
     splits: Dict[str, Dict[str, PartCounts]]
     cut_off: Optional[CutOff]
-    repairs: Dict[str, int]
+    repairs: Dict[Repair, int]
     notes: List[str]
     removed: List[Path]
 
@@ -73,12 +83,20 @@ class Report:
                 for split, parts in self.splits.items()
             },
             "cut_off": None if self.cut_off is None else asdict(self.cut_off),
-            "repairs": self.repairs,
+            "repairs": {repair.many: n for repair, n in self.repairs.items()},
             "notes": self.notes,
         }
 
 
-def convert(source: Source, out_dir: Path, options: Format, *, n_sents: int = 1, lang: str = "en") -> Report:
+def convert(
+    source: Source,
+    out_dir: Path,
+    options: Format,
+    *,
+    n_sents: int = 1,
+    lang: str = "en",
+    shares: Optional[Mapping[str, float]] = None,
+) -> Report:
     """Convert a corpus to .spacy files: OUT_DIR/SPLIT/{train,dev,test}.spacy and corpus.json.
 
     source (Source): The corpus. A folder with a file per part keeps the split it has, "given".
@@ -86,55 +104,124 @@ def convert(source: Source, out_dir: Path, options: Format, *, n_sents: int = 1,
     options (Format): What the files do not say about themselves.
     n_sents (int): How many consecutive sentences of a part make one document.
     lang (str): The language code of the documents.
+    shares (Optional[Mapping[str, float]]): Which share of train is cut off for dev or test, where a folder
+        has no file for it.
     RETURNS (Report): What was read, repaired and written.
-    RAISES (CorpusError): If the corpus breaks its format, a part would be empty, or the corpus lies where the
-        splits are written.
+    RAISES (CorpusError): If the corpus breaks its format, a part would be empty, the corpus lies where the
+        splits are written, there are files of others, or nothing can be written.
     """
     if n_sents < 1:
         raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
     _check_place(source.path, out_dir)
-    files, splits = _read(source.path, options, lang)
+    vocab = _make_vocab(lang)
+    if source.path.is_dir():
+        files, splits, notes = _read_folder(source.path, vocab, options, shares or {})
+    else:
+        files, splits, notes = _read_file(source.path, vocab, options, shares or {})
     # Everything is checked before anything is written.
     for split, parts in splits.items():
         for part in PARTS:
             _check_part(source.path, split, part, parts[part])
+    made_before = _check_out_dir(out_dir, splits)
     attrs = kept_attrs(dict.fromkeys(attr for file in files for attr in file.attrs), n_sents)
-    counts = {
-        split: {
-            part: _write_part(docs, out_dir / split / f"{part}.spacy", attrs, n_sents)
-            for part, docs in parts.items()
-        }
+    joined = {
+        split: {part: join_docs(docs, n_sents, attrs) for part, docs in parts.items()}
         for split, parts in splits.items()
     }
+    all_notes = [*(note for file in files for note in file.notes), *notes, *_doubt_lang(splits, lang)]
     report = Report(
         source=source,
         n_sents=n_sents,
         read=count_docs([doc for file in files for doc in file.docs], sum(len(file.docs) for file in files)),
-        splits=counts,
+        splits={
+            split: {
+                part: PartCounts(len(docs), count_docs(docs, len(splits[split][part])))
+                for part, docs in parts.items()
+            }
+            for split, parts in joined.items()
+        },
         cut_off=next((cut for cut in map(_cut_off, files) if cut), None),
         repairs=dict(sum((file.repairs for file in files), Counter())),
-        notes=list(dict.fromkeys(note for file in files for note in file.notes)),
-        removed=_remove_other_splits(out_dir, splits),
+        notes=list(dict.fromkeys(all_notes)),
+        removed=[],
     )
-    with replacing(out_dir / REPORT_NAME) as temporary:
-        temporary.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+    with naming_obstacles(out_dir):
+        _write(joined, out_dir, attrs, report)
+        report.removed.extend(_remove_splits(out_dir, made_before - set(splits)))
     return report
 
 
-def _read(path: Path, options: Format, lang: str) -> Tuple[List[Documents], Dict[str, Dict[str, List[Doc]]]]:
-    """Read the corpus, and say which documents are in which part of which split."""
-    vocab = _make_vocab(lang)
-    if path.is_dir():
-        given = {part: read_documents(file, vocab, options) for part, file in find_parts(path).items()}
-        return list(given.values()), {
-            GIVEN: {part: documents.docs[: documents.cut_off] for part, documents in given.items()}
-        }
+def _write(joined: Splits, out_dir: Path, attrs: List[str], report: Report) -> None:
+    """Write all files before the first one takes its place."""
+    with ExitStack() as files:  # which takes the last file first: the account is there when all else is
+        account = files.enter_context(replacing(out_dir / REPORT_NAME))
+        for split, parts in joined.items():
+            for part, docs in parts.items():
+                path = out_dir / split / f"{part}.spacy"
+                store_docs(docs, files.enter_context(replacing(path)), attrs, f"{split}/{path.name}")
+        account.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+
+
+def _read_file(
+    path: Path, vocab: Vocab, options: Format, shares: Mapping[str, float]
+) -> Tuple[List[Documents], Splits, List[str]]:
+    """Read a single file, and cut it in all ways."""
+    if shares:
+        raise CorpusError(
+            f"{path}: a single file is cut 70/15/15 as it is. Leave {_options(shares)} out, or pass a folder "
+            "with a file for train."
+        )
     documents = read_documents(path, vocab, options)
-    splits = make_splits(documents.ids, documents.cut_off)
-    return [documents], {
+    splits = {
         split: {part: [documents.docs[i] for i in indices] for part, indices in parts.items()}
-        for split, parts in splits.items()
+        for split, parts in make_splits(documents.ids, documents.cut_off).items()
     }
+    return [documents], splits, []
+
+
+def _read_folder(
+    folder: Path, vocab: Vocab, options: Format, shares: Mapping[str, float]
+) -> Tuple[List[Documents], Splits, List[str]]:
+    """Read a file per part, and cut parts that are missing off train."""
+    paths, notes = find_parts(folder, SUFFIXES)
+    needless = {part: share for part, share in shares.items() if part in paths}
+    if needless:
+        names = ", ".join(paths[part].name for part in needless)
+        raise CorpusError(f"{folder} has {names} already. Leave {_options(needless)} out.")
+    missing = [part for part in PARTS if part not in paths and part not in shares]
+    if missing:
+        there = ", ".join(path.name for path in paths.values())
+        raise CorpusError(
+            f"{folder} has {there}, but nothing for {' and '.join(missing)}. Let there be a file "
+            f"{' and one '.join(map(advise_part, missing))}; or cut off the end of train with "
+            f"{' '.join(f'--{part}-share 0.1' for part in missing)}."
+        )
+    read = {part: read_documents(path, vocab, options) for part, path in paths.items()}
+    parts = {part: documents.docs[: documents.cut_off] for part, documents in read.items()}
+    train = parts["train"]
+    if shares:
+        cut = cut_off_end(len(train), shares)
+        parts |= {part: [train[i] for i in indices] for part, indices in cut.items()}
+        sizes = ", ".join(f"{part} {len(indices):,}" for part, indices in cut.items())
+        notes.append(
+            f"The {len(train):,} sentences of {paths['train'].name} were cut in their order: {sizes}."
+        )
+    return list(read.values()), {GIVEN: {part: parts[part] for part in PARTS}}, notes
+
+
+def _options(shares: Mapping[str, float]) -> str:
+    return " and ".join(f"--{part}-share" for part in shares)
+
+
+def _doubt_lang(splits: Splits, lang: str) -> List[str]:
+    """Say so if the tokenizer of the language parts words at spaces that the text has not."""
+    docs = islice(next(iter(splits.values()))["train"], 1000)
+    if lang in _UNSPACED_LANGS or unspaced_share("".join(doc.text for doc in docs)) < 0.5:
+        return []
+    return [
+        f'The text is written without spaces between words, but the tokenizer of "{lang}" splits at spaces: '
+        "in raw text it will not find these words. Pass the language with --lang (spaCy has zh, ja and th)."
+    ]
 
 
 def _make_vocab(lang: str) -> Vocab:
@@ -158,19 +245,15 @@ def _check_part(path: Path, split: str, part: str, docs: List[Doc]) -> None:
     if not any(len(doc) for doc in docs):
         raise CorpusError(
             f"{path}: empty corpus, the {part} part of the split {split} has no sentence. "
-            "Give a corpus with at least a few sentences for every part."
+            "Give a corpus with at least a few sentences for every part; in columned text a blank line ends "
+            "a sentence."
         )
     if part == "train" and not any(doc.ents for doc in docs):
         raise CorpusError(
             f"{path}: the train part of the split {split} has no entity. "
-            "Check that the tags are where they are looked for (--tag-column)."
+            "Check that the tags are where they are looked for (--tag-column in columned text, --spans-key "
+            "in .spacy files)."
         )
-
-
-def _write_part(docs: List[Doc], path: Path, attrs: List[str], n_sents: int) -> PartCounts:
-    joined = join_docs(docs, n_sents)
-    write_docs(joined, path, attrs)
-    return PartCounts(len(joined), count_docs(joined, len(docs)))
 
 
 def _cut_off(documents: Documents) -> Optional[CutOff]:
@@ -180,15 +263,35 @@ def _cut_off(documents: Documents) -> Optional[CutOff]:
     return CutOff(documents.ids[documents.cut_off], len(doc), len(doc.ents))
 
 
-def _remove_other_splits(out_dir: Path, written: Dict[str, Dict[str, List[Doc]]]) -> List[Path]:
-    """Remove what another corpus left behind, lest a training run mixes the two."""
-    stale = [
-        file
-        for split in SPLITS
-        if split not in written
-        for file in (out_dir / split / f"{part}.spacy" for part in PARTS)
-        if file.is_file()
-    ]
+def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
+    """See to it that only what a conversion wrote is replaced; return the splits that were written before."""
+    account = out_dir / REPORT_NAME
+    made: Set[str] = set()
+    if account.is_file():
+        try:
+            made = set(json.loads(read_bytes(account))["splits"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorpusError(
+                f"{account} is there already, and no conversion wrote it. Write to another folder, or move "
+                "it."
+            ) from error
+    for split in splits:
+        files = [path for path in _paths(out_dir, split) if path.exists()]
+        if files and split not in made:
+            raise CorpusError(
+                f"{files[0]} is there already, and no conversion that {account} tells of wrote it. Write to "
+                "another folder, or move it."
+            )
+    return made
+
+
+def _paths(out_dir: Path, split: str) -> List[Path]:
+    return [out_dir / split / f"{part}.spacy" for part in PARTS]
+
+
+def _remove_splits(out_dir: Path, splits: Collection[str]) -> List[Path]:
+    """Remove what the conversion of another corpus left behind, lest a training run mixes the two."""
+    stale = [file for split in SPLITS if split in splits for file in _paths(out_dir, split) if file.is_file()]
     for file in stale:
         file.unlink()
     return stale

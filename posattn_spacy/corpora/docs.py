@@ -4,28 +4,40 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Counter as CounterType
-from typing import Iterable, List, Sequence
+from typing import Iterable, List, Optional, Sequence
 
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from .files import replacing
+from ..writing import replacing
+from .files import read_bytes
+from .recognise import recognise
+from .repairs import Repairs
 from .sentences import CorpusError, Counts, Sentence
-from .spacing import space_after
+from .spacing import is_spaced, space_after
+from .spans import count_spans, spans_to_ents
 
 # Words and spaces are always stored.
 ENTITY_ATTRS = ("ENT_IOB", "ENT_TYPE")
-# Reading one of these back splits or marks a document at its sentences.
-_SENTENCE_ATTRS = frozenset(["SENT_START", "HEAD", "DEP"])
+# A parse tells sentences, too; joined documents have them marked.
+_PARSE_ATTRS = frozenset(["HEAD", "DEP"])
+_SENTENCES = "SENT_START"
+_ZLIB = b"x"
 
 
 @dataclass(frozen=True)
 class StoredDocs:
-    """The documents of a .spacy file, and the token attributes it keeps of them."""
+    """The documents of a .spacy file.
+
+    docs (List[Doc]): The documents.
+    attrs (List[str]): The token attributes that the file keeps of them.
+    notes (List[str]): What the user should know of the reading, one sentence each.
+    """
 
     docs: List[Doc]
     attrs: List[str]
+    notes: List[str]
 
 
 def make_doc(sentence: Sentence, vocab: Vocab) -> Doc:
@@ -40,21 +52,27 @@ def make_doc(sentence: Sentence, vocab: Vocab) -> Doc:
         words=sentence.words,
         spaces=space_after(sentence.words),
         tags=sentence.pos,
+        sent_starts=[i == 0 for i in range(len(sentence.words))],
         ents=sentence.tags,
     )
 
 
-def join_docs(docs: Sequence[Doc], n_sents: int) -> List[Doc]:
-    """Join consecutive documents, with a space between them.
+def join_docs(docs: Sequence[Doc], n_sents: int, attrs: Sequence[str]) -> List[Doc]:
+    """Join consecutive documents, with a space between them where their script has spaces.
 
     docs (Sequence[Doc]): Documents of one sentence each.
     n_sents (int): How many make one document; the last may have fewer.
-    RETURNS (List[Doc]): The documents, the same objects if n_sents is 1.
+    attrs (Sequence[str]): The token attributes to keep, those of `kept_attrs`.
+    RETURNS (List[Doc]): The documents, the same objects if n_sents is 1; else each begins a sentence.
     """
     if n_sents == 1:
         return list(docs)
-    groups = [docs[i : i + n_sents] for i in range(0, len(docs), n_sents)]
-    return [Doc.from_docs(list(group), ensure_whitespace=True) for group in groups]
+    return [_join(docs[i : i + n_sents], attrs) for i in range(0, len(docs), n_sents)]
+
+
+def _join(docs: Sequence[Doc], attrs: Sequence[str]) -> Doc:
+    are_spaced = any(is_spaced(doc[-1].text) for doc in docs[:-1] if len(doc))
+    return Doc.from_docs(list(docs), ensure_whitespace=are_spaced, attrs=list(attrs))
 
 
 def kept_attrs(attrs: Iterable[str], n_sents: int) -> List[str]:
@@ -62,49 +80,81 @@ def kept_attrs(attrs: Iterable[str], n_sents: int) -> List[str]:
 
     attrs (Iterable[str]): The attributes the documents have.
     n_sents (int): How many sentences make one document.
-    RETURNS (List[str]): The attributes. Sentence starts are left out of joined documents: with
-        gold_preproc = true spaCy's corpus reader would split them at every sentence again.
+    RETURNS (List[str]): The attributes; joined documents have their sentences marked, so that spaCy's
+        corpus reader can take them one by one (gold_preproc = true), and no parse beside that.
     """
-    return [attr for attr in attrs if n_sents == 1 or attr not in _SENTENCE_ATTRS]
+    if n_sents == 1:
+        return list(attrs)
+    return [attr for attr in attrs if attr not in _PARSE_ATTRS | {_SENTENCES}] + [_SENTENCES]
 
 
-def write_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str]) -> None:
-    """Write documents to a .spacy file, as a whole or not at all.
+def store_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str], name: str) -> None:
+    """Write documents to a file.
 
     docs (Iterable[Doc]): The documents.
     path (Path): The file.
     attrs (Sequence[str]): The token attributes to store.
+    name (str): What the progress bar calls them.
     """
     stored = DocBin(attrs=attrs)
-    for doc in tqdm(docs, desc=f"{path.parent.name}/{path.name}", disable=None):
+    for doc in tqdm(docs, desc=name, disable=None):
         stored.add(doc)
+    stored.to_disk(path)
+
+
+def write_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str]) -> None:
+    """Write documents to a .spacy file, as a whole or not at all; arguments as above."""
     with replacing(path) as temporary:
-        stored.to_disk(temporary)
+        store_docs(docs, temporary, attrs, f"{path.parent.name}/{path.name}")
 
 
-def read_docs(path: Path, vocab: Vocab) -> StoredDocs:
+def read_docs(
+    path: Path, vocab: Vocab, *, spans_key: Optional[str] = None, repairs: Optional[Repairs] = None
+) -> StoredDocs:
     """Read documents from a .spacy file.
 
     path (Path): The file.
     vocab (Vocab): The vocabulary of the documents.
+    spans_key (Optional[str]): The key in `doc.spans` under which the entities stand; None for `doc.ents`.
+    repairs (Optional[Repairs]): The account of the file's faults; by default the first one is an error.
     RETURNS (StoredDocs): The documents as they are, and what is annotated in them.
     RAISES (CorpusError): If it is no .spacy file, or a document lacks entity annotation.
     """
+    data = read_bytes(path)
     try:
-        stored = DocBin().from_disk(path)
+        stored = DocBin().from_bytes(data)
         docs = list(stored.get_docs(vocab))
     except Exception as error:  # zlib, msgpack and numpy each have their own
+        foreign = recognise(path, data)
+        if foreign is not None and not data.startswith(_ZLIB):
+            raise foreign.refusal(path) from error
         raise CorpusError(
             f"{path} is no .spacy file that can be read ({error}). "
             "Write it anew with spacy.tokens.DocBin.to_disk."
         ) from error
+    notes: List[str] = []
+    if spans_key is not None:
+        notes = spans_to_ents(docs, spans_key, repairs or Repairs(path, wanted=False, place="document"))
+    else:
+        _check_annotation(docs, path)
+    attrs = [vocab.strings.as_string(attr) for attr in stored.attrs]
+    return StoredDocs(docs, list(dict.fromkeys([*attrs, *ENTITY_ATTRS])), notes)
+
+
+def _check_annotation(docs: Sequence[Doc], path: Path) -> None:
+    counts = count_spans(docs)
+    if counts and not any(doc.ents for doc in docs):
+        there = ", ".join(f'doc.spans["{key}"] ({n:,})' for key, n in counts.items())
+        raise CorpusError(
+            f"{path}: no document has entities in doc.ents, but there are spans in {there}. "
+            f"Read them with --spans-key {next(iter(counts))}."
+        )
     for i, doc in enumerate(docs):
         if len(doc) and not doc.has_annotation("ENT_IOB"):
             raise CorpusError(
                 f"{path}, document {i + 1}: no entity is annotated, not even as absent. "
                 "Set doc.ents (to an empty list if there are none) before storing it."
             )
-    return StoredDocs(docs, [vocab.strings.as_string(attr) for attr in stored.attrs])
 
 
 def count_docs(docs: Iterable[Doc], n_sentences: int) -> Counts:

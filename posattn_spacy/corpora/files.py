@@ -1,16 +1,18 @@
-"""Files: checksums, csv members of zip archives, decoding with an account."""
+"""Files: checksums, csv members of zip archives, and what keeps them from being written."""
 
+import errno
 import hashlib
-import re
+import io
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator, List
 
-from ..writing import replacing as replacing  # by those who write corpora
 from .known import GMB
-from .repairs import REPLACED_BYTES, Repairs
 from .sentences import CorpusError
 
-_UNDECODABLE = re.compile("[\udc80-\udcff]")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -20,12 +22,30 @@ def read_bytes(path: Path) -> bytes:
     RETURNS (bytes): The content.
     RAISES (CorpusError): If it cannot be read, or an archive holds no csv file or several.
     """
+    data = _read_file(path)
+    if path.suffix.lower() != ".zip":
+        return data
     try:
-        return _zip_member(path) if path.suffix.lower() == ".zip" else path.read_bytes()
+        return _zip_member(data, path)
+    except CorpusError:
+        raise
+    except Exception as error:  # zipfile has one for every way to be damaged, or encrypted
+        raise CorpusError(
+            f"{path} is no intact zip archive ({error}). Fetch it again, or unpack it and pass what is in it."
+        ) from error
+
+
+def list_folder(folder: Path) -> List[Path]:
+    """List a folder.
+
+    folder (Path): The folder.
+    RETURNS (List[Path]): What is in it, in the order of names.
+    RAISES (CorpusError): If it cannot be read.
+    """
+    try:
+        return sorted(folder.iterdir())
     except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
-    except zipfile.BadZipFile as error:
-        raise CorpusError(f"{path} is no intact zip archive ({error}). Fetch it again.") from error
+        raise CorpusError(f"{folder} cannot be read: {error.strerror}. Check the path.") from error
 
 
 def content_md5(path: Path) -> str:
@@ -36,14 +56,12 @@ def content_md5(path: Path) -> str:
     RAISES (CorpusError): If there is nothing to read.
     """
     if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.is_file())
-        return md5(b"".join(f"{file.name} {md5(read_bytes(file))}\n".encode() for file in files))
+        files = [file for file in list_folder(path) if file.is_file()]
+        return md5(b"".join(f"{file.name} {content_md5(file)}\n".encode() for file in files))
     try:
         return md5(read_bytes(path))
     except CorpusError:
-        if not path.is_file():
-            raise
-        return md5(path.read_bytes())
+        return md5(_read_file(path))
 
 
 def md5(data: bytes) -> str:
@@ -51,54 +69,49 @@ def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def decode(data: bytes, encoding: str, repairs: Repairs) -> str:
-    """Decode the content of a file.
+@contextmanager
+def naming_obstacles(place: Path) -> Iterator[None]:
+    """Say what keeps files from being written, in place of the system's error.
 
-    data (bytes): The content.
-    encoding (str): Its encoding.
-    repairs (Repairs): The account of the file's faults; a repaired byte becomes U+FFFD.
-    RETURNS (str): The text, without a byte order mark.
-    RAISES (CorpusError): If the encoding is unknown or does not fit.
+    place (Path): The file or folder that is written to.
+    RAISES (CorpusError): If the block raises an OSError.
     """
     try:
-        text = data.decode(encoding, "surrogateescape")
-    except LookupError as error:
-        raise CorpusError(
-            f'There is no encoding "{encoding}". Pass one that Python knows, such as '
-            "--encoding utf-8 or --encoding cp1252."
-        ) from error
-    except UnicodeError as error:
-        raise CorpusError(
-            f"{repairs.path} is not {encoding} text ({error}). Pass the right one with --encoding."
-        ) from error
-    undecodable = _UNDECODABLE.search(text)
-    if undecodable:
-        byte = ord(undecodable.group()) - 0xDC00
-        text, n_replaced = _UNDECODABLE.subn("\ufffd", text)
-        repairs.add(
-            text.count("\n", 0, undecodable.start()) + 1,
-            f"byte 0x{byte:02x} is not {encoding}",
-            "Pass the file's encoding with --encoding (utf-8, cp1252 ...)",
-            REPLACED_BYTES,
-            n_replaced,
-        )
-    return text.removeprefix("\ufeff")
+        yield
+    except OSError as error:
+        raise CorpusError(f"{place} cannot be written: {_obstacle(place, error)}.") from error
 
 
-def _zip_member(path: Path) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        names = [name for name in archive.namelist() if _is_csv(name)]
+def _obstacle(place: Path, error: OSError) -> str:
+    in_the_way = [path for path in (place, *place.parents) if path.exists() and not path.is_dir()]
+    if error.errno in _NO_ROOM:
+        return "there is no room left on the disk. Make some, or write to another disk"
+    if error.errno in _NOT_ALLOWED:
+        return f"{error.strerror}. Write to another folder, or change who may write to this one"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR) and in_the_way:
+        return f"{in_the_way[0]} is a file, where a folder is needed. Write to another folder"
+    if error.errno == errno.EISDIR:
+        return f"{error.filename} is a folder, where a file is needed. Write to another folder"
+    return f"{error.strerror or error}. Write to another folder"
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
+
+
+def _zip_member(data: bytes, path: Path) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
+        tables = [name for name in names if name.lower().endswith(".csv")]
         # Kaggle's own archive holds a second csv file beside the corpus.
-        chosen = GMB.file_name if GMB.file_name in names else names[0] if len(names) == 1 else None
+        chosen = GMB.file_name if GMB.file_name in tables else tables[0] if len(tables) == 1 else None
         if chosen is None:
-            found = ", ".join(names) or "none"
+            found = ", ".join(tables or names[:5]) or "nothing"
             raise CorpusError(
                 f"{path} must hold exactly one csv file, but holds: {found}. "
-                "Unpack it and pass the file that is meant."
+                "Unpack it and pass the file or folder that is meant."
             )
         return archive.read(chosen)
-
-
-def _is_csv(name: str) -> bool:
-    # An archive made on a Mac has a shadow of every file in a folder of this name.
-    return name.lower().endswith(".csv") and not name.startswith("__MACOSX/")

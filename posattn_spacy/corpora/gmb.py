@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from .files import decode, md5, read_bytes
+from .decoding import decode, marked_encoding, split_lines
+from .files import md5, read_bytes
+from .foreign import OFFSETS
 from .known import GMB
+from .recognise import check_is_known, check_is_text, looks_columned
 from .repairs import EMPTY_WORDS, MISSING_IDS, REPEATED_IDS, SHORT_ROWS, Repairs
-from .schemes import Scheme, normalise
+from .schemes import Scheme, detect_scheme, normalise
 from .sentences import Corpus, CorpusError, Counts, RawRows, Sentence, count_sentences
 
 # What a spreadsheet keeps of a longer table: 2 ** 20 rows less the header.
@@ -20,6 +23,7 @@ _NUMBERING = (
     f'Write a number of its own, such as "Sentence: 1", into the column "{_ID}" where a sentence '
     "begins, and the same or none into its other rows"
 )
+_TEXTS = frozenset(["text", "texts", "sentence", "sentences", "content"])
 _QUOTING = 'A quotation mark is written as """" in a csv file'
 
 
@@ -34,12 +38,15 @@ def read_csv(path: Path, *, encoding: Optional[str] = None, repair: bool = False
     """Read a csv file with the columns "Sentence #", Word, Tag and, optionally, POS, in any order.
 
     path (Path): The file, or a zip archive with one csv file in it.
-    encoding (Optional[str]): Its encoding; by default UTF-8 if it is, else cp1252 as on Kaggle.
+    encoding (Optional[str]): Its encoding; by default what its byte-order mark says, or UTF-8 if it is, or
+        else cp1252 as on Kaggle.
     repair (bool): Repair what can be repaired instead of raising.
     RETURNS (Corpus): The sentences, tags in IOB2, with an account of what was repaired.
-    RAISES (CorpusError): If the file breaks the format, or is the known one with other counts.
+    RAISES (CorpusError): If the file breaks the format, is in another one, or is the known one with other
+        counts.
     """
     data = read_bytes(path)
+    check_is_text(path, data)
     is_known = md5(data) == GMB.md5
     notes: List[str] = []
     if encoding is None:
@@ -47,10 +54,16 @@ def read_csv(path: Path, *, encoding: Optional[str] = None, repair: bool = False
         if not is_known and encoding == GMB.encoding:
             notes.append(f"The file is not UTF-8, so it was read as {encoding}.")
     repairs = Repairs(path, repair)
-    n_rows, groups = _group_rows(decode(data, encoding, repairs), repairs)
+    text = decode(data, encoding, repairs)
+    _check_is_table(path, data, text)
+    n_rows, groups = _group_rows(text, repairs)
+    # A first tag I-geo may be a fault: in a table nothing is read as IOB1.
+    scheme = detect_scheme(rows.tags for rows in groups)
+    if scheme is Scheme.BILUO:
+        notes.append("The tags were read as BILUO.")
+    tags = normalise(groups, Scheme.BILUO if scheme is Scheme.BILUO else Scheme.IOB2, repairs)
     sentences = [
-        Sentence(rows.id, rows.words, normalise(rows, Scheme.IOB2, repairs), rows.pos or None)
-        for rows in groups
+        Sentence(rows.id, rows.words, iob2, rows.pos or None) for rows, iob2 in zip(groups, tags, strict=True)
     ]
     if is_known:
         check_counts(count_sentences(sentences), GMB.counts, path)
@@ -80,12 +93,25 @@ def check_counts(found: Counts, expected: Counts, path: Path) -> None:
 
 
 def _guess_encoding(data: bytes) -> str:
+    marked = marked_encoding(data)
+    if marked is not None:
+        return marked
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
         # A file with both valid and invalid UTF-8 is damaged: cp1252 would hide that.
         return "utf-8" if _UTF8_SEQUENCE.search(data) else GMB.encoding
     return "utf-8"
+
+
+def _check_is_table(path: Path, data: bytes, text: str) -> None:
+    """See to it that a file without any of the columns is not taken for a table with other columns."""
+    header = split_lines(text[:1000])[0].lower()
+    if any(name.lower() in header for name in (_ID, _WORD, _TAG)):
+        return
+    if looks_columned(data):
+        raise CorpusError(f"{path} has words and tags, but no commas between. Let its name end in .conll.")
+    check_is_known(path, data)
 
 
 def _group_rows(text: str, repairs: Repairs) -> Tuple[int, List[RawRows]]:
@@ -133,21 +159,36 @@ def _add_misshapen(line: int, row: List[str], header: List[str], repairs: Repair
 
 def _find_columns(header: List[str], line: int, repairs: Repairs) -> _Columns:
     """Find the columns by name, in any order."""
-    positions = {name.strip().lower(): i for i, name in enumerate(header)}
-    missing = [name for name in (_ID, _WORD, _TAG) if name.lower() not in positions]
+    names = [name.strip().lower() for name in header]
+    missing = [name for name in (_ID, _WORD, _TAG) if name.lower() not in names]
     if missing:
+        problem = f"missing columns: {', '.join(missing)} (found: {', '.join(header) or 'none'})"
+        if _WORD in missing and _TEXTS & set(names):
+            remedy = f"Each row must be one word with its tag, not a text. {OFFSETS}"
+            raise repairs.error(line, problem, remedy)
         raise repairs.error(
             line,
-            f"missing columns: {', '.join(missing)} (found: {', '.join(header) or 'none'})",
+            problem,
             f"The first row must name {_ID}, {_WORD}, {_TAG} and, if there is one, {_POS}, "
-            "with commas between them",
+            f"with commas between them{_separator_hint(header)}",
         )
+    twice = [name for name in (_ID, _WORD, _TAG, _POS) if names.count(name.lower()) > 1]
+    if twice:
+        problem = f"several columns are called {twice[0]}"
+        raise repairs.error(line, problem, "Give all but one of them another name")
+    positions = {name: i for i, name in enumerate(names)}
     return _Columns(
         id=positions[_ID.lower()],
         word=positions[_WORD.lower()],
         tag=positions[_TAG.lower()],
         pos=positions.get(_POS.lower()),
     )
+
+
+def _separator_hint(header: List[str]) -> str:
+    names = {";": "semicolons", "\t": "tabs", "|": "bars"}
+    found = next((names[mark] for mark in names if len(header) == 1 and mark in header[0]), None)
+    return f", not {found}: save it anew, comma delimited" if found else ""
 
 
 def _numbered_rows(text: str, repairs: Repairs) -> Iterator[Tuple[int, List[str]]]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 from urllib.request import urlopen
 
-from .files import content_md5, md5, replacing
+from ..writing import replacing
+from .files import content_md5, md5, naming_obstacles, read_bytes
 from .known import GMB, KnownCorpus
+from .recognise import check_is_known
 from .sentences import CorpusError
 
 DATA_VARIABLE = "POSATTN_DATA"
@@ -91,14 +93,14 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     RETURNS (Source): The corpus.
     RAISES (CorpusError): If it is not there, or not what its name promises.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a folder can't be entered
         raise CorpusError(f"There is no corpus {path}. Check the path.")
     found = content_md5(path)
     if path.name in known.file_names and found != known.md5:
         raise CorpusError(
-            f"{path}: wrong checksum, expected {known.md5} for {known.file_name}, got {found}. "
-            "Delete the file and get it anew, or give it another name and pass that with "
-            "--corpus if it is a corpus of your own."
+            f"{path}: wrong checksum, expected {known.md5} for {known.file_name}, got {found}. If it shall "
+            f"be the published corpus, put it here anew from {known.url}; if it is a corpus of your own, "
+            "give it another name."
         )
     if found == known.md5:
         kind = "gmb"
@@ -107,6 +109,16 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     else:
         kind = "own"
     return Source(kind, _relative(path), found)
+
+
+def find_source(path: Path) -> Source:
+    """Find the corpus that a user names.
+
+    path (Path): The corpus, or the JSON file that `write_source` wrote about it.
+    RETURNS (Source): The corpus.
+    RAISES (CorpusError): If it is not there, or is something else.
+    """
+    return read_source(path) if path.suffix.lower() == ".json" else identify(path)
 
 
 def download(archive: Path, *, known: KnownCorpus = GMB) -> None:
@@ -131,12 +143,13 @@ def write_source(source: Source, path: Path) -> bool:
     source (Source): The corpus.
     path (Path): The JSON file.
     RETURNS (bool): Whether it was written.
+    RAISES (CorpusError): If it can't be written.
     """
     values = {"kind": source.kind, "path": source.path.as_posix(), "md5": source.md5}
     text = json.dumps(values, indent=2) + "\n"
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and read_bytes(path) == text.encode():
         return False
-    with replacing(path) as temporary:
+    with naming_obstacles(path), replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return True
 
@@ -146,19 +159,20 @@ def read_source(path: Path) -> Source:
 
     path (Path): The JSON file that write_source wrote.
     RETURNS (Source): The corpus.
-    RAISES (CorpusError): If the file is broken, or the corpus has changed since it was written.
+    RAISES (CorpusError): If the file is broken or is something else, or the corpus has changed since it was
+        written.
     """
+    data = read_bytes(path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(data)
         source = Source(values["kind"], Path(values["path"]), values["md5"])
-    except OSError as error:
-        raise CorpusError(f"{path} cannot be read: {error.strerror}. Locate first.") from error
     except (ValueError, KeyError, TypeError) as error:
+        check_is_known(path, data)
         raise CorpusError(
-            f"{path} does not name a corpus with kind, path and md5 ({error!r}). "
-            "Delete it and locate the corpus again."
+            f"{path} does not name a corpus with kind, path and md5 ({error!r}). scripts/locate.py writes "
+            "such a file; a corpus itself is passed as it is."
         ) from error
-    if not source.path.exists():
+    if not os.path.exists(source.path):
         raise CorpusError(f"{path} names {source.path}, which is not there. Locate again.")
     found = content_md5(source.path)
     if found != source.md5:

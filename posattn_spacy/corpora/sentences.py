@@ -3,11 +3,26 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Counter as CounterType
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, List, NamedTuple, Optional
 
 
 class CorpusError(ValueError):
     """A corpus cannot be used; the message says what is wrong, where, and what to do."""
+
+
+class Repair(NamedTuple):
+    """What was repaired and how.
+
+    many (str): What it is called if there are several.
+    one (str): The same for a single one.
+    """
+
+    many: str
+    one: str
+
+    def said(self, n: int) -> str:
+        """RETURNS (str): The repair with its number."""
+        return f"{n:,} {self.one if n == 1 else self.many}"
 
 
 @dataclass(frozen=True)
@@ -43,13 +58,13 @@ class Corpus:
 
     sentences (List[Sentence]): All sentences in file order, a cut-off last one included.
     cut_off (Optional[int]): Index of the sentence that the file's end cuts off, if there is one.
-    repairs (Counter[str]): What was repaired, and how often.
+    repairs (Counter[Repair]): What was repaired, and how often.
     notes (List[str]): What the user should know about the reading, one sentence each.
     """
 
     sentences: List[Sentence]
     cut_off: Optional[int] = None
-    repairs: CounterType[str] = field(default_factory=Counter)
+    repairs: CounterType[Repair] = field(default_factory=Counter)
     notes: List[str] = field(default_factory=list)
 
 

@@ -25,6 +25,15 @@ _NO_GENITIVE = frozenset(
     ["as", "does", "has", "his", "is", "its", "plus", "says", "this", "thus", "us", "was", "yes"]
 )
 
+# Han and Kana, with what is written beside them, take no spaces at all ...
+_UNSPACED = re.compile(
+    "[\u2e80-\u312f\u31a0-\u4dbf\u4e00-\u9fff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff9f\uffe0-\uffef"
+    "\U0001b000-\U0001b16f\U00020000-\U0003ffff]"
+)
+# ... except in Korean. Thai, Lao, Tibetan, Burmese and Khmer take them between phrases, and beside others.
+_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff]")
+_PHRASED = re.compile("[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u1a20-\u1aaf\ua9e0-\ua9ff\uaa60-\uaa7f]")
+
 
 def space_after(words: Sequence[str]) -> List[bool]:
     """Say after which words a space follows, so that the joined text reads naturally.
@@ -33,16 +42,47 @@ def space_after(words: Sequence[str]) -> List[bool]:
     RETURNS (List[bool]): One value per word; False for the last.
     """
     close_before, close_after = _quotes(words)
+    touching = _touching(words)
     for i, word in enumerate(words):
         before = words[i - 1] if i else ""
         after = words[i + 1] if i + 1 < len(words) else ""
         close_before[i] |= _leans_left(word, before)
-        close_after[i] |= _leans_right(word, after)
+        close_after[i] |= _leans_right(word, after) or touching[i]
         if _is_tight(before, word, after):
             close_before[i] = close_after[i] = True
     # Nothing follows the last word, and nothing is as close as can be.
     close_before.append(True)
     return [not (close_after[i] or close_before[i + 1]) for i in range(len(words))]
+
+
+def is_spaced(word: str) -> bool:
+    """RETURNS (bool): Whether the script that a word ends in takes spaces, between sentences at least."""
+    return not _UNSPACED.match(word[-1:])
+
+
+def unspaced_share(text: str) -> float:
+    """RETURNS (float): The share of characters whose scripts have no spaces between words."""
+    n_unspaced = len(_UNSPACED.findall(text)) + len(_PHRASED.findall(text))
+    return n_unspaced / max(1, len(text))
+
+
+def _touching(words: Sequence[str]) -> List[bool]:
+    """Say after which words no space follows, as their script takes none there."""
+    text = "".join(words)
+    if text.isascii():
+        return [False] * len(words)
+    has_unspaced = _UNSPACED.search(text) is not None and not _HANGUL.search(text)
+    # Where each character is a row of its own, those of Latin words and numbers are, too.
+    by_character = has_unspaced and all(len(word) == 1 for word in words if _UNSPACED.search(word))
+    touching = []
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        edges = word[-1:], after[:1]
+        touching.append(
+            (has_unspaced and any(map(_UNSPACED.match, edges)))
+            or all(map(_PHRASED.match, edges))
+            or (by_character and len(word) == len(after) == 1)
+        )
+    return touching
 
 
 def _leans_left(word: str, before: str) -> bool:

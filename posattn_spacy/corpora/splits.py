@@ -1,8 +1,10 @@
 """Splits: which sentences are for training, for choosing (dev) and for the final test."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy
+
+from .sentences import CorpusError
 
 PARTS = ("train", "dev", "test")
 FILE_ORDER = "file-order"
@@ -28,6 +30,31 @@ def file_order(n: int) -> Split:
         "dev": list(range(n_train, n_train + n_dev)),
         "test": list(range(n_train + n_dev, n)),
     }
+
+
+def cut_off_end(n: int, shares: Mapping[str, float]) -> Split:
+    """Cut parts off the end of the training part, in the order of `PARTS`.
+
+    n (int): The number of its sentences.
+    shares (Mapping[str, float]): Which share of them each part gets that is missing.
+    RETURNS (Split): The indices of each part, train among them.
+    RAISES (CorpusError): If a share is no share, or nothing is left for train.
+    """
+    for part, share in shares.items():
+        if not 0 < share < 1:
+            raise CorpusError(f"--{part}-share is {share:g}: give a number between 0 and 1, such as 0.1.")
+    sizes = {part: max(1, round(n * shares[part])) for part in PARTS if part in shares}
+    start = n - sum(sizes.values())
+    if start < 1:
+        raise CorpusError(
+            f"{' and '.join(f'--{part}-share' for part in sizes)} leave nothing of train, which has {n:,} "
+            "sentences. Give smaller ones."
+        )
+    split = {"train": list(range(start))}
+    for part, size in sizes.items():
+        split[part] = list(range(start, start + size))
+        start += size
+    return split
 
 
 def random42(ids: Sequence[str]) -> Split:

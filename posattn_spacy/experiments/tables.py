@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from ..corpora.files import replacing
+from ..writing import replacing
 
 Rows = List[Tuple[str, ...]]
 SETS = {"test": "test", "test_without_duplicates": "test, less sentences also in train"}

@@ -75,7 +75,8 @@ def test_convert_joins_sentences_within_a_part(write_csv: WriteCsv, vocab: Vocab
     docs = parts_of(tmp_path / "joined" / "file-order", vocab)
     assert [len(docs[part]) for part in PARTS] == [4, 1, 1]
     assert docs["dev"][0].text == "Ann14 Lee left Oslo. Ann15 Lee left Oslo. Ann16 Lee left Oslo."
-    assert not docs["dev"][0].has_annotation("SENT_START")
+    assert [len(sentence) for sentence in docs["dev"][0].sents] == [5, 5, 5]
+    assert not parts_of(tmp_path / "single" / "file-order", vocab)["dev"][0].has_annotation("SENT_START")
     for split, parts in single.splits.items():
         for part, of in parts.items():
             assert joined.splits[split][part].counts == of.counts
@@ -103,6 +104,11 @@ def test_convert_leaves_the_cut_off_sentence_out(
         ["train.conll", "dev.conll", "test.conll"],
         ["train.txt", "valid.txt", "test.txt"],
         ["train.iob", "testa.bio", "testb.tsv"],
+        ["eng.train", "eng.testa", "eng.testb"],
+        ["my_train.conll", "my_devel.conll", "my-test.conll"],
+        ["wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"],
+        ["train", "development", "test"],
+        ["Training.txt", "Validation.txt", "Testing.txt"],
     ],
 )
 def test_convert_takes_a_given_split(vocab: Vocab, tmp_path: Path, names: List[str]) -> None:
@@ -174,12 +180,36 @@ def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_p
 
 
 @pytest.mark.parametrize(
+    "name", ["corpus.json", "file-order/dev.spacy", "random42/train.spacy", "given/train.spacy"]
+)
+def test_convert_leaves_files_alone_that_it_did_not_write(
+    write_csv: WriteCsv, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text('[{"text": "annotated by hand"}]')
+    source = identify(write_csv(kaggle_rows(10)))
+    if name.startswith("given"):  # no split of this corpus: not removed either
+        assert not convert(source, tmp_path / "out", Format()).removed
+        assert not convert(source, tmp_path / "out", Format()).removed
+    else:
+        with pytest.raises(
+            CorpusError, match=rf"{name} is there already.* Write to another folder, or move it"
+        ):
+            convert(source, tmp_path / "out", Format())
+    assert path.read_text() == '[{"text": "annotated by hand"}]'
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"train": "", "test": ""}, r"exactly one file for dev, but holds: none\. Name it dev"),
+        (
+            {"train": "", "test": ""},
+            r"has train\.conll, test\.conll, but nothing for dev\. Let .*--dev-share 0\.1",
+        ),
         (
             {"train": "", "dev": "", "valid": "", "test": ""},
-            r"one file for dev, but holds: dev\.conll, valid\.conll",
+            r"several files for dev: dev\.conll, valid\.conll",
         ),
         ({"train": "a B-x\n", "dev": "\n", "test": "a O\n"}, "empty corpus, the dev part"),
         ({"train": "a O\n", "dev": "a O\n", "test": "a O\n"}, "train part .* has no entity"),
@@ -202,7 +232,7 @@ def test_convert_error_on_an_unfit_folder(tmp_path: Path, files: Dict[str, str],
         ("own.csv", "Sentence #,Word,Tag\n", Format(), r"own\.csv: empty corpus, the train part"),
         ("own.txt", "", Format(), "empty corpus"),
         ("own.txt", "a B-x\n\nb O\n\nc O\n", Format(), "empty corpus, the dev part"),
-        ("own.xml", "a B-x\n", Format(), r'ending in "\.xml" is no known corpus format'),
+        ("own.xyz", "a\n", Format(), r'ending in "\.xyz" is no known corpus format'),
         ("own.csv", "", Format(tag_column=3), r"--tag-column are for columned text"),
         ("own.spacy", "hello", Format(), r"own\.spacy is no \.spacy file"),
     ],
@@ -251,7 +281,7 @@ def test_convert_script_reports_every_repair(tmp_path: Path) -> None:
     repaired = run_script("convert.py", *args, "--repair", cwd=tmp_path)
     assert repaired.code == 0, repaired.output
     assert "Repaired: 2 tags that continue no entity" in repaired.output
-    assert "Repaired: 1 rows with missing columns, dropped" in repaired.output
+    assert "Repaired: 1 row with missing columns, dropped" in repaired.output
     assert SAMPLE_MARK not in repaired.output
     repairs = json.loads((tmp_path / "out" / "corpus.json").read_text())["repairs"]
     assert sorted(repairs.values()) == [1, 2]

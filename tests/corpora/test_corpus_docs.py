@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 import pytest
 import spacy
@@ -30,6 +30,10 @@ QUIET = Sentence("2", ["Nobody", "knows", "."], ["O", "O", "O"])
 TAGS = st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b-c", "I-b-c"]), min_size=1, max_size=8)
 
 
+def ents(doc: Doc) -> List[tuple]:
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
 def annotation(docs: List[Doc]) -> List[tuple]:
     return [(t.text, t.whitespace_, t.ent_iob_, t.ent_type_, t.tag_) for doc in docs for t in doc]
 
@@ -57,7 +61,7 @@ def test_make_doc_has_the_entities_of_the_tags(vocab: Vocab, raw: List[str]) -> 
 
 def test_join_docs_joins_with_a_space(vocab: Vocab) -> None:
     docs = [make_doc(sentence, vocab) for sentence in (LONDON, QUIET, LONDON)]
-    joined = join_docs(docs, 2)
+    joined = join_docs(docs, 2, kept_attrs(ENTITY_ATTRS, 2))
     assert [doc.text for doc in joined] == ["Ann's in New York. Nobody knows.", "Ann's in New York."]
     assert count_docs(joined, 3) == count_docs(docs, 3)
     assert joined[0].ents[1].label_ == "geo-x"
@@ -66,7 +70,7 @@ def test_join_docs_joins_with_a_space(vocab: Vocab) -> None:
 
 def test_join_docs_keeps_single_documents(vocab: Vocab) -> None:
     docs = [make_doc(LONDON, vocab), make_doc(QUIET, vocab)]
-    assert join_docs(docs, 1) == docs
+    assert join_docs(docs, 1, ENTITY_ATTRS) == docs
 
 
 def test_written_docs_come_back(vocab: Vocab, tmp_path: Path) -> None:
@@ -80,19 +84,40 @@ def test_written_docs_come_back(vocab: Vocab, tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["docs.spacy"]
 
 
-@pytest.mark.parametrize("has_sentence_starts", [True, False])
-def test_joined_docs_are_not_split_again(vocab: Vocab, tmp_path: Path, has_sentence_starts: bool) -> None:
+@pytest.mark.parametrize("attrs", [ENTITY_ATTRS, [*ENTITY_ATTRS, "HEAD", "DEP", "SENT_START"]])
+def test_joined_docs_keep_their_sentences(vocab: Vocab, tmp_path: Path, attrs: Sequence[str]) -> None:
     docs = [make_doc(sentence, vocab) for sentence in (LONDON, QUIET, LONDON, QUIET)]
-    attrs = [*ENTITY_ATTRS, "HEAD", "DEP", "SENT_START"] if has_sentence_starts else ENTITY_ATTRS
     path = tmp_path / "joined.spacy"
-    write_docs(join_docs(docs, 4), path, kept_attrs(attrs, 4))
-    reader = SpacyCorpus(path, gold_preproc=True)
-    assert [len(example.reference) for example in reader(spacy.blank("en"))] == [18]
+    write_docs(join_docs(docs, 3, kept_attrs(attrs, 3)), path, kept_attrs(attrs, 3))
+    (joined, last) = read_docs(path, vocab).docs
+    assert [sentence.text for sentence in joined.sents] == [
+        "Ann's in New York.",
+        "Nobody knows.",
+        "Ann's in New York.",
+    ]
+    assert [sentence.text for sentence in last.sents] == ["Nobody knows."]
+    nlp = spacy.blank("en")
+    # The shipped configs learn from them sentence by sentence, as from documents of one each ...
+    by_sentence = SpacyCorpus(path, gold_preproc=True)(nlp)
+    assert [(eg.predicted.text.strip(), ents(eg.reference)) for eg in by_sentence] == [
+        (doc.text, ents(doc)) for doc in docs
+    ]
+    # ... and gold_preproc = false leaves them whole.
+    whole = SpacyCorpus(path, gold_preproc=False)(nlp)
+    assert [example.reference.text for example in whole] == [joined.text, last.text]
+
+
+def test_joined_docs_keep_the_sentences_they_have(vocab: Vocab) -> None:
+    parsed = Doc(vocab, words=["a", "b", "c"], heads=[1, 1, 2], deps=["x", "ROOT", "ROOT"])
+    marked = Doc(vocab, words=["d", "e"], sent_starts=[True, True])
+    attrs = kept_attrs([*ENTITY_ATTRS, "HEAD", "DEP"], 3)
+    joined = join_docs([parsed, marked, make_doc(QUIET, vocab)], 3, attrs)
+    assert [sentence.text for sentence in joined[0].sents] == ["a b", "c", "d", "e", "Nobody knows."]
 
 
 def test_kept_attrs_leaves_documents_as_they_are() -> None:
-    assert kept_attrs(["ENT_IOB", "SENT_START"], 1) == ["ENT_IOB", "SENT_START"]
-    assert kept_attrs(["ENT_IOB", "SENT_START"], 2) == ["ENT_IOB"]
+    assert kept_attrs(["ENT_IOB", "HEAD"], 1) == ["ENT_IOB", "HEAD"]
+    assert kept_attrs(["ENT_IOB", "HEAD", "SENT_START"], 2) == ["ENT_IOB", "SENT_START"]
 
 
 def test_read_docs_error_on_another_file(vocab: Vocab, tmp_path: Path) -> None:

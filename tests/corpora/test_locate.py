@@ -15,6 +15,7 @@ from posattn_spacy.corpora.locate import (
     DATA_VARIABLE,
     SAMPLE_MARK,
     Source,
+    find_source,
     identify,
     locate_corpus,
     read_source,
@@ -147,9 +148,10 @@ def test_locate_error_on_a_wrong_checksum(
     (folder / name).write_bytes(b"cut short")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
     corpus = folder / name if place == "own" else None
-    message = rf"{name}: wrong checksum, expected {known.md5} for .*, got {md5(b'cut short')}\. Del"
+    message = rf"{name}: wrong checksum, expected {known.md5} for .*, got {md5(b'cut short')}\. If it shall"
     with pytest.raises(CorpusError, match=message):
         locate(project, known, corpus)
+    assert (folder / name).read_bytes() == b"cut short"
 
 
 def test_locate_error_on_a_missing_own_corpus(project: Path, known: KnownCorpus) -> None:
@@ -194,8 +196,31 @@ def test_read_source_error_on_a_corpus_that_has_changed(project: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[]", '{"kind": "own"}'])
 def test_read_source_error_on_a_broken_file(project: Path, text: str) -> None:
     (project / "source.json").write_text(text)
-    with pytest.raises(CorpusError, match=r"does not name a corpus with kind, path and md5"):
+    with pytest.raises(CorpusError, match=r"does not name a corpus with kind, path and md5.*scripts/locate"):
         read_source(project / "source.json")
+
+
+def test_read_source_names_annotation_that_is_taken_for_it(project: Path) -> None:
+    export = [{"id": 1, "data": {"text": "Ann left."}, "annotations": [{"result": []}]}]
+    (project / "export.json").write_text(json.dumps(export))
+    with pytest.raises(CorpusError, match=r"export\.json is JSON from Label Studio") as caught:
+        find_source(project / "export.json")
+    assert "elete" not in str(caught.value)
+    assert json.loads((project / "export.json").read_text()) == export
+
+
+def test_find_source_takes_a_corpus_and_what_is_written_about_it(project: Path) -> None:
+    source = find_source(Path("assets/sample/sample.csv"))
+    write_source(source, project / "source.JSON")
+    assert find_source(project / "source.JSON") == source
+
+
+def test_write_source_error_where_a_file_is_in_the_way(project: Path) -> None:
+    (project / "corpus").write_text("notes")
+    source = Source("own", Path("mine.csv"), "0" * 32)
+    with pytest.raises(CorpusError, match=r"corpus is a file, where a folder is needed\. Write to another"):
+        write_source(source, project / "corpus" / "source.json")
+    assert (project / "corpus").read_text() == "notes"
 
 
 def test_locate_script_writes_the_source(project: Path) -> None:
@@ -218,6 +243,15 @@ def test_locate_script_marks_the_sample(project: Path) -> None:
     assert result.code == 0
     assert f"{SAMPLE_MARK}This is not the real corpus" in result.output
     assert f"{SAMPLE_MARK}Corpus (sample): {sample}" in result.output
+
+
+def test_locate_script_says_what_is_in_the_way(project: Path) -> None:
+    (project / "mine.csv").write_bytes(CSV)
+    (project / "corpus").write_text("notes")
+    result = run_script("locate.py", "corpus/source.json", "--corpus", "mine.csv", cwd=project)
+    assert result.code == 1
+    assert "corpus is a file, where a folder is needed" in result.output
+    assert "Traceback" not in result.output
 
 
 def test_locate_script_refuses_a_wrong_checksum(project: Path, tmp_path: Path) -> None:

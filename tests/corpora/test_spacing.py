@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from posattn_spacy.corpora.spacing import space_after
+from posattn_spacy.corpora.spacing import is_spaced, space_after, unspaced_share
 
 PUNCTUATION = ["'", '"', ".", ",", "(", ")", "[", "]", "$", "%", "-", "--", "/", "&", "#", "?", ":"]
 WORDS = st.one_of(
@@ -60,7 +60,44 @@ def test_space_after_keeps_every_word(words: List[str]) -> None:
     assert not render(words).endswith(" ")
 
 
-@given(st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=6), max_size=12))
+def is_spaced_script(letter: str) -> bool:
+    return not unspaced_share(letter)
+
+
+SPACED = st.characters(categories=["L"]).filter(is_spaced_script)
+
+
+@given(st.lists(st.text(SPACED, min_size=1, max_size=6), max_size=12))
 @settings(deadline=None)
 def test_space_after_parts_plain_words(words: List[str]) -> None:
     assert render(words) == " ".join(words)
+
+
+CHINESE = [
+    # By words, then by characters: a Latin word and a number, too.
+    ("苹果 公司 于 2007 年 发布 了 iPhone 。", "苹果公司于2007年发布了iPhone。"),
+    ("他 在 New York 读书 ， 很 好 。", "他在New York读书，很好。"),
+    ("用 i P h o n e 1 5 拍 , 3 . 5 米 。", "用iPhone15拍,3.5米。"),
+]
+JAPANESE = [("山田 さん は Open AI の 「 GPT 」 を 使う 。", "山田さんはOpen AIの「GPT」を使う。")]
+# Thai has spaces beside other scripts, and between phrases.
+THAI = [
+    ("กรุงเทพ เป็น เมือง หลวง", "กรุงเทพเป็นเมืองหลวง"),
+    ("บริษัท Apple เปิด ตัว ใน ปี 2007", "บริษัท Apple เปิดตัวในปี 2007"),
+]
+OTHERS = [("ວຽງຈັນ ເປັນ ເມືອງ", "ວຽງຈັນເປັນເມືອງ"), ("ရန်ကုန် မြို့", "ရန်ကုန်မြို့"), ("ភ្នំពេញ ជា", "ភ្នំពេញជា")]
+# Korean parts words by spaces, Chinese characters or not.
+KOREAN = [("韓 정부 는 北 과", "韓 정부 는 北 과")]
+
+
+@pytest.mark.parametrize(("words", "text"), [*CHINESE, *JAPANESE, *THAI, *OTHERS, *KOREAN])
+def test_space_after_knows_scripts_without_spaces(words: str, text: str) -> None:
+    assert render(words.split()) == text
+
+
+def test_is_spaced_knows_what_follows_a_sentence() -> None:
+    assert is_spaced("ends.")
+    assert is_spaced("ไทย")
+    assert not is_spaced("。")
+    assert unspaced_share("北京 ok") == pytest.approx(2 / 5)
+    assert unspaced_share("") == 0

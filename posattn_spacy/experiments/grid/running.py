@@ -12,9 +12,9 @@ from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tu
 import torch
 from thinc.api import Config
 
-from ...corpora.files import replacing
 from ...frozen.caching import FeatureStoreCallback
 from ...schedule import measure_pass, scaled_schedule
+from ...writing import replacing
 from ..cost.machine import processor
 from ..cost.processes import run
 from .cells import Cell, identity, read_config
