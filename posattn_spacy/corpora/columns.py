@@ -14,7 +14,7 @@ from .sentences import CorpusError
 _BLANKS = re.compile(r"[ \t]+")
 # What is no part of a word where a line begins or ends: page breaks, and marks of files put together.
 _PAGE = "\ufeff\f\v"
-_COMMENT = re.compile(r"#+[ \t{]|#(begin|end) document")
+_COMMENT = re.compile(r"#+[ \t{]|##+[^#\s]+$|#(begin|end) document")
 _HEADER_WORDS = frozenset(["word", "words", "token", "tokens", "form", "text"])
 _HEADER_TAGS = frozenset(
     ["tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "ner-tag", "ne", "entity"]
@@ -130,45 +130,73 @@ def check_header(header: Row, columns: Columns, repairs: Repairs) -> None:
             )
 
 
-def check_columns(rows: Sequence[Row], columns: Columns, repairs: Repairs) -> None:
-    """Look whether words and tags stand where they are looked for.
+class Survey(NamedTuple):
+    """What the columns of a file hold.
 
-    rows (Sequence[Row]): The rows, without comments.
-    columns (Columns): Where words and tags are looked for.
-    repairs (Repairs): The account of the file, for the error.
-    RAISES (CorpusError): If the tags stand in another column, or there are no words where they should be.
+    rows (List[Row]): Rows with as many columns as most have, a sample.
+    words (List[int]): The columns that may hold words.
+    tags (List[int]): The columns that hold tags.
     """
+
+    rows: List[Row]
+    words: List[int]
+    tags: List[int]
+
+
+def survey_columns(rows: Sequence[Row]) -> Survey:
+    """RETURNS (Survey): What the columns of some rows hold, comments and header left out."""
     widths = Counter(len(row.cells) for row in rows[:_SAMPLE] if len(row.cells) > 1)
     width = widths.most_common(1)[0][0] if widths else 0
     full = [row for row in rows[:_SAMPLE] if len(row.cells) == width]
-    tagged = [column for column in range(width) if _tag_share(full, column) > 0.9]
-    if tagged and full[0].cell(columns.tag) is not None and _tag_share(full, columns.tag) < 0.5:
-        raise _wrong_column(full, columns, tagged, repairs)
-    doubt = _doubt_words(full, columns.word)
-    if doubt and width > 2:
-        raise repairs.error(full[0].line, f"column {columns.word} {doubt}", f"Pass {_options(full, tagged)}")
+    tags = [column for column in range(width) if _tag_share(full, column) > 0.9]
+    words = [column for column in range(width) if column not in tags and not _doubt_words(full, column)]
+    return Survey(full, words, tags)
+
+
+def judge_columns(survey: Survey, columns: Columns, repairs: Repairs) -> Optional[CorpusError]:
+    """Look whether words and tags stand where they are looked for.
+
+    survey (Survey): What the columns hold.
+    columns (Columns): Where words and tags are looked for.
+    repairs (Repairs): The account of the file, for the error.
+    RETURNS (Optional[CorpusError]): The error, if the tags stand in another column, or there are no words
+        where they should be; else None.
+    """
+    rows, words, tags = survey
+    if not rows or not words:
+        return None
+    first = rows[0]
+    if tags and first.cell(columns.tag) is not None and _tag_share(rows, columns.tag) < 0.5:
+        row = next(row for row in rows if not looks_like_tag(row.cell(columns.tag) or ""))
+        problem = (
+            f'{_called(columns.tag)} has no tags (but "{row.cell(columns.tag)}"), column {_listed(tags)} has'
+        )
+        return repairs.error(row.line, problem, f"Pass {_options(words[0], tags)}")
+    doubt = _doubt_words(rows, columns.word)
+    if doubt:
+        problem = f"column {columns.word} {doubt}"
+        return repairs.error(first.line, problem, f"Pass {_options(words[0], tags)}")
+    return None
+
+
+def note_choice(survey: Survey, columns: Columns) -> List[str]:
+    """RETURNS (List[str]): That one of several columns with tags was taken, if the user did not choose it."""
+    if len(survey.tags) < 2 or columns.tag != -1:
+        return []
+    listed = " and ".join(map(str, survey.tags))
+    return [f"Columns {listed} have tags: those of the last column were read (see --tag-column)."]
 
 
 def _tag_share(rows: Sequence[Row], column: int) -> float:
     return sum(looks_like_tag(row.cell(column) or "") for row in rows) / max(1, len(rows))
 
 
-def _wrong_column(full: Sequence[Row], columns: Columns, tagged: List[int], repairs: Repairs) -> CorpusError:
-    row = next(row for row in full if not looks_like_tag(row.cell(columns.tag) or ""))
-    return repairs.error(
-        row.line,
-        f'{_called(columns.tag)} has no tags (but "{row.cell(columns.tag)}"), column {_listed(tagged)} has',
-        f"Pass {_options(full, tagged)}",
-    )
-
-
-def _options(full: Sequence[Row], tagged: List[int]) -> str:
+def _options(word: int, tags: List[int]) -> str:
     """Name the options with which words and tags are found."""
-    words = next((i for i in range(len(full[0].cells)) if i not in tagged and not _doubt_words(full, i)), 0)
-    options = f"--word-column {words} " if words else ""
-    if len(tagged) > 1:
-        return f"{options}and --tag-column with one of {_listed(tagged)}".removeprefix("and ")
-    return f"{options}--tag-column {tagged[0]}" if tagged else options.strip()
+    options = [f"--word-column {word}"] if word else []
+    if tags:
+        options.append(f"--tag-column {tags[0]}" if len(tags) == 1 else f"--tag-column with {_listed(tags)}")
+    return " and ".join(options)
 
 
 def _called(column: int) -> str:

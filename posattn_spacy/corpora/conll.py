@@ -7,12 +7,14 @@ from .columns import (
     Columns,
     Row,
     Sheet,
-    check_columns,
     check_header,
     common_prefix,
     is_header,
+    judge_columns,
+    note_choice,
     part_comments,
     read_rows,
+    survey_columns,
     usual_width,
 )
 from .decoding import decode
@@ -26,6 +28,7 @@ _COLUMNS = (
     "Give every row a word and a tag, or choose the right columns with --word-column and "
     "--tag-column (counted from 0, or from -1 backwards)"
 )
+_MARKER = ". If the row parts sentences, put a blank line in its place"
 _LONG = 200  # words, more than any sentence has
 _MANY = 10  # sentences, which are not all of one word
 
@@ -63,9 +66,14 @@ def read_conll(
         check_header(header, columns, repairs)
         notes.append(f"Read as a header: line {header.line} ({', '.join(header.cells)}).")
     rows = [row for sentence in sentences for row in sentence]
-    if not all(looks_like_tag(row.cell(columns.tag) or "") for row in rows):
+    survey = survey_columns(rows)
+    error = judge_columns(survey, columns, repairs)
+    are_tags = all(looks_like_tag(row.cell(columns.tag) or "") for row in rows)
+    if error is not None or not are_tags or len(survey.tags) > 1:
         check_is_known(path, data)
-    check_columns(rows, columns, repairs)
+    if error is not None:
+        raise error
+    notes.extend(note_choice(survey, columns))
     groups = _group(sentences, columns, repairs, notes)
     _check_sentences(groups, sheet, repairs, notes)
     _take_prefix_off(groups, notes)
@@ -97,7 +105,7 @@ def _group(
                 tag = "O"
             elif word is None or tag is None or n < 2:
                 problem = f"missing columns, found only {n}"
-                repairs.add(row.line, problem, _COLUMNS, SHORT_ROWS)
+                repairs.add(row.line, problem, _COLUMNS + _MARKER * (n == 1), SHORT_ROWS)
                 continue
             elif n != width and is_from_behind:
                 problem = f"the row has {n} columns, most rows have {width}"

@@ -104,8 +104,8 @@ def _recognise_magic(data: bytes) -> Optional[Foreign]:
             "a pickle of Python objects", f"Unpickling can run any code: where it was made, {STORE}"
         )
     if data.startswith(b"PK\x03\x04"):
-        if b"xl/" in data[:_BEGINNING]:
-            return Foreign("an Excel workbook", "Save the table as csv (UTF-8, comma delimited)")
+        if b"xl/" in data[:_BEGINNING] or b"opendocument.spreadsheet" in data[:_BEGINNING]:
+            return Foreign("a spreadsheet", "Save the table as csv (UTF-8, comma delimited)")
         if b"word/" in data[:_BEGINNING]:
             return Foreign("a Word document", "Save it as plain text, if there are words and tags in it")
         return Foreign("a zip archive", f"{UNPACK}, or let the name end in .zip if there is a csv file in it")
@@ -130,9 +130,8 @@ def _recognise_markup(start: str) -> Optional[Foreign]:
 
 def _recognise_rows(lines: Sequence[str]) -> Optional[Foreign]:
     """Name what has a word per line, but its tags in another form."""
-    tables = [
-        line.split("\t") if "\t" in line else line.split() for line in lines if not line.startswith("#")
-    ]
+    rows = [line for line in lines if not line.startswith("#")]
+    tables = [line.split("\t") if "\t" in line else line.split() for line in rows]
     long = [cells for cells in tables if len(cells) > 1]
     if _mostly(long, lambda cells: len(cells) == 10 and cells[0].partition("-")[0].isdigit()) and not _mostly(
         long, lambda cells: looks_like_tag(cells[-1])
@@ -147,14 +146,18 @@ def _recognise_rows(lines: Sequence[str]) -> Optional[Foreign]:
     ):
         way = "Write (GPE* as B-GPE, the * and *) behind it as I-GPE, (GPE) as B-GPE, and every other * as O"
         return Foreign("columned text with brackets for entities, as in OntoNotes", way)
-    if _mostly(long, lambda cells: len(cells) == 2 and _tags_of_line(cells)):
+    halves = [re.split(r"\t|\|\|\|", line) for line in rows]
+    if _mostly(halves, lambda parts: len(parts) == 2 and _are_words_and_tags(*parts)):
         return Foreign("text with a sentence and its tags on each line", ROWS)
+    if _mostly(list(zip(rows[::2], rows[1::2], strict=False)), lambda pair: _are_words_and_tags(*pair)):
+        return Foreign("text with the tags on a line of their own below each sentence", ROWS)
     return None
 
 
-def _tags_of_line(cells: Sequence[str]) -> bool:
-    words, tags = cells[0].split(), cells[1].split()
-    return len(words) == len(tags) > 1 and all(map(looks_like_tag, tags))
+def _are_words_and_tags(first: str, second: str) -> bool:
+    words, tags = first.split(), second.split()
+    are_tags = len(words) == len(tags) > 1 and all(map(looks_like_tag, tags))
+    return are_tags and not all(map(looks_like_tag, words))
 
 
 def _recognise_lines(lines: Sequence[str], path: Path) -> Optional[Foreign]:

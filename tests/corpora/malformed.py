@@ -282,7 +282,7 @@ TABLES = [
     tabled(
         "csv: an Excel workbook",
         archive({"xl/workbook.xml": b""}),
-        "an Excel workbook",
+        "a spreadsheet",
         "Save the table as csv",
     ),
     tabled("csv: empty", b"", "line 1: missing columns", "must name"),
@@ -340,6 +340,12 @@ COLUMNED = [
     conll("encoding: not of this text", PLAIN + b"x", "is not utf-16 text", "--encoding", encoding="utf-16"),
     conll("encoding: zero byte", with_row(3, ("t\0o", "O")), "line 4: a zero byte", "Write the file anew"),
     conll("rows: a word without a tag", with_row(3, ("to",)), "line 4: missing columns", "--tag-column"),
+    conll(
+        "rows: marks between sentences",
+        PLAIN.replace(b"\n\n", b"\nEOS\n"),
+        "line 7: missing columns, found only 1",
+        "put a blank line in its place",
+    ),
     conll(
         "rows: no O at all",
         each(lambda word, tag: (word,) if tag == "O" else (word, tag)),
@@ -479,25 +485,25 @@ COLUMNED = [
         "columns: tags first",
         each(lambda w, t: (t, w)),
         "line 1: the last column has no tags",
-        "Pass --word-column 1 --tag-column 0",
+        "Pass --word-column 1 and --tag-column 0",
     ),
     conll(
         "columns: numbers of words first",
         lines(rows([(str(i + 1), *row) for i, row in enumerate(SENTENCE)])),
         "line 1: column 0 counts the words",
-        "Pass --word-column 1 --tag-column 2",
+        "Pass --word-column 1 and --tag-column 2",
     ),
     conll(
         "columns: name of the document first",
         each(lambda w, t: ("bc/x", w, t)),
         'line 1: column 0 is the same from row to row ("bc/x")',
-        "Pass --word-column 1 --tag-column 2",
+        "Pass --word-column 1 and --tag-column 2",
     ),
     conll(
         "columns: two with tags",
         lines(rows([(str(i + 1), *row, "O") for i, row in enumerate(SENTENCE)])),
         "line 1",
-        "--word-column 1 and --tag-column with one of 2 or 3",
+        "--word-column 1 and --tag-column with 2 or 3",
     ),
     conll(
         "columns: one that is not there",
@@ -684,6 +690,20 @@ FOREIGN = [
         mended={"own.tsv": PLAIN},
     ),
     foreign(
+        "tags on a line below each sentence",
+        {"own.txt": b"Mara Quill moved\nB-PER I-PER O\n\n" * N},
+        "the tags on a line of their own below each sentence",
+        "a line of its own",
+        mended={"own.txt": PLAIN},
+    ),
+    foreign(
+        "a sentence and its tags between bars",
+        {"own.txt": b"Mara Quill moved ||| B-PER I-PER O\n" * N},
+        "a sentence and its tags on each line",
+        "a line of its own",
+        mended={"own.txt": PLAIN},
+    ),
+    foreign(
         "a table with tabs",
         {"own.tsv": table(delimiter="\t")},
         'a column "Sentence #"',
@@ -760,7 +780,7 @@ FOREIGN = [
     foreign(
         "an Excel workbook",
         {"own.xlsx": archive({"xl/workbook.xml": b""})},
-        "an Excel workbook",
+        "a spreadsheet",
         "Save the table as csv",
         mended={"own.csv": table()},
     ),

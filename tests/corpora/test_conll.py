@@ -156,6 +156,7 @@ def test_read_conll_leaves_page_breaks_and_marks_between_files_out(tmp_path: Pat
         ('### {"doc": 7, "labels": ["B-x"]}', 1),
         ("#\thttp://de.wikipedia.org/wiki/Oslo [2009-10-17]", 1),
         ("#begin document (bc/cctv/00)", 1),
+        ("###MEDLINE:95369245", 1),
     ],
 )
 def test_read_conll_leaves_comments_out_and_says_so(tmp_path: Path, comment: str, first: int) -> None:
@@ -198,6 +199,15 @@ def test_read_conll_takes_the_language_off_words_that_all_have_one(tmp_path: Pat
     assert '"en:" was taken off' in corpus.notes[0]
     some = rows + "".join(f"{word}\t{tag}\n" for word, tag in SENTENCE)
     assert read_conll(write(tmp_path, some)).sentences[0].words[0] == "en:Ann"
+
+
+def test_read_conll_says_which_of_several_tags_it_read(tmp_path: Path) -> None:
+    path = write(tmp_path, "Ann\tNNP\tB-NP\tB-per\nleft\tVB\tB-VP\tO\nnow\tRB\tO\tO\n")
+    assert read_conll(path).notes[0] == (
+        "Columns 2 and 3 have tags: those of the last column were read (see --tag-column)."
+    )
+    assert read_conll(path).sentences[0].tags == ["B-per", "O", "O"]
+    assert len(read_conll(path, tag_column=2).notes) == 1  # who chose need not be told
 
 
 def test_read_conll_says_what_two_document_starts_enclose(tmp_path: Path) -> None:
@@ -249,5 +259,5 @@ def test_read_conll_reads_public_corpora(tmp_path: Path, text: str, options: dic
 
 @pytest.mark.parametrize("text", [UNER, GERMEVAL])
 def test_read_conll_error_names_the_columns_of_public_corpora(tmp_path: Path, text: str) -> None:
-    with pytest.raises(CorpusError, match=r"--word-column 1 (and )?--tag-column .*2"):
+    with pytest.raises(CorpusError, match=r"--word-column 1 and --tag-column (with )?2"):
         read_conll(write(tmp_path, text))
