@@ -11,7 +11,7 @@ from typing import List
 import pytest
 
 from features import assert_there, made_store, open_store
-from posattn_spacy.frozen.store import StoreError, open_environment
+from posattn_spacy.frozen.environment import StoreError, open_environment
 from posattn_spacy.frozen.upkeep import verify
 from processes import ROOT, run
 
@@ -39,7 +39,6 @@ def start_writer(path: Path, firsts: List[int]) -> "subprocess.Popen[str]":
 
 def assert_sound(path: Path, at_least: int) -> None:
     verdict = verify(path, lambda records, total: records)
-    assert verdict.structure == []
     assert verdict.damaged == 0
     assert verdict.records >= at_least
 
