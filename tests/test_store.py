@@ -151,7 +151,9 @@ def test_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
             file.truncate(data.stat().st_size // 2)
     else:
         data.write_bytes(b"no store at all " * 10_000)
-    with pytest.raises(StoreError, match=r"(is damaged|is no file of a feature store).*Choose another folder"):
+    with pytest.raises(
+        StoreError, match=r"(is damaged|is no file of a feature store).*Choose another folder"
+    ):
         open_store(tmp_path / "store")
 
 

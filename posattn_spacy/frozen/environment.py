@@ -7,12 +7,13 @@ that has changed since a store was last closed is looked through first, while no
 import json
 import os
 import re
+import shutil
 import stat
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Iterator, Optional
 
 import lmdb
 import lmdb.verify
@@ -20,11 +21,12 @@ import numpy as np
 from portalocker import AlreadyLocked, LockException
 
 from .locking import NAME as LOCK
-from .locking import StoreLock, printable
+from .locking import StoreLock, open_privately, printable
 
 FORMAT = 1
 DATA, READERS, SEEN = "data.mdb", "lock.mdb", "checked"
 TABLES = (b"features", b"uses", b"about")
+READERS_BYTES = 1 << 16  # room for a thousand readers
 MAX_ABOUT = 1 << 14  # bytes
 MAX_MAP = 1 << 44  # bytes; more than a processor can address is no limit
 OTHER_FOLDER = "Choose another folder"
@@ -158,31 +160,27 @@ def open_environment(
         ) from None
     except (OSError, LockException, lmdb.Error) as error:
         raise StoreError(
-            f"The feature store {path} can't be opened: {error}. {OTHER_FOLDER}, on a local disk and with "
-            "the right to write to it."
+            f"The feature store {path} can't be opened: {error}. {OTHER_FOLDER}: on a local disk, with room, "
+            "and with the right to write to it."
         ) from error
 
 
 def _open(path: Path, max_bytes: int, make: Optional[About], exclusive: bool) -> Handle:
-    data, *_, lock_file = (_file(path, name) for name in (DATA, READERS, SEEN, LOCK))
-    if make is None and not (data and data.st_size):
+    data, *_, in_use = (_file(path, name) for name in (DATA, READERS, SEEN, LOCK))
+    if make is None and not _is_there(path):
         raise StoreError(f"There is no feature store in {path}.")
     writable = data is None or _is_writable(path, data)
-    if writable:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if lock_file is None:
-            _look_through(path)  # before a file is put beside those of somebody else
-    lock = StoreLock(path, exclusive) if writable else None
-    try:
-        if (lock is None or lock.alone) and (exclusive or not _is_noted(path)):
+    with ExitStack() as opened:
+        lock = None
+        if writable:
+            if in_use is None:
+                _look_through(path)  # before a file is put beside those of somebody else
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = StoreLock(path, exclusive)
+            opened.callback(lock.close)
+            _prepare(path, lock, make, exclusive)
+        elif exclusive or not _is_noted(path):
             _look_through(path)
-        if lock is not None and not exclusive:
-            lock.share()
-        if lock is not None and lock.other_host():
-            raise StoreError(
-                f"The feature store {path} is open on another machine, '{lock.other_host()}'. LMDB serves "
-                "the processes of one machine only: choose a folder of its own for each."
-            )
         # Without metasync a power cut may lose the last batches, but not what was there before.
         environment = lmdb.open(
             str(path),
@@ -191,18 +189,32 @@ def _open(path: Path, max_bytes: int, make: Optional[About], exclusive: bool) ->
             mode=0o600,
             metasync=False,
             readonly=not writable,
-            create=make is not None,
+            create=False,
             lock=writable,
         )
-        try:
-            return _handle(path, environment, make, writable, lock)
-        except BaseException:
-            environment.close()
-            raise
-    except BaseException:
-        if lock is not None:
-            lock.close()
-        raise
+        opened.callback(environment.close)
+        handle = _open_tables(path, environment, make, writable, lock)
+        opened.pop_all()
+        return handle
+
+
+def _prepare(path: Path, lock: StoreLock, make: Optional[About], exclusive: bool) -> None:
+    """Do what only the first to open a store can do, and let others in."""
+    if lock.alone:
+        if exclusive or not _is_noted(path):
+            _look_through(path)
+        _make_room_for_readers(path)
+        if make is not None and not _is_there(path):
+            _make(path, make)
+        if not exclusive:
+            lock.share()
+    if not _is_there(path):
+        raise AlreadyLocked("by a process whose file was deleted")
+    if lock.other_host():
+        raise StoreError(
+            f"The feature store {path} is open on another machine, '{lock.other_host()}'. LMDB serves the "
+            "processes of one machine only: choose a folder of its own for each."
+        )
 
 
 def _is_writable(path: Path, data: os.stat_result) -> bool:
@@ -213,7 +225,7 @@ def _is_writable(path: Path, data: os.stat_result) -> bool:
     on_read_only_disk = hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY
     if on_read_only_disk or not data.st_mode & 0o222:
         return False
-    if not os.access(path / DATA, os.W_OK):
+    if not os.access(path / DATA, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise StoreError(
             f"You may not write to the feature store {path}, but others may. It can be read once its owner "
             f"has made it one that nobody writes to (`chmod a-w` on its {DATA}), or from a copy of your own. "
@@ -222,7 +234,7 @@ def _is_writable(path: Path, data: os.stat_result) -> bool:
     return True
 
 
-def _handle(
+def _open_tables(
     path: Path,
     environment: lmdb.Environment,
     make: Optional[About],
@@ -233,9 +245,7 @@ def _handle(
     if writable:
         environment.reader_check()  # slots of processes that were killed
     if make is not None and writable and not _is_made(path, environment):
-        with environment.begin(write=True) as transaction:
-            *_, facts = (environment.open_db(name, txn=transaction) for name in TABLES)
-            transaction.put(b"about", json.dumps(asdict(make)).encode(), db=facts, overwrite=False)
+        _claim(environment, make)
     if not _is_made(path, environment):
         raise StoreError(f"The feature store {path} is empty: the process that made it wrote nothing to it.")
     features, uses, facts = (environment.open_db(name, create=False) for name in TABLES)
@@ -243,6 +253,48 @@ def _handle(
         about = read_about(path, transaction.get(b"about"))
     files = {name: file for name in (DATA, READERS) if (file := _file(path, name))}
     return Handle(path, environment, features, uses, facts, about, writable, lock, files)
+
+
+def _make(path: Path, about: About) -> None:
+    """Make a store, without texts."""
+    with (
+        replacing_data(path) as folder,
+        lmdb.open(str(folder), max_dbs=len(TABLES), lock=False) as environment,
+    ):
+        _claim(environment, about)
+
+
+def _claim(environment: lmdb.Environment, about: About) -> None:
+    """Make the tables of a store, and write down what it is to hold."""
+    with environment.begin(write=True) as transaction:
+        *_, facts = (environment.open_db(name, txn=transaction) for name in TABLES)
+        transaction.put(b"about", json.dumps(asdict(about)).encode(), db=facts, overwrite=False)
+
+
+@contextmanager
+def replacing_data(path: Path) -> Iterator[Path]:
+    """Make the file of a store so that it is there as a whole or not at all, whatever comes between.
+
+    path (Path): Folder of the store, which nobody else may have open.
+    YIELDS (Path): A folder to make it in; when the block ends well, it is put in its place.
+    """
+    folder = path / f"{DATA}.new"
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+        os.chmod(folder / DATA, 0o600)
+        with open(folder / DATA, "r+b") as data:
+            os.fsync(data.fileno())
+        os.replace(folder / DATA, path / DATA)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a store, or something else, is there; an empty file holds nothing."""
+    data = _file(path, DATA)
+    return data is not None and data.st_size > 0
 
 
 def _is_made(path: Path, environment: lmdb.Environment) -> bool:
@@ -263,8 +315,7 @@ def _is_made(path: Path, environment: lmdb.Environment) -> bool:
 
 def _look_through(path: Path) -> None:
     """Insist that the file of a store, which nobody writes to, is sound, and no other database."""
-    data = _file(path, DATA)
-    if data is None or not data.st_size:
+    if not _is_there(path):
         return  # yet to be made
     try:
         problems = lmdb.verify.verify(str(path))
@@ -280,6 +331,17 @@ def _look_through(path: Path) -> None:
         _is_made(path, environment)
 
 
+def _make_room_for_readers(path: Path) -> None:
+    """Fill LMDB's file of readers: writing to a hole in it, through a map, ends the process on a full disk.
+
+    Nobody may have the file open, as closing it takes away the locks that this process holds on it.
+    """
+    readers = _file(path, READERS)
+    if readers is None or readers.st_size < READERS_BYTES:
+        with open(path / READERS, "wb", opener=open_privately) as file:
+            file.write(bytes(READERS_BYTES))
+
+
 def _is_noted(path: Path) -> bool:
     """Whether a file is as it was when a store was last closed."""
     if _file(path, SEEN) is None:
@@ -289,8 +351,7 @@ def _is_noted(path: Path) -> bool:
 
 
 def _note(path: Path) -> None:
-    descriptor = os.open(path / SEEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as note:
+    with open(path / SEEN, "w", encoding="utf-8", opener=open_privately) as note:
         note.write(_describe(path))
 
 

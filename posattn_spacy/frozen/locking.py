@@ -34,7 +34,7 @@ class StoreLock:
         RAISES (OSError): If the file can't be opened.
         RAISES (LockException): If the file system has no locks.
         """
-        self._file: IO[bytes] = open(folder / NAME, "r+b", buffering=0, opener=_open_or_make)  # noqa: SIM115
+        self._file: IO[bytes] = open(folder / NAME, "r+b", buffering=0, opener=open_privately)  # noqa: SIM115
         try:
             self.alone = self._try(LockFlags.EXCLUSIVE)
             if self.alone:
@@ -86,6 +86,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "?" for character in text[:MAX_HOST])
 
 
-def _open_or_make(name: str, flags: int) -> int:
-    """Open a file that only its owner can read, without emptying it or following a link."""
+def open_privately(name: str, flags: int) -> int:
+    """Open a file, or make one that only its owner can read; never follow a link.
+
+    name (str): Path of the file.
+    flags (int): As `open` gives them.
+    RETURNS (int): The descriptor.
+    """
     return os.open(name, flags | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)

@@ -1,7 +1,6 @@
 """Looking after feature stores: what is in them, whether it is sound, and making room."""
 
 import os
-import shutil
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 import lmdb
 
-from .environment import DATA, About, Handle, StoreError, open_environment
+from .environment import DATA, About, Handle, StoreError, open_environment, replacing_data
 from .store import CHECKSUM, TIME, count_of, is_sound
 
 KEY_BYTES = 16
@@ -153,29 +152,15 @@ def prune(path: Path, max_gb: float) -> Pruned:
                     transaction.delete(text, db=handle.uses)
                     while cursor.set_range(text) and cursor.key().startswith(text):
                         cursor.delete()
-            _write_anew(handle)
+            with replacing_data(handle.path) as folder:
+                handle.environment.copy(str(folder), compact=True)
+                handle.environment.close()
         except (lmdb.Error, OSError) as error:
             raise StoreError(
                 f"The feature store {path} can't be made smaller: {error}. What it holds is written anew on "
                 "the same disk, which takes room for a while. Make some there, or move the store to another."
             ) from error
     return Pruned(len(removed), len(sizes) - len(removed), before, _disk_bytes(path))
-
-
-def _write_anew(handle: Handle) -> None:
-    """Write a store without the pages that are free, and close it; what breaks off leaves the old one."""
-    folder = handle.path / "pruning"
-    shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
-    folder.mkdir(mode=0o700)
-    try:
-        handle.environment.copy(str(folder), compact=True)
-        os.chmod(folder / DATA, 0o600)
-        with open(folder / DATA, "r+b") as copy:
-            os.fsync(copy.fileno())
-        handle.environment.close()
-        os.replace(folder / DATA, handle.path / DATA)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open(path: Path, exclusive: bool) -> Handle:
