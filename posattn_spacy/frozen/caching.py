@@ -84,7 +84,7 @@ def configure_feature_store_v1(
     RETURNS (FeatureStoreCallback): The callback.
     RAISES (ValueError): If the size is not positive.
     """
-    if not 0 < max_gb < float("inf"):
+    if max_gb <= 0:
         raise ValueError(f"{SETTINGS}.max_gb = {max_gb}: the size of a feature store must be positive.")
     return FeatureStoreCallback(None if path is None else Path(path), max_gb, dtype)
 

@@ -159,8 +159,9 @@ def open_environment(
             f"The feature store {path} is in use by another process. Try again when that has ended."
         ) from None
     except (OSError, LockException, lmdb.Error) as error:
+        why = str(error).rstrip(".")
         raise StoreError(
-            f"The feature store {path} can't be opened: {error}. {OTHER_FOLDER}: on a local disk, with room, "
+            f"The feature store {path} can't be opened: {why}. {OTHER_FOLDER}: on a local disk, with room, "
             "and with the right to write to it."
         ) from error
 
