@@ -134,6 +134,17 @@ def test_files_beside_the_features_can_be_lost(tmp_path: Path, name: str) -> Non
     assert_there(open_store(tmp_path), range(3))
 
 
+def test_store_without_its_features_is_made_anew(tmp_path: Path) -> None:
+    made_store(tmp_path, range(3))
+    (tmp_path / "data.mdb").unlink()
+    with pytest.raises(StoreError, match="There is no feature store"):
+        open_environment(tmp_path, 1 << 20)
+    store = open_store(tmp_path)
+    assert look_up(store, range(3)) == {}
+    fill(store, range(3))
+    assert_there(store, range(3))
+
+
 def test_store_of_the_version_before_is_used(tmp_path: Path) -> None:
     """It has an empty lock file, no note of what was checked, and a file of readers with holes."""
     made_store(tmp_path, range(3))

@@ -13,7 +13,7 @@ from spacy.tokens import Doc, DocBin
 
 from features import assert_there, damage_record, fill, look_up, made_store, open_store, rows_of
 from pipelines import TEXTS
-from posattn_spacy.frozen import environment, upkeep
+from posattn_spacy.frozen import environment, files, upkeep
 from posattn_spacy.frozen.store import TIME, StoreError
 from processes import ROOT, run
 
@@ -152,7 +152,7 @@ def test_prune_without_room_says_so_and_keeps_the_store(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(environment.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(StoreError, match=r"can't be made smaller: .*No space left.*takes room"):
         upkeep.prune(tmp_path / "store", max_gb=1)
     assert_there(open_store(tmp_path / "store"), range(100))

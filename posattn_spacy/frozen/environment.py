@@ -6,62 +6,41 @@ that has changed since a store was last closed is looked through first, while no
 
 import json
 import os
-import re
-import shutil
-import stat
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 
 import lmdb
 import lmdb.verify
-import numpy as np
 from portalocker import AlreadyLocked, LockException
 
-from .locking import NAME as LOCK
-from .locking import StoreLock, open_privately, printable
+from .about import About, read_about
+from .files import (
+    DATA,
+    LOCK,
+    OTHER_FOLDER,
+    READERS,
+    SEEN,
+    StoreError,
+    find_file,
+    has_data,
+    is_noted,
+    make_room_for_readers,
+    may_write,
+    note_data,
+    printable,
+    replacing_data,
+)
+from .locking import StoreLock
 
-FORMAT = 1
-DATA, READERS, SEEN = "data.mdb", "lock.mdb", "checked"
 TABLES = (b"features", b"uses", b"about")
-READERS_BYTES = 1 << 16  # room for a thousand readers
-MAX_ABOUT = 1 << 14  # bytes
 MAX_MAP = 1 << 44  # bytes; more than a processor can address is no limit
-OTHER_FOLDER = "Choose another folder"
-MOVE_AWAY = "Move it away, and it will be made anew"
-
-
-class StoreError(ValueError):
-    """A feature store can't be used; the message says where, why and what to do."""
 
 
 class LostError(lmdb.Error):
     """A file of a store that is open is not there any more."""
-
-
-@dataclass(frozen=True)
-class About:
-    """What a store holds; written into it when it is made.
-
-    encoder (str): Name of the encoder, for people.
-    fingerprint (str): Tells encoders apart, see `encoder_fingerprint`.
-    width (int): Width of a layer.
-    dtype (str): Type of the stored numbers, "float16" or "float32".
-    format (int): Version of the layout of the records.
-    """
-
-    encoder: str
-    fingerprint: str
-    width: int
-    dtype: str
-    format: int = FORMAT
-
-    @property
-    def row_bytes(self) -> int:
-        """RETURNS (int): Bytes of one token at one layer."""
-        return self.width * np.dtype(self.dtype).itemsize
 
 
 @dataclass
@@ -134,8 +113,7 @@ class Handle:
         """Close the environment, note what its file is like now, and let others have it."""
         self.environment.close()
         if self.writable:
-            with suppress(OSError, StoreError):
-                _note(self.path)
+            note_data(self.path)
         if self.lock is not None:
             self.lock.close()
 
@@ -167,10 +145,10 @@ def open_environment(
 
 
 def _open(path: Path, max_bytes: int, make: Optional[About], exclusive: bool) -> Handle:
-    data, *_, in_use = (_file(path, name) for name in (DATA, READERS, SEEN, LOCK))
-    if make is None and not _is_there(path):
+    *_, in_use = (find_file(path, name) for name in (DATA, READERS, SEEN, LOCK))
+    if make is None and not has_data(path):
         raise StoreError(f"There is no feature store in {path}.")
-    writable = data is None or _is_writable(path, data)
+    writable = may_write(path)
     with ExitStack() as opened:
         lock = None
         if writable:
@@ -180,7 +158,7 @@ def _open(path: Path, max_bytes: int, make: Optional[About], exclusive: bool) ->
             lock = StoreLock(path, exclusive)
             opened.callback(lock.close)
             _prepare(path, lock, make, exclusive)
-        elif exclusive or not _is_noted(path):
+        elif exclusive or not is_noted(path):
             _look_through(path)
         # Without metasync a power cut may lose the last batches, but not what was there before.
         environment = lmdb.open(
@@ -202,37 +180,20 @@ def _open(path: Path, max_bytes: int, make: Optional[About], exclusive: bool) ->
 def _prepare(path: Path, lock: StoreLock, make: Optional[About], exclusive: bool) -> None:
     """Do what only the first to open a store can do, and let others in."""
     if lock.alone:
-        if exclusive or not _is_noted(path):
+        if exclusive or not is_noted(path):
             _look_through(path)
-        _make_room_for_readers(path)
-        if make is not None and not _is_there(path):
+        make_room_for_readers(path)
+        if make is not None and not has_data(path):
             _make(path, make)
         if not exclusive:
             lock.share()
-    if not _is_there(path):
+    if not has_data(path):
         raise AlreadyLocked("by a process whose file was deleted")
     if lock.other_host():
         raise StoreError(
             f"The feature store {path} is open on another machine, '{lock.other_host()}'. LMDB serves the "
             "processes of one machine only: choose a folder of its own for each."
         )
-
-
-def _is_writable(path: Path, data: os.stat_result) -> bool:
-    """Whether one may write to a store; where nobody may, it is read without a lock.
-
-    RAISES (StoreError): If only others may.
-    """
-    on_read_only_disk = hasattr(os, "statvfs") and os.statvfs(path).f_flag & os.ST_RDONLY
-    if on_read_only_disk or not data.st_mode & 0o222:
-        return False
-    if not os.access(path / DATA, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        raise StoreError(
-            f"You may not write to the feature store {path}, but others may. It can be read once its owner "
-            f"has made it one that nobody writes to (`chmod a-w` on its {DATA}), or from a copy of your own. "
-            f"{OTHER_FOLDER}."
-        )
-    return True
 
 
 def _open_tables(
@@ -252,7 +213,7 @@ def _open_tables(
     features, uses, facts = (environment.open_db(name, create=False) for name in TABLES)
     with environment.begin(db=facts) as transaction:
         about = read_about(path, transaction.get(b"about"))
-    files = {name: file for name in (DATA, READERS) if (file := _file(path, name))}
+    files = {name: file for name in (DATA, READERS) if (file := find_file(path, name))}
     return Handle(path, environment, features, uses, facts, about, writable, lock, files)
 
 
@@ -270,32 +231,6 @@ def _claim(environment: lmdb.Environment, about: About) -> None:
     with environment.begin(write=True) as transaction:
         *_, facts = (environment.open_db(name, txn=transaction) for name in TABLES)
         transaction.put(b"about", json.dumps(asdict(about)).encode(), db=facts, overwrite=False)
-
-
-@contextmanager
-def replacing_data(path: Path) -> Iterator[Path]:
-    """Make the file of a store so that it is there as a whole or not at all, whatever comes between.
-
-    path (Path): Folder of the store, which nobody else may have open.
-    YIELDS (Path): A folder to make it in; when the block ends well, it is put in its place.
-    """
-    folder = path / f"{DATA}.new"
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-        os.chmod(folder / DATA, 0o600)
-        with open(folder / DATA, "r+b") as data:
-            os.fsync(data.fileno())
-        os.replace(folder / DATA, path / DATA)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a store, or something else, is there; an empty file holds nothing."""
-    data = _file(path, DATA)
-    return data is not None and data.st_size > 0
 
 
 def _is_made(path: Path, environment: lmdb.Environment) -> bool:
@@ -316,7 +251,7 @@ def _is_made(path: Path, environment: lmdb.Environment) -> bool:
 
 def _look_through(path: Path) -> None:
     """Insist that the file of a store, which nobody writes to, is sound, and no other database."""
-    if not _is_there(path):
+    if not has_data(path):
         return  # yet to be made
     try:
         problems = lmdb.verify.verify(str(path))
@@ -330,107 +265,3 @@ def _look_through(path: Path) -> None:
         )
     with lmdb.open(str(path), max_dbs=len(TABLES), readonly=True, create=False, lock=False) as environment:
         _is_made(path, environment)
-
-
-def _make_room_for_readers(path: Path) -> None:
-    """Fill LMDB's file of readers: writing to a hole in it, through a map, ends the process on a full disk.
-
-    Nobody may have the file open, as closing it takes away the locks that this process holds on it.
-    """
-    readers = _file(path, READERS)
-    if readers is None or readers.st_size < READERS_BYTES:
-        with open(path / READERS, "wb", opener=open_privately) as file:
-            file.write(bytes(READERS_BYTES))
-
-
-def _is_noted(path: Path) -> bool:
-    """Whether a file is as it was when a store was last closed."""
-    if _file(path, SEEN) is None:
-        return False
-    with open(path / SEEN, encoding="utf-8", errors="replace") as note:
-        return note.read(1 << 10) == _describe(path)
-
-
-def _note(path: Path) -> None:
-    with open(path / SEEN, "w", encoding="utf-8", opener=open_privately) as note:
-        note.write(_describe(path))
-
-
-def _describe(path: Path) -> str:
-    """What a file is like that is the same, and was not copied, changed or cut off."""
-    data = os.stat(path / DATA)
-    return f"{data.st_ino} {data.st_size} {data.st_mtime_ns} {data.st_ctime_ns}"
-
-
-def _file(path: Path, name: str) -> Optional[os.stat_result]:
-    """A file of a store; None if there is none.
-
-    RAISES (StoreError): If it leads out of the folder, or is no file.
-    """
-    try:
-        found = os.lstat(path / name)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        raise StoreError(
-            f"{path / name} is a link or no file, and a feature store keeps to its folder. {OTHER_FOLDER}."
-        )
-    return found
-
-
-def read_about(path: Path, value: Optional[bytes]) -> About:
-    """Read what a store holds.
-
-    path (Path): Folder of the store, for the message.
-    value (Optional[bytes]): What is written in it.
-    RETURNS (About): What it holds.
-    RAISES (StoreError): If the store is of another format than this version's, or that can't be read.
-    """
-    try:
-        facts = json.loads(value) if value and len(value) <= MAX_ABOUT else None
-    except (ValueError, RecursionError):
-        facts = None
-    version = facts.get("format") if isinstance(facts, dict) else None
-    if type(version) is int and version > FORMAT:
-        raise StoreError(
-            f"The feature store {path} has format {version}, and this version of posattn-spacy reads format "
-            f"{FORMAT}: update posattn-spacy, or choose another folder."
-        )
-    if not isinstance(facts, dict) or not _is_about(facts):
-        raise StoreError(f"The feature store {path} is damaged: it does not say what it holds. {MOVE_AWAY}.")
-    return About(**{**facts, "encoder": printable(facts["encoder"])})
-
-
-def _is_about(facts: Dict[str, Any]) -> bool:
-    """Whether facts are those of a store, whoever wrote them."""
-    return (
-        facts.keys() == About.__annotations__.keys()
-        and isinstance(facts["encoder"], str)
-        and isinstance(facts["fingerprint"], str)
-        and re.fullmatch("[0-9a-f]{32}", facts["fingerprint"]) is not None
-        and type(facts["width"]) is int
-        and facts["width"] > 0
-        and facts["dtype"] in ("float16", "float32")
-        and type(facts["format"]) is int
-        and facts["format"] == FORMAT
-    )
-
-
-def check_about(path: Path, found: About, expected: About) -> None:
-    """Insist that a store holds what is asked of it.
-
-    path (Path): Folder of the store, for the message.
-    found (About): What it holds.
-    expected (About): What is asked of it.
-    RAISES (StoreError): If that is not the same.
-    """
-    if (found.fingerprint, found.width) != (expected.fingerprint, expected.width):
-        raise StoreError(
-            f"The feature store {path} was made by another encoder, '{found.encoder}'; this one is "
-            f"'{expected.encoder}'. Choose a folder of its own for each encoder."
-        )
-    if found.dtype != expected.dtype:
-        raise StoreError(
-            f"The feature store {path} holds {found.dtype}, and {expected.dtype} is asked for. Choose "
-            "another folder, or set dtype to what is there."
-        )

@@ -4,7 +4,6 @@ All who read and write a store share the lock, and who makes it smaller must be 
 names the machine, as LMDB serves the processes of one machine only.
 """
 
-import os
 import platform
 import time
 from pathlib import Path
@@ -13,10 +12,11 @@ from typing import IO
 import portalocker
 from portalocker import AlreadyLocked, LockFlags
 
-NAME = "in-use"
+from .files import LOCK, open_privately, printable
+
 WAIT = 60.0  # seconds for another process to look through the store
 PAUSE = 0.05  # seconds between two tries
-MAX_HOST = 253  # characters; no name of a machine is longer
+NAME_BYTES = 1 << 10  # of a machine, at most
 
 
 class StoreLock:
@@ -34,7 +34,7 @@ class StoreLock:
         RAISES (OSError): If the file can't be opened.
         RAISES (LockException): If the file system has no locks.
         """
-        self._file: IO[bytes] = open(folder / NAME, "r+b", buffering=0, opener=open_privately)  # noqa: SIM115
+        self._file: IO[bytes] = open(folder / LOCK, "r+b", buffering=0, opener=open_privately)  # noqa: SIM115
         try:
             self.alone = self._try(LockFlags.EXCLUSIVE)
             if self.alone:
@@ -58,7 +58,7 @@ class StoreLock:
     def other_host(self) -> str:
         """RETURNS (str): Name of another machine that has the store open, too; empty if there is none."""
         self._file.seek(0)
-        named = self._file.read(4 * MAX_HOST)  # nothing, if the version before has opened the store first
+        named = self._file.read(NAME_BYTES)  # nothing, if the version before has opened the store first
         return "" if named in (b"", platform.node().encode()) else printable(named.decode(errors="replace"))
 
     def close(self) -> None:
@@ -79,18 +79,3 @@ class StoreLock:
             if time.monotonic() > deadline:
                 raise AlreadyLocked()
             time.sleep(PAUSE)
-
-
-def printable(text: str) -> str:
-    """RETURNS (str): A text from elsewhere without what moves a terminal's cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text[:MAX_HOST])
-
-
-def open_privately(name: str, flags: int) -> int:
-    """Open a file, or make one that only its owner can read; never follow a link.
-
-    name (str): Path of the file.
-    flags (int): As `open` gives them.
-    RETURNS (int): The descriptor.
-    """
-    return os.open(name, flags | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)

@@ -22,7 +22,9 @@ from weakref import WeakValueDictionary, finalize
 import lmdb
 import numpy as np
 
-from .environment import About, Handle, LostError, StoreError, check_about, open_environment
+from .about import About, check_about
+from .environment import Handle, LostError, open_environment
+from .files import StoreError
 
 __all__ = ["About", "FeatureStore", "StoreError"]
 
@@ -126,7 +128,7 @@ class Writer:
         if os.getpid() != self._process:
             return
         problem = self.wait()
-        if self._handle.writable:
+        if self._handle.writable and self.usage != Usage():
             self._commit([])  # if that fails, no more than the time of last use is lost
         self._pool.shutdown()
         self._handle.close()
@@ -174,8 +176,8 @@ class FeatureStore:
             if store is None or not store.is_there:
                 store = cls(open_environment(path, int(max_gb * 1e9), make=about))
                 _OPEN[path] = store
-        check_about(path, store.about, about)
-        store.allow(max_gb)
+            check_about(path, store.about, about)
+            store.allow(max_gb)
         return store
 
     @property

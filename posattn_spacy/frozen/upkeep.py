@@ -9,7 +9,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 import lmdb
 
-from .environment import DATA, About, Handle, StoreError, open_environment, replacing_data
+from .about import About
+from .environment import Handle, open_environment
+from .files import DATA, StoreError, replacing_data
 from .store import CHECKSUM, TIME, count_of, is_sound
 
 KEY_BYTES = 16
