@@ -81,17 +81,12 @@ def verify_store(path: StorePath) -> None:
         verdict = verify(path, progress)
     except StoreError as error:
         msg.fail(str(error), exits=1)
-    for problem in verdict.structure:
-        msg.fail(problem)
     if verdict.damaged:
         msg.fail(
             f"{verdict.damaged:,} of {verdict.records:,} records differ from what was written. Training and "
-            "`store warm` encode their texts anew."
+            "`store warm` encode their texts anew.",
+            exits=1,
         )
-    if verdict.structure:
-        msg.fail(f"The file itself is damaged: delete the folder {path}, and it will be made anew.")
-    if verdict.structure or verdict.damaged:
-        raise SystemExit(1)
     msg.good(f"All {verdict.records:,} records are as they were written.")
 
 
@@ -127,21 +122,25 @@ def warm_store(
     from spacy.util import load_config
     from tqdm import tqdm
 
+    from .frozen.store import StoreError
     from .frozen.warming import corpora_docs, open_for_warming, warm
 
     overrides = parse_config_overrides(list(context.args))
     _use_gpu(gpu_id)
     try:
         config = load_config(config_path, overrides=overrides, interpolate=True)
-        nlp, transformers = open_for_warming(config)
+        nlp, transformers, stores = open_for_warming(config)
         docs = corpora_docs(config, nlp)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
     n_words = sum(len(doc) for doc in docs)
     started = time.monotonic()
-    with tqdm(total=n_words, unit=" words", unit_scale=True) as progress:
-        for words in warm(transformers, docs):
-            progress.update(words)
+    try:
+        with tqdm(total=n_words, unit=" words", unit_scale=True) as progress:
+            for words in warm(transformers, stores, docs):
+                progress.update(words)
+    except StoreError as error:
+        msg.fail(str(error), exits=1)
     seconds = time.monotonic() - started
     msg.good(f"{len(docs):,} texts, {n_words:,} words in {seconds:,.0f} s: {n_words / seconds:,.0f} words/s")
 

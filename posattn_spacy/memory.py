@@ -1,6 +1,7 @@
 """Memory while training: what is not used goes back to the system, what is used lies in large pages."""
 
 import ctypes
+import os
 from typing import Any, Callable, Dict
 
 from spacy.language import Language
@@ -23,7 +24,8 @@ def configure_trim_memory_v1(steps: int = 100) -> Callable[[Language, Dict[str, 
     """
     if steps < 1:
         raise ValueError(f"training.before_update.steps = {steps}: give at least 1.")
-    malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    library = ctypes.CDLL(None) if os.name == "posix" else None  # elsewhere there is nothing to ask
+    malloc_trim = getattr(library, "malloc_trim", None)
 
     def trim(nlp: Language, progress: Dict[str, Any]) -> None:
         if malloc_trim is not None and progress["step"] % steps == 0:

@@ -1,6 +1,7 @@
 """The frozen transformer with a feature store: it encodes each text once, and nothing else changes."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
@@ -204,6 +205,27 @@ def test_saved_pipeline_has_no_trace_of_the_store(
     calls = count_encoded(loaded)
     entities(loaded)
     assert sum(calls) == len(TEXTS)
+
+
+def test_threads_share_a_store(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    """Each thread with a pipeline of its own."""
+
+    def pipeline(path: Path) -> Language:
+        nlp = with_store(frozen_pipeline(tiny_encoder("bert")), path)
+        initialized(nlp)
+        return nlp
+
+    def features(nlp: Language, turn: int) -> List[np.ndarray]:
+        texts = [TEXTS[(turn + i) % len(TEXTS)] for i in range(len(TEXTS))]
+        rows = {text: nlp(text)._.trf_data.model_output.last_hidden_state for text in texts}
+        return [rows[text] for text in TEXTS]
+
+    expected = features(pipeline(tmp_path / "alone"), 0)
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(features, [pipeline(tmp_path / "shared") for _ in range(4)], range(4))
+        for rows in found:
+            for array, right in zip(rows, expected, strict=True):
+                np.testing.assert_array_equal(array, right)
 
 
 def test_workers_encode_for_themselves(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import fill_config
 from spacy.util import load_config
 
+from posattn_spacy.starting.config import TEMPLATE
 from processes import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))
@@ -24,6 +25,13 @@ def settings_of(config: Dict[str, Any], path: str = "") -> Dict[str, Any]:
         elif value is not None:
             settings[f"{path}{key}"] = value
     return settings
+
+
+def test_config_of_the_package_is_the_shipped_one() -> None:
+    """It is no link, which a checkout on Windows turns into a file with a path in it."""
+    shipped = ROOT / "configs" / "posattn.cfg"
+    assert shipped.read_text() == TEMPLATE.read_text()
+    assert not any(path.is_symlink() for path in [*CONFIGS, *BASELINES, TEMPLATE])
 
 
 @pytest.mark.parametrize("path", [*CONFIGS, *BASELINES], ids=lambda path: path.stem)

@@ -1,6 +1,7 @@
 """The callback that gives memory back while training."""
 
 import ctypes
+from types import SimpleNamespace
 from typing import Any, List
 
 import pytest
@@ -37,6 +38,15 @@ def test_memory_is_given_back_every_few_steps(monkeypatch: pytest.MonkeyPatch) -
     (library,) = libraries
     assert library.path is None
     assert library.trims == [0, 0, 0]
+
+
+def test_there_is_nothing_to_ask_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(path: Any) -> None:
+        raise TypeError("argument of type 'NoneType' is not iterable")
+
+    monkeypatch.setattr(ctypes, "CDLL", load)
+    monkeypatch.setattr("posattn_spacy.memory.os", SimpleNamespace(name="nt"))
+    configure_trim_memory_v1(steps=1)(spacy.blank("en"), {"step": 0, "epoch": 0})
 
 
 def test_memory_really_shrinks() -> None:

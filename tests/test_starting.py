@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Callable, List, Sequence
 
+import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
@@ -11,6 +12,7 @@ from spacy.util import load_config
 
 from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy.diagnosis.findings import Finding
+from posattn_spacy.frozen.store import About, FeatureStore
 from posattn_spacy.starting import config as starting_config
 from posattn_spacy.starting.config import make_config
 from posattn_spacy.starting.doubts import count_labels, find_doubts
@@ -67,6 +69,39 @@ def test_an_encoder_with_fewer_layers_gives_what_it_has(
     start = make_config(train, train, 23, tiny_encoder("bert"), "en", features)
     assert start.store_gb is None
     assert start.config["initialize"]["after_init"]["path"] is None
+
+
+def test_a_store_that_is_there_gets_room_for_what_comes(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All corpora with the same encoder share a store."""
+    features, train = tmp_path / "features", write_corpus(tmp_path / "train.spacy")
+    monkeypatch.setattr(starting_config, "LEAST_GB", 0.0)
+    alone = make_config(train, train, 23, tiny_encoder("bert"), "en", features).store_gb
+    assert alone == 0.1
+    rows = np.zeros((1, 1_000_000, 60), np.float16)  # of other corpora
+    about = About(encoder="tiny", fingerprint="0" * 32, width=60, dtype="float16")
+    store = FeatureStore.open(features, about, max_gb=1.0)
+    store.write([bytes(16)], [1_000_000], [0], rows)
+    store.close()
+    needed = 2 * 23 * 3 * 16 * 2 * starting_config.SPARE
+    monkeypatch.setattr(starting_config.shutil, "disk_usage", lambda _: Usage(needed))  # for what comes alone
+    start = make_config(train, train, 23, tiny_encoder("bert"), "en", features)
+    assert start.layers == 3
+    assert start.store_gb == start.config["initialize"]["after_init"]["max_gb"] == 0.2
+    store = FeatureStore.open(features, about, start.store_gb)
+    store.write([bytes([1] * 16)], [100_000], [0], rows[:, :100_000])
+    store.finish()
+    assert store.complete
+
+
+def test_something_else_in_the_place_of_the_store_is_named(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    train = write_corpus(tmp_path / "train.spacy")
+    (tmp_path / "data.mdb").write_bytes(b"of somebody else")
+    with pytest.raises(ValueError, match="is no file of a feature store"):
+        make_config(train, train, 23, tiny_encoder("bert"), "en", tmp_path)
 
 
 class Usage:

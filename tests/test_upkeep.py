@@ -1,17 +1,20 @@
 """`python -m spacy posattn store …`, run as a user does."""
 
+import math
+import random
 import time
 from pathlib import Path
 from typing import Callable, List
 
+import lmdb
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
 from features import assert_there, damage_record, fill, look_up, made_store, open_store, rows_of
 from pipelines import TEXTS
-from posattn_spacy.frozen import upkeep
-from posattn_spacy.frozen.store import StoreError
+from posattn_spacy.frozen import environment, files, upkeep
+from posattn_spacy.frozen.store import TIME, StoreError
 from processes import ROOT, run
 
 
@@ -66,7 +69,7 @@ def test_prune_removes_what_was_not_used_for_longest(tmp_path: Path, monkeypatch
     fill(store, range(500, 600))
     assert_there(store, range(500, 600))
     store.close()
-    assert upkeep.verify(path, no_progress).structure == []
+    assert upkeep.verify(path, no_progress).damaged == 0
 
 
 def test_prune_says_what_it_has_brought(tmp_path: Path) -> None:
@@ -84,6 +87,45 @@ def test_full_store_can_be_pruned(tmp_path: Path) -> None:
         store.finish()
     store.close()
     assert upkeep.prune(tmp_path / "store", max_gb=0.0001).removed > 0
+
+
+def test_store_that_nobody_may_write_to_is_looked_at_but_not_pruned(tmp_path: Path) -> None:
+    made_store(tmp_path / "store", range(10))
+    (tmp_path / "store" / "data.mdb").chmod(0o444)
+    assert upkeep.survey(tmp_path / "store").texts == 10
+    assert upkeep.verify(tmp_path / "store", no_progress) == upkeep.Verdict(records=20, damaged=0)
+    with pytest.raises(StoreError, match="may be read, but not written to"):
+        upkeep.prune(tmp_path / "store", max_gb=0)
+
+
+def test_what_somebody_else_wrote_into_a_store_is_counted_as_nothing(tmp_path: Path) -> None:
+    made_store(tmp_path, range(10))
+    with lmdb.open(str(tmp_path), max_dbs=3) as opened:
+        features, uses, facts = (opened.open_db(name) for name in environment.TABLES)
+        with opened.begin(write=True) as transaction:
+            for value in (b"", b"1", TIME.pack(math.nan), TIME.pack(1e300), TIME.pack(-1)):
+                transaction.put(b"use " + value, value, db=uses)
+            for key in (b"k", b"k" * 16, b"k" * 300):
+                transaction.put(key, b"v", db=features)
+            transaction.put(b"hits", b"-1e9", db=facts)
+            transaction.put(b"misses", b"9" * 5000, db=facts)
+    contents = upkeep.survey(tmp_path)
+    assert (contents.texts, contents.hits, contents.misses) == (10, 0, 0)
+    assert contents.last_used is not None
+    assert abs(contents.last_used - time.time()) < 1e6
+    assert upkeep.verify(tmp_path, no_progress) == upkeep.Verdict(records=23, damaged=3)
+    assert upkeep.prune(tmp_path, max_gb=1).kept >= 10
+    assert_there(open_store(tmp_path), range(10))
+
+
+def test_damaged_file_is_said_by_verify(tmp_path: Path) -> None:
+    made_store(tmp_path / "store", range(1000))
+    with (tmp_path / "store" / "data.mdb").open("r+b") as file:
+        file.seek(4096 * 10)
+        file.write(bytes(4096))
+    said = command("verify", tmp_path / "store", fails=True)
+    assert "is damaged, or is none" in said
+    assert "move it away, and it will be made anew" in said
 
 
 @pytest.mark.parametrize("name", ["verify", "prune"])
@@ -110,11 +152,16 @@ def test_prune_without_room_says_so_and_keeps_the_store(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(upkeep.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(StoreError, match=r"can't be made smaller: .*No space left.*takes room"):
         upkeep.prune(tmp_path / "store", max_gb=1)
     assert_there(open_store(tmp_path / "store"), range(100))
-    assert {path.name for path in (tmp_path / "store").iterdir()} == {"data.mdb", "lock.mdb", "in-use"}
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {
+        "data.mdb",
+        "lock.mdb",
+        "in-use",
+        "checked",
+    }
 
 
 def write_corpus(path: Path, texts: List[str]) -> Path:
@@ -145,6 +192,24 @@ def test_warm_encodes_the_corpora_of_a_config_ahead(
     again = upkeep.survey(tmp_path / "store")
     assert again.misses == contents.misses
     assert again.hits == contents.hits + len(TEXTS) + 2
+
+
+def test_warm_stops_when_the_store_is_full(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    chance = random.Random(0)
+    words = [word for text in TEXTS for word in text.split()]
+    texts = [" ".join(chance.choices(words, k=20)) for _ in range(1500)]
+    options = [
+        ROOT / "configs" / "posattn.cfg",
+        *("--paths.train", write_corpus(tmp_path / "train.spacy", texts)),
+        *("--paths.dev", write_corpus(tmp_path / "dev.spacy", TEXTS)),
+        *("--paths.encoder", tiny_encoder("bert")),
+        *("--initialize.after_init.path", tmp_path / "store"),
+        *("--initialize.after_init.max_gb", "0.0005"),
+    ]
+    said = command("warm", *options, fails=True)
+    assert "has reached its size of 0.0005 GB" in said
+    assert f"The feature store {tmp_path / 'store'} has not taken all texts" in said
+    assert "✔" not in said
 
 
 def test_warm_needs_a_store_in_the_config(tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """Looking after feature stores: what is in them, whether it is sound, and making room."""
 
 import os
-import tempfile
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 import lmdb
-import lmdb.verify
 
-from .store import CHECKSUM, TIME, About, Handle, StoreError, is_sound, open_environment, read_about
+from .about import About
+from .environment import Handle, open_environment
+from .files import DATA, StoreError, replacing_data
+from .store import CHECKSUM, TIME, count_of, is_sound
 
 KEY_BYTES = 16
+LATEST = 1e11  # seconds since 1970; no text was used later
 HEADROOM = 1 << 26  # bytes; a full store must be written to before it can be made smaller
 
 
@@ -47,12 +50,10 @@ class Verdict:
 
     records (int): Records gone over, one per text and layer.
     damaged (int): How many of them differ from what was written.
-    structure (List[str]): What is wrong with the file itself.
     """
 
     records: int
     damaged: int
-    structure: List[str]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,18 @@ class Pruned:
     bytes_after: int
 
 
+def stored_bytes(path: Path) -> int:
+    """Find out how much a store takes on disk.
+
+    path (Path): Folder of the store.
+    RETURNS (int): Its size in bytes; 0 if there is none.
+    RAISES (StoreError): If there is something else.
+    """
+    if os.path.lexists(path / DATA) and _disk_bytes(path):
+        _open(path, exclusive=False).close()
+    return _disk_bytes(path)
+
+
 def survey(path: Path) -> Contents:
     """Look at what is in a store; it may be in use.
 
@@ -78,23 +91,18 @@ def survey(path: Path) -> Contents:
     RETURNS (Contents): What is in it.
     RAISES (StoreError): If it can't be opened.
     """
-    handle = _open(path, exclusive=False)
-    try:
-        about = read_about(path, handle)
+    with closing(_open(path, exclusive=False)) as handle:
         layers: Counter[int] = Counter()
         tokens: Dict[bytes, int] = {}
-        with handle.environment.begin(buffers=True) as transaction:
+        with handle.begin() as transaction:
             for key, value in transaction.cursor(db=handle.features):
-                layers[key[KEY_BYTES]] += 1
-                tokens[bytes(key[:KEY_BYTES])] = (len(value) - CHECKSUM.size) // about.row_bytes
-            hits, misses = (
-                int(transaction.get(name, b"0", db=handle.about)) for name in (b"hits", b"misses")
-            )
-            times = [TIME.unpack(value)[0] for _, value in transaction.cursor(db=handle.uses)]
-    finally:
-        handle.close()
+                if len(key) == KEY_BYTES + 1:
+                    layers[key[KEY_BYTES]] += 1
+                    tokens[bytes(key[:KEY_BYTES])] = (len(value) - CHECKSUM.size) // handle.about.row_bytes
+            hits, misses = (count_of(transaction.get(name, db=handle.facts)) for name in (b"hits", b"misses"))
+            times = [_time_of(value) for _, value in transaction.cursor(db=handle.uses)]
     return Contents(
-        about=about,
+        about=handle.about,
         texts=len(tokens),
         tokens=sum(tokens.values()),
         layers=dict(sorted(layers.items())),
@@ -112,23 +120,15 @@ def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) 
     progress (Callable[[Iterator[Any], int], Iterator[Any]]): Wraps the records and their number, to show how
         far the check has got.
     RETURNS (Verdict): What was found.
-    RAISES (StoreError): If it can't be opened.
+    RAISES (StoreError): If it can't be opened, or its file is damaged.
     """
-    handle = _open(path, exclusive=True)
-    try:
-        about = read_about(path, handle)
-        structure = lmdb.verify.verify(str(path))
-        damaged = 0
-        with handle.environment.begin(buffers=True) as transaction:
-            n_records = transaction.stat(handle.features)["entries"]
-            for _, value in progress(iter(transaction.cursor(db=handle.features)), n_records):
-                rows, rest = divmod(len(value) - CHECKSUM.size, about.row_bytes)
-                damaged += rows < 1 or rest != 0 or not is_sound(value)
-    except lmdb.Error as error:
-        raise StoreError(f"The feature store {path} can't be read: {error}. Delete the folder.") from error
-    finally:
-        handle.close()
-    return Verdict(n_records, damaged, structure)
+    damaged = 0
+    with closing(_open(path, exclusive=True)) as handle, handle.begin() as transaction:
+        n_records = transaction.stat(handle.features)["entries"]
+        for key, value in progress(iter(transaction.cursor(db=handle.features)), n_records):
+            rows, rest = divmod(len(value) - CHECKSUM.size, handle.about.row_bytes)
+            damaged += len(key) != KEY_BYTES + 1 or rows < 1 or rest != 0 or not is_sound(value)
+    return Verdict(n_records, damaged)
 
 
 def prune(path: Path, max_gb: float) -> Pruned:
@@ -141,30 +141,27 @@ def prune(path: Path, max_gb: float) -> Pruned:
     RETURNS (Pruned): What it has brought.
     RAISES (StoreError): If the store can't be opened, or there is no room for the new one.
     """
-    handle = _open(path, exclusive=True)
     before = _disk_bytes(path)
-    try:
-        read_about(path, handle)
-        sizes = _text_bytes(handle)
-        removed = _least_recently_used(handle, sizes, max_gb * 1e9)
-        with handle.environment.begin(write=True) as transaction:
-            cursor = transaction.cursor(db=handle.features)
-            for text in removed:
-                transaction.delete(text, db=handle.uses)
-                while cursor.set_range(text) and cursor.key().startswith(text):
-                    cursor.delete()
-        with tempfile.TemporaryDirectory(dir=path) as folder:
-            handle.environment.copy(folder, compact=True)
-            os.chmod(Path(folder) / "data.mdb", 0o600)
-            handle.environment.close()
-            os.replace(Path(folder) / "data.mdb", path / "data.mdb")
-    except (lmdb.Error, OSError) as error:
-        raise StoreError(
-            f"The feature store {path} can't be made smaller: {error}. What it holds is written anew on the "
-            "same disk, which takes room for a while. Make some, or delete the store."
-        ) from error
-    finally:
-        handle.close()
+    with closing(_open(path, exclusive=True)) as handle:
+        if not handle.writable:
+            raise StoreError(f"The feature store {path} may be read, but not written to.")
+        try:
+            sizes = _text_bytes(handle)
+            removed = _least_recently_used(handle, sizes, max_gb * 1e9)
+            with handle.environment.begin(write=True) as transaction:
+                cursor = transaction.cursor(db=handle.features)
+                for text in removed:
+                    transaction.delete(text, db=handle.uses)
+                    while cursor.set_range(text) and cursor.key().startswith(text):
+                        cursor.delete()
+            with replacing_data(handle.path) as folder:
+                handle.environment.copy(str(folder), compact=True)
+                handle.environment.close()
+        except (lmdb.Error, OSError) as error:
+            raise StoreError(
+                f"The feature store {path} can't be made smaller: {error}. What it holds is written anew on "
+                "the same disk, which takes room for a while. Make some there, or move the store to another."
+            ) from error
     return Pruned(len(removed), len(sizes) - len(removed), before, _disk_bytes(path))
 
 
@@ -174,8 +171,16 @@ def _open(path: Path, exclusive: bool) -> Handle:
 
 
 def _disk_bytes(path: Path) -> int:
-    data = path / "data.mdb"
-    return data.stat().st_size if data.exists() else 0
+    try:
+        return (path / DATA).stat().st_size
+    except OSError:
+        return 0
+
+
+def _time_of(value: Union[bytes, memoryview]) -> float:
+    """When a text was used, in seconds since 1970; 0 for what is no time."""
+    seconds = TIME.unpack(value)[0] if len(value) == TIME.size else 0.0
+    return seconds if 0 <= seconds < LATEST else 0.0
 
 
 def _text_bytes(handle: Handle) -> Dict[bytes, int]:
@@ -191,7 +196,7 @@ def _text_bytes(handle: Handle) -> Dict[bytes, int]:
 def _least_recently_used(handle: Handle, sizes: Dict[bytes, int], max_bytes: float) -> List[bytes]:
     """The texts to remove, so that those which are left fit."""
     with handle.environment.begin(db=handle.uses) as transaction:
-        used = {text: TIME.unpack(transaction.get(text, TIME.pack(0)))[0] for text in sizes}
+        used = {text: _time_of(transaction.get(text, b"")) for text in sizes}
     excess = sum(sizes.values()) - max_bytes
     removed: List[bytes] = []
     for text in sorted(sizes, key=used.__getitem__):

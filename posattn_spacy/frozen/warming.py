@@ -13,15 +13,17 @@ from ..rows import LazyRows
 from .caching import FeatureStoreCallback, find_frozen_transformers
 from .data import FrozenData
 from .encoder import FrozenModel
+from .store import FeatureStore, StoreError
 
 WORDS_AT_ONCE = 1 << 14
 
 
-def open_for_warming(config: Config) -> Tuple[Language, List[FrozenModel]]:
+def open_for_warming(config: Config) -> Tuple[Language, List[FrozenModel], List[FeatureStore]]:
     """Make the pipeline of a config as far as its frozen transformers, with their store attached.
 
     config (Config): An interpolated training config.
-    RETURNS (Tuple[Language, List[FrozenModel]]): The pipeline and the transformers.
+    RETURNS (Tuple[Language, List[FrozenModel], List[FeatureStore]]): The pipeline, the transformers, and the
+        store of each.
     RAISES (ValueError): If the config sets no store or has no frozen transformer.
     RAISES (StoreError): If the store can't be used.
     """
@@ -35,8 +37,7 @@ def open_for_warming(config: Config) -> Tuple[Language, List[FrozenModel]]:
     transformers = find_frozen_transformers(nlp)
     for transformer in transformers:
         transformer.initialize()
-    callback.attach(nlp)
-    return nlp, transformers
+    return nlp, transformers, callback.attach(nlp)
 
 
 def corpora_docs(config: Config, nlp: Language) -> List[Doc]:
@@ -52,12 +53,16 @@ def corpora_docs(config: Config, nlp: Language) -> List[Doc]:
     return sorted(docs, key=len, reverse=True)
 
 
-def warm(transformers: Sequence[FrozenModel], docs: Sequence[Doc]) -> Iterator[int]:
+def warm(
+    transformers: Sequence[FrozenModel], stores: Sequence[FeatureStore], docs: Sequence[Doc]
+) -> Iterator[int]:
     """Send texts through frozen transformers, so that their store has them.
 
     transformers (Sequence[FrozenModel]): The transformers, with a store attached.
+    stores (Sequence[FeatureStore]): The store of each.
     docs (Sequence[Doc]): The texts, those of like length together.
     YIELDS (int): How many words have been dealt with since the last time.
+    RAISES (StoreError): If a store does not take them; it has said why.
     """
     for batch in minibatch_by_words(docs, size=WORDS_AT_ONCE, tolerance=0.0):
         for transformer in transformers:
@@ -65,4 +70,14 @@ def warm(transformers: Sequence[FrozenModel], docs: Sequence[Doc]) -> Iterator[i
                 if isinstance(data, FrozenData) and isinstance(data.rows, LazyRows):
                     for start, stop in pairwise(data.rows.bounds.tolist()):
                         data.rows[start:stop]
+        _insist(stores)
         yield sum(len(doc) for doc in batch)
+    for store in stores:
+        store.finish()
+    _insist(stores)
+
+
+def _insist(stores: Sequence[FeatureStore]) -> None:
+    for store in stores:
+        if not store.complete:
+            raise StoreError(f"The feature store {store.path} has not taken all texts, for the reason above.")

@@ -9,6 +9,7 @@ from spacy.util import get_lang_class, load_config
 from thinc.api import Config
 from transformers import AutoConfig
 
+from ..frozen.upkeep import stored_bytes
 from ..schedule import PassSize, measure_pass, scaled_schedule
 
 TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"
@@ -17,6 +18,7 @@ STORE = "initialize.after_init"
 FREE_SHARE = 0.8  # of the free disk may be filled with features
 BYTES = 2  # of a number in float16
 SPARE = 1.3  # for keys and pages
+LEAST_GB = 1.0
 
 
 class Start(NamedTuple):
@@ -50,6 +52,7 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
     features (Path): Where the feature store shall be.
     RETURNS (Start): The config.
     RAISES (ValueError): If the training corpus is empty, or there is no encoder in the folder.
+    RAISES (StoreError): If there is something else than a store where the store shall be.
     """
     overrides: Dict[str, Any] = {
         "paths.train": str(train),
@@ -62,7 +65,7 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
     size = measure_pass(config)
     overrides |= scaled_schedule(config, size.batches)
     layers, store_gb = _fit_store(config, encoder, size.words + dev_words, features)
-    overrides |= {LAYERS: layers, f"{STORE}.max_gb": store_gb or 1.0}
+    overrides |= {LAYERS: layers, f"{STORE}.max_gb": store_gb or LEAST_GB}
     overrides |= {f"{STORE}.path": str(features) if store_gb else None}
     config = load_config(TEMPLATE, overrides=overrides)
     own = get_lang_class(lang).default_config
@@ -72,7 +75,10 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
 
 
 def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tuple[int, Optional[float]]:
-    """Choose as many layers as the config has if there is room for their features on the disk."""
+    """Choose as many layers as the config has if there is room for their features on the disk.
+
+    The store gets room for them beside what it holds of other corpora.
+    """
     try:
         shape = AutoConfig.from_pretrained(encoder)
     except (OSError, ValueError) as error:
@@ -80,8 +86,9 @@ def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tup
     wanted = min(config["components"]["transformer"]["model"]["layers"], shape.num_hidden_layers + 1)
     there = next(folder for folder in (features, *features.absolute().parents) if folder.exists())
     room = shutil.disk_usage(there).free * FREE_SHARE
+    held = stored_bytes(features)
     for layers in range(wanted, 0, -1):
         needed = words * layers * shape.hidden_size * BYTES * SPARE
         if needed <= room:
-            return layers, max(1.0, ceil(needed / 1e8) / 10)
+            return layers, max(LEAST_GB, ceil((held + needed) / 1e8) / 10)
     return wanted, None

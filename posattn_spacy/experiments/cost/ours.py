@@ -49,9 +49,8 @@ def encoding(workload: Workload) -> Figures:
     with tempfile.TemporaryDirectory(dir=workload.folder) as folder:
         store = FeatureStoreCallback(Path(folder), max_gb=1000, dtype="float16").attach(nlp)[0]
         started = time.perf_counter()
-        for _ in warm([encoder], docs):
+        for _ in warm([encoder], [store], docs):
             pass
-        store.finish()
         seconds = time.perf_counter() - started
         store.close()
     return {"words_per_s": count_words(docs) / seconds}

@@ -1,6 +1,5 @@
 """Training and measuring a cell."""
 
-import fcntl
 import json
 import shutil
 import sys
@@ -9,7 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
+import portalocker
 import torch
+from portalocker import AlreadyLocked, LockFlags
 from thinc.api import Config
 
 from ...frozen.caching import FeatureStoreCallback
@@ -115,8 +116,8 @@ class Workshop(NamedTuple):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w") as claim:
             try:
-                fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                portalocker.lock(claim, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING)
+            except AlreadyLocked:
                 yield False
             else:
                 yield True
