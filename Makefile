@@ -1,6 +1,7 @@
 # make all   installs everything into .venv and runs the whole project: corpus, training, benchmark, package
 # make test  installs everything into .venv and runs the tests, but those that need a browser
 # make test-browser  runs the tests that need Chromium
+# make stress  runs what docs/reliability.md lists, as far as it was not run yet: for hours
 # make lint  runs the linters and the type checker
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ ifneq ($(MIRROR),)
 export POSATTN_DATA ?= $(abspath $(MIRROR))
 endif
 
-.PHONY: all install test test-browser lint clean
+.PHONY: all install test test-browser stress lint clean
 
 all: install
 	$(BIN)/python -m spacy project run all
@@ -32,6 +33,10 @@ test: install
 test-browser: install
 	$(BIN)/python -m pytest -m browser
 
+# It goes on where it was stopped; `python -m stress ROW`, in tests/, runs one row.
+stress: install
+	cd tests && $(abspath $(BIN))/python -m stress all
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,4 +44,4 @@ lint: install
 
 clean:
 	rm -rf $(VENV) corpus features training report packages project.lock
-	find metrics -type f -not -path 'metrics/gmb/*' -delete
+	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/stress.json' -delete
