@@ -15,7 +15,7 @@ from torch import Tensor
 from .component import PositionalNER
 from .losses import MISSING, categorical_loss
 
-BATCH_DOCS = 256
+BATCH_TOKENS = 1 << 13
 
 
 class ScoredBatch(NamedTuple):
@@ -56,12 +56,26 @@ def piped_batches(
     place = [component for _, component in nlp.pipeline].index(pipe)
     upstream = [component for _, component in nlp.pipeline[:place]]
     filled = (example for example in examples if len(example.predicted))
-    while batch := list(islice(filled, BATCH_DOCS)):
+    for batch in _batches(filled):
         docs = [example.predicted.copy() for example in batch]
         for component in upstream:
             piped = component.pipe(docs) if isinstance(component, Pipe) else map(component, docs)
             docs = list(cast(Any, piped))
         yield batch, docs
+
+
+def _batches(examples: Iterable[Example]) -> Iterator[List[Example]]:
+    """Consecutive examples of at most `BATCH_TOKENS` tokens together, or a longer one alone."""
+    batch: List[Example] = []
+    tokens = 0
+    for example in examples:
+        if batch and tokens + len(example.predicted) > BATCH_TOKENS:
+            yield batch
+            batch, tokens = [], 0
+        batch.append(example)
+        tokens += len(example.predicted)
+    if batch:
+        yield batch
 
 
 def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> Iterator[ScoredBatch]:
