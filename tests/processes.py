@@ -1,6 +1,7 @@
 """Running commands as a user does: in a process of their own, or where that is not the point, in this one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,9 +43,9 @@ def command(*arguments: object, fails: bool = False) -> str:
 
     arguments (object): What comes after `spacy posattn`.
     fails (bool): Whether the command is expected to end with a message instead.
-    RETURNS (str): What it says, on one line.
+    RETURNS (str): What it says, on one line and without colours.
     """
     result = CliRunner().invoke(posattn, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert (result.exit_code != 0) == fails, result.output
-    return " ".join(result.output.split())
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())
