@@ -1,9 +1,14 @@
-"""Running commands as a user does: in a process of their own."""
+"""Running commands as a user does: in a process of their own, or where that is not the point, in this one."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from typer.testing import CliRunner
+
+from posattn_spacy.cli import posattn
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,3 +36,16 @@ def run(
     )
     assert (result.returncode != 0) == fails, f"{result.stdout}\n{result.stderr}"
     return result
+
+
+def command(*arguments: object, fails: bool = False) -> str:
+    """Run a command of `spacy posattn` in this process, and assert its success.
+
+    arguments (object): What comes after `spacy posattn`.
+    fails (bool): Whether the command is expected to end with a message instead.
+    RETURNS (str): What it says, on one line and without colours.
+    """
+    result = CliRunner().invoke(posattn, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert (result.exit_code != 0) == fails, result.output
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())

@@ -1,6 +1,8 @@
 """Temperature, calibration error and thresholds; `spacy posattn calibrate` and `find-threshold`."""
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import List, Tuple
 
@@ -9,9 +11,10 @@ import pytest
 import spacy
 import torch
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 
 from pipelines import TEXTS, make_examples, plain_pipeline, train
+from posattn_spacy import settings
 from posattn_spacy.calibration import (
     DecodedBatch,
     Judged,
@@ -26,9 +29,10 @@ from posattn_spacy.calibration import (
 )
 from posattn_spacy.evaluation import ScoredBatch, scored_batches
 from posattn_spacy.losses import MISSING
+from posattn_spacy.settings import write_settings
 from posattn_spacy.tagging import Lattice
 from posattn_spacy.thresholds import best_point, of_label, points
-from processes import run
+from processes import command, run
 
 NAME = "posattn_ner"
 N_TAGS = 5
@@ -188,12 +192,10 @@ def test_calibrate_changes_a_pipeline_on_disk(nlp, tmp_path):
 def test_thresholds_are_shown_and_written_on_request(nlp, tmp_path):
     model, corpus = tmp_path / "model", write_corpus(nlp, tmp_path / "dev.spacy")
     nlp.to_disk(model)
-    command = ("-m", "spacy", "posattn", "find-threshold", model, corpus)
     before = (model / NAME / "cfg").read_bytes()
-    shown = run(*command).stdout
-    assert "geo" in shown
+    assert "geo" in command("find-threshold", model, corpus)
     assert (model / NAME / "cfg").read_bytes() == before
-    run(*command, "--write")
+    command("find-threshold", model, corpus, "--write")
     changed = spacy.load(model)
     thresholds = changed.get_pipe(NAME).cfg["label_thresholds"]
     assert set(thresholds) == {"geo", "per"}
@@ -203,11 +205,84 @@ def test_thresholds_are_shown_and_written_on_request(nlp, tmp_path):
     assert filtered >= plain
 
 
+def test_a_new_temperature_tells_of_thresholds_of_the_old_one(nlp, tmp_path):
+    model, corpus = tmp_path / "model", write_corpus(nlp, tmp_path / "dev.spacy")
+    nlp.to_disk(model)
+    command("find-threshold", model, corpus, "--write")
+    thresholds = {"geo": 0.5, "per": 0.25}  # the best ones may be 0, which leaves nothing out
+    write_settings(model, NAME, {"label_thresholds": thresholds})
+    said = command("calibrate", model, corpus)
+    assert f"The thresholds of '{NAME}' were fitted at the temperature 1.000" in said
+    assert "find-threshold MODEL CORPUS --write" in said
+    assert spacy.load(model).get_pipe(NAME).cfg["label_thresholds"] == thresholds
+    command("find-threshold", model, corpus, "--write")
+    write_settings(model, NAME, {"label_thresholds": thresholds})
+    assert "were fitted at" not in command("calibrate", model, corpus)
+
+
+def test_calibrating_in_python_tells_of_them_too(nlp):
+    nlp.get_pipe(NAME).cfg |= {"thresholds_at": 1.0, "label_thresholds": {"geo": 0.5}}
+    with pytest.warns(UserWarning, match=r"thresholds of 'posattn_ner' were fitted.*find-threshold"):
+        calibrate(nlp, make_examples(nlp))
+    nlp.get_pipe(NAME).cfg["label_thresholds"] = {}
+    calibrate(nlp, make_examples(nlp))  # nothing is left out
+    nlp.get_pipe(NAME).cfg |= {"thresholds_at": None, "threshold": 0.5}
+    calibrate(nlp, make_examples(nlp))  # meant as a probability
+
+
+def test_all_annotated_entities_count_as_gold(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    within = Doc(nlp.vocab, words=["N", "York"], spaces=[False, False], ents=["B-geo", "O"])
+    crossing = Doc(
+        nlp.vocab, words=["St", ".", "Gallen"], ents=["B-geo", "I-geo", "I-geo"], sent_starts=[1, 0, 1]
+    )
+    docs = [*(example.reference for example in make_examples(nlp)), within, crossing]
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    for options in ((), ("--gold-preproc",)):
+        said = command("find-threshold", tmp_path / "model", tmp_path / "dev.spacy", *options)
+        (best,) = re.findall("the best for each label.*", said)
+        assert re.findall(r"(geo|per) +(\d+)", best) == [("geo", "5"), ("per", "2")]
+
+
 def test_spacys_own_command_finds_the_global_threshold(nlp, tmp_path):
     nlp.to_disk(tmp_path / "model")
     corpus = write_corpus(nlp, tmp_path / "dev.spacy")
     command = ("find-threshold", tmp_path / "model", corpus, NAME, "threshold", "ents_f", "-n", 5)
     assert "Best threshold" in run("-m", "spacy", *command).stdout
+
+
+@pytest.mark.parametrize("name", ["calibrate", "find-threshold", "doctor"])
+def test_what_commands_can_not_work_with_is_named(nlp, tmp_path, name):
+    model, corpus = tmp_path / "model", write_corpus(nlp, tmp_path / "dev.spacy")
+    nlp.to_disk(model)
+    (tmp_path / "my.csv").write_text("Sentence #,Word,Tag\n")
+    (tmp_path / "other").mkdir()
+    assert "my.csv is no .spacy file. Convert it first" in command(
+        name, model, tmp_path / "my.csv", fails=True
+    )
+    assert "can't be loaded as a pipeline" in command(name, tmp_path / "other", corpus, fails=True)
+    said = command(name, model, corpus, "--gpu-id", 7, fails=True)
+    assert "GPU 7 can't be used" in said
+    assert "leave --gpu-id out" in said
+
+
+@pytest.mark.parametrize("arguments", [("calibrate",), ("find-threshold", "--write")])
+def test_a_pipeline_that_can_not_be_changed_is_left_as_it_is(nlp, tmp_path, monkeypatch, arguments):
+    model, corpus = tmp_path / "model", write_corpus(nlp, tmp_path / "dev.spacy")
+    nlp.to_disk(model)
+    before = (model / NAME / "cfg").read_bytes(), (model / "config.cfg").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: Path(path) != model or not mode & os.W_OK)
+        said = command(*arguments, model, corpus, fails=True)
+    assert "can't be written: you have no permission" in said
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(settings, "write_settings", full)
+    said = command(*arguments, model, corpus, fails=True)
+    assert "can't be changed: [Errno 28] No space left on device Make room" in said
+    assert before == ((model / NAME / "cfg").read_bytes(), (model / "config.cfg").read_bytes())
 
 
 def test_a_corpus_without_entities_can_not_calibrate(nlp, tmp_path):
@@ -216,9 +291,7 @@ def test_a_corpus_without_entities_can_not_calibrate(nlp, tmp_path):
     for doc in docs:
         doc.ents = ()
     DocBin(docs=docs).to_disk(tmp_path / "bare.spacy")
-    for command in ("calibrate", "find-threshold"):
-        said = run(
-            "-m", "spacy", "posattn", command, tmp_path / "model", tmp_path / "bare.spacy", fails=True
-        ).stdout
-        assert "No entity is annotated in" in " ".join(said.split())
+    for name in ("calibrate", "find-threshold"):
+        said = command(name, tmp_path / "model", tmp_path / "bare.spacy", fails=True)
+        assert "No entity is annotated in" in said
     assert spacy.load(tmp_path / "model").get_pipe(NAME).cfg["temperature"] == 1.0

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
+import numpy as np
 import pytest
 import spacy
 import torch
@@ -25,6 +26,8 @@ from pipelines import (
     plain_pipeline,
     train,
 )
+from posattn_spacy import annotated
+from posattn_spacy.calibration import Judged
 from posattn_spacy.diagnosis.corpus_checks import check_corpus
 from posattn_spacy.diagnosis.doctor import count_verdicts, diagnose
 from posattn_spacy.diagnosis.encoder_checks import check_encoder
@@ -32,6 +35,11 @@ from posattn_spacy.diagnosis.findings import Finding
 from posattn_spacy.diagnosis.head_checks import check_head
 from posattn_spacy.diagnosis.log_checks import Log, LogError, check_log, read_log
 from posattn_spacy.diagnosis.probes import examine
+from posattn_spacy.diagnosis.score_checks import (
+    check_judged,
+    check_scores,
+    thresholds_are_of_this_temperature,
+)
 from posattn_spacy.frozen.caching import find_frozen_transformers
 from posattn_spacy.frozen.encoder import huggingface
 from posattn_spacy.model import torch_head
@@ -204,6 +212,59 @@ def test_labels_that_were_not_trained_are_found(frozen: Language) -> None:
     assert "1 of 1 labels are unknown to 'posattn_ner': eve" in found
 
 
+def reference(frozen: Language, *words: str, ents: str, starts: str = "") -> Example:
+    """An example whose tokens fit; entities are IOB tags of one label."""
+    tags = [tag if tag == "O" else f"{tag}-geo" for tag in ents]
+    marks = [mark == "1" for mark in starts] if starts else None
+    doc = Doc(frozen.vocab, words=list(words), ents=tags, sent_starts=marks)
+    return Example(Doc(frozen.vocab, words=list(words), sent_starts=marks), doc)
+
+
+def test_entities_with_white_space_at_their_edges_are_found(frozen: Language) -> None:
+    spaced = reference(frozen, "in", "Berlin", "  ", "today", ents="OBIO")
+    (found,) = warnings_of(corpus_findings(frozen, [*make_examples(frozen), spaced]))
+    assert "1 of 6 entities begin or end in white space, for instance ['Berlin" in found
+    assert "scripts/convert.py" in found
+
+
+def test_entities_across_sentences_are_found(frozen: Language) -> None:
+    crossing = reference(frozen, "in", "St", ".", "Gallen", ents="OBII", starts="1001")
+    (found,) = warnings_of(corpus_findings(frozen, [*make_examples(frozen), crossing]))
+    assert "1 of 6 entities cross the beginning of a sentence, for instance ['St . Gallen']" in found
+    assert "is_sent_start = False" in found
+
+
+def test_entities_are_looked_at_as_they_are_stored(frozen: Language) -> None:
+    stored = reference(frozen, "in", "St", ".", "Gallen", ents="OBII", starts="1001").reference
+    cut = annotated.make_examples(frozen, [stored], gold_preproc=True)  # spaCy's reader loses the entity here
+    findings = check_corpus(frozen, frozen.get_pipe(NAME), [], cut, [stored])
+    assert any("1 of 1 entities cross" in found for found in warnings_of(list(findings)))
+
+
+def test_few_of_many_are_no_reason_to_warn(frozen: Language) -> None:
+    good = make_examples(frozen) * 40  # 160 documents, 200 entities
+    bad = [
+        *misaligned_examples(frozen),
+        reference(frozen, "Berlin", " ", ents="BI"),
+        reference(frozen, "St", ".", "Gallen", ents="BII", starts="101"),
+        Example(*[Doc(frozen.vocab, words=["bare"])] * 2),
+    ]
+    findings = corpus_findings(frozen, [*good, *bad])
+    assert not warnings_of(findings)
+    said = " ".join(finding.said for finding in findings)
+    for found in ("1 of 203 entities do not fit", "1 of 203 entities begin", "1 of 203 entities cross"):
+        assert found in said
+    assert len(warnings_of(corpus_findings(frozen, [*good[:60], *bad]))) == 4
+
+
+def test_spans_in_place_of_entities_are_named(frozen: Language) -> None:
+    doc = Doc(frozen.vocab, words=["in", "Berlin"])
+    doc.spans["sc"] = [doc[1:2]]
+    (found,) = warnings_of(corpus_findings(frozen, [Example(doc.copy(), doc)]))
+    assert 'doc.spans["sc"]' in found
+    assert "--spans-key sc" in found
+
+
 def test_texts_that_need_windows_are_found(frozen: Language) -> None:
     data = [(" ".join(TEXTS * 5), {"entities": []}), (TEXTS[0], {"entities": []})]
     (found,) = warnings_of(corpus_findings(frozen, make_examples(frozen, data)))
@@ -214,6 +275,83 @@ def test_texts_that_need_windows_are_found(frozen: Language) -> None:
         assert not warnings_of(corpus_findings(frozen, make_examples(frozen, data)))
     finally:
         frozen.remove_pipe("sentencizer")
+
+
+# What is found
+
+
+def finds(
+    *entities: Any, gold: Sequence[int] = (20, 20), settings: Optional[Dict[str, Any]] = None
+) -> List[Finding]:
+    """Check a component that finds entities of geo and per: label, probability, whether it is right."""
+    nlp = plain_pipeline(settings=settings)
+    pipe = nlp.get_pipe(NAME)
+    for label in ("geo", "per"):
+        pipe.add_label(label)
+    labels, probabilities, correct = map(np.array, zip(*entities, strict=True))
+    return list(check_judged(pipe, Judged(labels, probabilities, correct, np.array(gold))))
+
+
+GEO = [(0, 0.9, True)] * 18
+
+
+def test_entities_that_are_found_raise_no_doubt() -> None:
+    findings = finds(*GEO, *[(1, 0.8, True)] * 16, (1, 0.5, False))
+    assert [finding.verdict for finding in findings] == ["pass"] * 3
+
+
+def test_labels_that_are_not_found_are_named() -> None:
+    found = warnings_of(finds(*GEO))
+    assert "1 of 2 labels have an F1 below 0.50: per (never predicted)" in found[0]
+    assert "label_weights" in found[0]
+    few = [(1, 0.8, True)] * 5 + [(1, 0.8, False)] * 3
+    assert "per (0.36)" in warnings_of(finds(*GEO, *few))[0]
+
+
+def test_labels_with_hardly_an_entity_are_not_judged() -> None:
+    assert finds(*GEO, gold=(20, 4))[0] == Finding("pass", "0 of 1 labels have an F1 below 0.50.")
+
+
+def test_recall_far_below_precision_is_found() -> None:
+    (found,) = warnings_of(finds(*GEO[:12], *[(1, 0.8, True)] * 12))
+    assert "Of the entities, 60% are found; of what is found, 100% is right. Entities are missed." in found
+    assert "label_weights" in found
+    assert "thresholds" not in found
+
+
+def test_thresholds_that_leave_too_much_out_are_named() -> None:
+    entities = [*GEO[:12], *[(1, 0.8, True)] * 12, *[(0, 0.3, True)] * 8, *[(1, 0.3, True)] * 8]
+    assert not warnings_of(finds(*entities))
+    (found,) = warnings_of(
+        finds(*entities, settings={"threshold": 0.35, "label_thresholds": {"per": 0.5}})[1:]
+    )
+    assert "Lower the thresholds, which leave out what is less probable (geo 0.35, per 0.50)" in found
+
+
+def test_precision_far_below_recall_is_found() -> None:
+    wrong = [(0, 0.5, False)] * 20
+    settings = {"label_weights": {"geo": 5.0}}
+    (found,) = warnings_of(finds(*GEO, *[(1, 0.8, True)] * 18, *wrong, settings=settings))
+    assert "Too much is taken for an entity. Lower components.posattn_ner.label_weights (geo)." in found
+    assert "find-threshold" in found
+
+
+def test_a_corpus_without_entities_tells_nothing_of_what_is_found(frozen: Language) -> None:
+    (finding,) = check_scores(frozen.get_pipe(NAME), [], [0, 0])
+    assert finding.verdict == "unknown"
+
+
+def test_thresholds_of_another_temperature_are_found() -> None:
+    nlp = plain_pipeline(settings={"threshold": 0.5})
+    pipe = nlp.get_pipe(NAME)
+    pipe.add_label("geo")
+    pipe.cfg |= {"temperature": 1.25, "thresholds_at": 1.75}
+    found = thresholds_are_of_this_temperature(pipe)
+    assert found.verdict == "warn"
+    assert "fitted at the temperature 1.750, and it is 1.250 now" in found.said
+    assert "find-threshold MODEL CORPUS --write" in found.remedy
+    pipe.cfg["temperature"] = 1.75
+    assert thresholds_are_of_this_temperature(pipe).verdict == "pass"
 
 
 # The training
@@ -307,6 +445,23 @@ def test_a_loss_on_dev_that_jumps_around_is_found(dev: Sequence[float], jumps: b
     found = log_warnings(log_of(dev=dev))
     assert bool(found) == jumps
     assert all("Dropout or learning rate are too high" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("scores", "late"),
+    [
+        ((0.6, 0.8, 0.78, 0.76, 0.75), True),
+        ((0.6, 0.8, 0.799, 0.798, 0.795), False),  # no lower to speak of
+        ((0.6, 0.7, 0.75, 0.8, 0.78), False),  # near the end
+        ((0.6, 0.7, 0.75, 0.78, 0.8), False),
+    ],
+)
+def test_a_training_that_went_on_after_its_best_is_found(scores: Sequence[float], late: bool) -> None:
+    found = log_warnings(log_of(flat_f=scores))
+    assert bool(found) == late
+    for each in found:
+        assert "F1 on dev was best in evaluation 2 of 5 (0.8000), and is 0.0500 lower in the last" in each
+        assert "dropout" in each
 
 
 @pytest.mark.parametrize("loss", [None, 0.0])

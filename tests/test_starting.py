@@ -1,22 +1,26 @@
 """`spacy posattn init config`: from one's own documents to a training."""
 
+import io
 from pathlib import Path
 from typing import Any, Callable, List, Sequence
 
 import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
-from spacy.util import load_config
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as train_loop
+from spacy.util import get_lang_class, load_config
 
 from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy.diagnosis.findings import Finding
 from posattn_spacy.frozen.store import About, FeatureStore
+from posattn_spacy.schedule import PassSize
 from posattn_spacy.starting import config as starting_config
 from posattn_spacy.starting.config import make_config
 from posattn_spacy.starting.doubts import count_labels, find_doubts
-from processes import ROOT, run
+from processes import ROOT, command, run
 
 NLP = spacy.blank("en")
 
@@ -109,6 +113,37 @@ class Usage:
         self.free = room / starting_config.FREE_SHARE
 
 
+@pytest.mark.parametrize("lang", ["en", "xx", "zh", "ja", "th", "ko", "vi"])
+def test_texts_are_split_as_the_language_is(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
+) -> None:
+    train = write_corpus(tmp_path / "train.spacy")
+    monkeypatch.setattr(starting_config, "measure_pass", lambda config: PassSize(4, 23))  # needs its package
+    config = make_config(train, train, 23, tiny_encoder("bert"), lang, tmp_path).config
+    assert config["nlp"]["tokenizer"] == get_lang_class(lang).default_config["nlp"]["tokenizer"]
+    plain = {"@tokenizers": "spacy.Tokenizer.v1"}
+    assert (config["nlp"]["tokenizer"] == plain) == (lang in ("en", "xx"))
+
+
+def test_chinese_is_trained_and_found_in_running_text(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    blank = spacy.blank("zh")
+    docs = [blank.make_doc("我住在北京。"), blank.make_doc("他去上海了。")]
+    for doc, start in zip(docs, (3, 2), strict=True):
+        doc.ents = [Span(doc, start, start + 2, label="geo")]
+    DocBin(docs=docs * 4).to_disk(tmp_path / "train.spacy")
+    train = tmp_path / "train.spacy"
+    config = make_config(train, train, 48, tiny_encoder("bert"), "zh", tmp_path / "features").config
+    config["initialize"]["after_init"]["path"] = None
+    config["training"]["before_to_disk"] = None
+    config["training"]["gpu_allocator"] = None
+    nlp = init_nlp(config)
+    train_loop(nlp, use_gpu=-1, stdout=io.StringIO())
+    nlp.to_disk(tmp_path / "model")
+    assert [ent.text for ent in spacy.load(tmp_path / "model")("我住在北京。").ents] == ["北京"]
+
+
 def test_a_folder_without_an_encoder_is_refused(tmp_path: Path) -> None:
     train = write_corpus(tmp_path / "train.spacy")
     with pytest.raises(ValueError, match="no Hugging Face encoder in"):
@@ -170,6 +205,23 @@ def test_documents_without_annotation_are_named() -> None:
     assert "1 of 62 documents have no entity annotation" in found
 
 
+def test_entities_in_white_space_and_across_sentences_are_named() -> None:
+    spaced = doc_of("Berlin", "  ", "calls", ents=["B-geo", "I-geo", "O"])
+    crossing = doc_of("St", ".", "Gallen", ents=["B-geo", "I-geo", "I-geo"], sent_starts=[True, False, True])
+    found = warnings_of(list(find_doubts([*MANY, spaced, crossing], DEV)))
+    assert "1 of 63 entities begin or end in white space, for instance ['Berlin" in found[0]
+    assert "1 of 63 entities cross the beginning of a sentence, for instance ['St . Gallen']" in found[1]
+    assert len(found) == 2
+
+
+def test_few_of_many_are_no_doubt() -> None:
+    within = doc_of("N", "York", spaces=[False, False], ents=["B-geo", "O"])
+    bare = Doc(NLP.vocab, words=["no", "tags"])
+    odd = [within, doc_of(*["word"] * 120), Example(bare.copy(), bare)]
+    many = [doc_of("London", str(i), ents=["B-geo", "O"]) for i in range(300)]
+    assert not warnings_of(list(find_doubts([*many, *odd], DEV)))
+
+
 def test_documents_of_both_parts_are_counted() -> None:
     (found,) = warnings_of(list(find_doubts(MANY, MANY[:3])))
     assert "3 of 3 documents of dev stand in train" in found
@@ -180,9 +232,9 @@ def test_documents_of_both_parts_are_counted() -> None:
 
 def test_the_config_trains(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
     train, dev = write_corpus(tmp_path / "train.spacy", 5), write_corpus(tmp_path / "dev.spacy")
-    command = ["-m", "spacy", "posattn", "init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
-    command += ["--encoder", tiny_encoder("bert")]
-    said = run(*command, folder=tmp_path).stdout
+    init = ["-m", "spacy", "posattn", "init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
+    init += ["--encoder", tiny_encoder("bert")]
+    said = run(*init, folder=tmp_path).stdout
     assert "120 steps, 120 passes over" in " ".join(said.split())
     (train_command,) = (line for line in said.splitlines() if line.startswith("python"))
     assert train_command == (
@@ -197,33 +249,67 @@ def test_the_config_trains(tiny_encoder: Callable[[str], Path], tmp_path: Path) 
     nlp = spacy.load(tmp_path / "own/model/model-best")
     assert (tmp_path / "own/steps.jsonl").is_file()
     assert set(nlp.get_pipe("posattn_ner").labels) == {"geo", "per"}
-    refused = run(*command, folder=tmp_path, fails=True).stdout
-    assert "there already" in refused
-    run(*command, "--force", folder=tmp_path)
+    assert "there already" in run(*init, folder=tmp_path, fails=True).stdout
+    run(*init, "--force", folder=tmp_path)
 
 
 def test_an_encoder_comes_by_its_name(tmp_path: Path) -> None:
     train = write_corpus(tmp_path / "train.spacy")
-    command = ["-m", "spacy", "posattn", "init", "config", "ner.cfg", "--train", train, "--dev", train]
-    assert "22.7 M weights" in run(*command, folder=tmp_path).stdout
+    init = ["-m", "spacy", "posattn", "init", "config", "ner.cfg", "--train", train, "--dev", train]
+    assert "22.7 M weights" in run(*init, folder=tmp_path).stdout
     config = load_config(tmp_path / "ner.cfg")
     assert config["paths"]["encoder"] == "assets/encoder/all-MiniLM-L6-v2"
     assert config["initialize"]["after_init"]["path"] == "features/all-MiniLM-L6-v2"
     assert (tmp_path / "assets/encoder/all-MiniLM-L6-v2/config.json").is_file()
-    wrong = run(*command, "--force", "--encoder", "no/such", folder=tmp_path, fails=True).stdout
+    wrong = run(*init, "--force", "--encoder", "no/such", folder=tmp_path, fails=True).stdout
     assert "can't be had" in " ".join(wrong.split())
 
 
-def test_an_unreadable_corpus_leaves_no_config(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.fixture
+def refused(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """What the command says when it fails; it must leave nothing behind."""
+    monkeypatch.chdir(tmp_path)
+
+    def said(train: str, dev: str, *options: str, output: str = "ner.cfg") -> str:
+        before = sorted(tmp_path.rglob("*"))
+        documents = ("--train", train, "--dev", dev, "--encoder", tiny_encoder("bert"))
+        result = command("init", "config", output, *documents, *options, fails=True)
+        assert sorted(tmp_path.rglob("*")) == before
+        return result
+
+    return said
+
+
+def test_what_can_not_be_started_with_is_named_at_once(tmp_path: Path, refused: Callable[..., str]) -> None:
+    write_corpus(tmp_path / "good.spacy")
+    (tmp_path / "my.csv").write_text("Sentence #,Word,Tag\n")
+    convert = "my.csv is no .spacy file. Convert it first: python scripts/convert.py my.csv my-corpus"
+    assert convert in refused("my.csv", "good.spacy")
+    assert "There is no nowhere.spacy" in refused("good.spacy", "nowhere.spacy")
+    assert "my.csv is no folder. Give another" in refused("good.spacy", "good.spacy", output="my.csv/ner.cfg")
+    assert "SudachiPy" in refused("good.spacy", "good.spacy", "--lang", "ja")
+    unknown = refused("good.spacy", "good.spacy", "--lang", "klingon")
+    assert "E048" in unknown
+    assert "take xx" in unknown
+
+
+def test_documents_without_entities_get_no_config(tmp_path: Path, refused: Callable[..., str]) -> None:
+    write_corpus(tmp_path / "good.spacy")
+    doc = NLP.make_doc("Alice lives in Berlin")
+    doc.ents = ()
+    DocBin(docs=[doc]).to_disk(tmp_path / "bare.spacy")
+    said = refused("bare.spacy", "good.spacy")
+    assert "No entity is annotated in bare.spacy: there is nothing to learn." in said
+    assert "spans" not in said
+    doc.spans["sc"] = [doc[3:4]]
+    DocBin(docs=[doc]).to_disk(tmp_path / "bare.spacy")
+    said = refused("bare.spacy", "good.spacy")
+    assert 'There are spans in doc.spans["sc"]' in said
+    assert "--spans-key sc" in said
+
+
+def test_an_unreadable_corpus_leaves_no_config(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "train.spacy").write_bytes(b"no corpus")
-    command = ["-m", "spacy", "posattn", "init", "config", "ner.cfg", "--encoder", tiny_encoder("bert")]
-    run(
-        *command,
-        "--train",
-        tmp_path / "train.spacy",
-        "--dev",
-        tmp_path / "train.spacy",
-        folder=tmp_path,
-        fails=True,
-    )
-    assert not (tmp_path / "ner.cfg").exists()
+    assert "train.spacy is no intact .spacy file" in refused("train.spacy", "train.spacy")

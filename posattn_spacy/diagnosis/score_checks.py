@@ -30,16 +30,21 @@ def check_scores(
             "unknown", "There are no entities to see how well they are found.", "Give another corpus."
         )
         return
-    kept = _kept(pipe, judge(decoded, pipe.cfg["temperature"]), gold)
-    yield labels_are_found(pipe, kept)
-    yield recall_is_like_precision(pipe, kept)
-    yield thresholds_are_of_this_temperature(pipe)
+    yield from check_judged(pipe, judge(decoded, pipe.cfg["temperature"])._replace(gold=np.array(gold)))
 
 
-def _kept(pipe: PositionalNER, found: Judged, gold: Sequence[int]) -> Judged:
-    """The entities that are probable enough for the component's thresholds."""
+def check_judged(pipe: PositionalNER, found: Judged) -> Iterator[Finding]:
+    """Check entities that a component finds, of which its thresholds leave some out.
+
+    pipe (PositionalNER): The component.
+    found (Judged): The entities.
+    YIELDS (Finding): The findings.
+    """
     kept = found.probabilities >= pipe.thresholds[found.labels]
-    return Judged(found.labels[kept], found.probabilities[kept], found.correct[kept], np.array(gold))
+    left = Judged(found.labels[kept], found.probabilities[kept], found.correct[kept], found.gold)
+    yield labels_are_found(pipe, left)
+    yield recall_is_like_precision(pipe, left)
+    yield thresholds_are_of_this_temperature(pipe)
 
 
 def labels_are_found(pipe: PositionalNER, kept: Judged) -> Finding:
