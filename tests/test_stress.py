@@ -4,16 +4,17 @@ import json
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+import numpy as np
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin, Span
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
 
 from pipelines import LEXICAL, TRAIN_DATA, frozen_pipeline, make_examples, train
 from processes import ROOT
 from served import PIPELINES
 from stress import kinds, lattice, long, memory, random_documents, record, repeat, threads, white_space
 from stress.rows import ROWS
-from stress.running import Found, Outcome, Setting
+from stress.running import Found, NotReady, Outcome, Setting
 
 NAME = "posattn_ner"
 WORDS = ["Alice", "\n", "of", "Berlin"]
@@ -135,6 +136,25 @@ def test_a_rendering_with_other_entities_is_found() -> None:
     assert found.counts["different"] >= 1
 
 
+def test_threads_that_fail_or_find_something_else_are_found(setting: Callable[[int], Setting]) -> None:
+    """A pipeline that counts its calls finds something else each time, and fails now and then."""
+    nlp = spacy.blank("en")
+    calls: List[int] = []
+
+    @nlp.component("count_calls")
+    def count_calls(doc: Doc) -> Doc:
+        calls.append(1)
+        if len(calls) == 30:
+            raise ValueError("now and then")
+        doc.spans[NAME] = SpanGroup(doc, attrs={"scores": np.array([float(len(calls))])}, spans=[doc[:1]])
+        return doc
+
+    nlp.add_pipe("count_calls")
+    found = threads.share_pipeline(setting(10), lambda encoder: nlp, False, "shared")
+    assert found.counts["failures"] == 1
+    assert found.counts["differences"] == 10 * threads.THREADS - 1 + 10
+
+
 # Going on, and what is kept
 
 
@@ -206,3 +226,9 @@ def test_kinds_are_counted(tmp_path: Path) -> None:
         suite = f'<testsuite name="pytest" errors="0" failures="{failures}" skipped="0" tests="3" />'
         report.write_text(f"<testsuites>{suite}</testsuites>", encoding="utf-8")
         assert kinds.outcome_of(report, least) == Outcome(3, held, {"kinds": 3, "failed": failures})
+
+
+def test_a_row_that_lacks_what_it_needs_says_so(setting: Callable[[int], Setting], tmp_path: Path) -> None:
+    missing = setting(1)._replace(pipeline=tmp_path / "none", dev=tmp_path / "none.spacy")
+    with pytest.raises(NotReady, match=r"no trained pipeline in .*--pipeline"):
+        white_space.renderings(missing)

@@ -19,7 +19,7 @@ from processes import ROOT
 
 from . import record
 from .rows import ROWS, Row
-from .running import Outcome, Setting, one_thread
+from .running import NotReady, Outcome, Setting, one_thread
 
 STRESS_JSON = ROOT / "metrics" / "stress.json"
 PAGE = ROOT / "docs" / "reliability.md"
@@ -63,7 +63,10 @@ def run(name: str, reach: int, again: bool, pipeline: Path, dev: Path) -> None:
     setting = Setting(reach, folder, True, pipeline, dev)
     kept = setting.kept()
     started = time.monotonic() - (kept.seconds if kept else 0)
-    outcome = attempt(ROWS[name], setting)
+    try:
+        outcome = attempt(ROWS[name], setting)
+    except NotReady as error:
+        msg.warn(f"{name} can't be run", str(error), exits=1)
     record.write(STRESS_JSON, name, outcome, time.monotonic() - started)
     record.fill_page(PAGE, record.read(STRESS_JSON))
     (msg.good if outcome.held else msg.fail)(f"{name}: {outcome.figures}", outcome.reason)
@@ -77,9 +80,12 @@ def attempt(row: Row, setting: Setting) -> Outcome:
     """RETURNS (Outcome): What a row came to; if it could not be run to its end, the reason."""
     try:
         return row.load()(setting)
+    except NotReady:
+        raise
     except Exception as error:
         traceback.print_exc()
-        return Outcome(0, False, {}, f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}".replace(str(ROOT), ".")
+        return Outcome(0, False, {}, " ".join(reason.split()))
 
 
 if __name__ == "__main__":

@@ -35,9 +35,10 @@ def failures(setting: Setting) -> Outcome:
     def fail(item: int) -> Found:
         name = ways[item].__name__
         figures = setting.alone(fail_once, setting, item)
-        fine = figures["messages"] and figures["trained"] and figures.get("unchanged", True)
-        counts = {"ways": 1, "with a message": bool(figures["messages"]), "trained on": figures["trained"]}
-        return Found(counts, [] if fine else [f"{name}: {figures}"])
+        one_message, trained = figures["messages"] == 1, bool(figures["trained"])
+        whole = bool(figures.get("unchanged", True)) and not figures.get("damaged")
+        counts = {"ways": 1, "with one message": one_message, "trained on": trained, "left whole": whole}
+        return Found(counts, [] if one_message and trained and whole else [f"{name}: {figures}"])
 
     tally = setting.go_through(len(ways), fail)
     return Outcome(len(ways), not tally.faults, {**tally.counts}, "; ".join(tally.faults))

@@ -36,6 +36,10 @@ class Outcome(NamedTuple):
     reason: str = ""
 
 
+class NotReady(Exception):
+    """What a row needs is not there."""
+
+
 class Found(NamedTuple):
     """What one item of a row came to.
 

@@ -1,9 +1,10 @@
 """Threads that share one pipeline, and the threads of a web service's pool."""
 
+import math
 import random
 from concurrent.futures import ThreadPoolExecutor
-from itertools import product
-from typing import Any, Callable, Iterator, List, Tuple
+from itertools import chain, product
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 import spacy
 from spacy.language import Language
@@ -17,17 +18,31 @@ from .service import answer, ask
 
 THREADS = 16
 POOL = 8  # threads of the web service
-CASES: List[Tuple[Callable[[Encoder], Language], bool]] = list(product(PIPELINES, [False, True]))
+CASES: List[Tuple[Callable[[Encoder], Language], bool]] = list(product(PIPELINES, [True, False]))
+
+
+class Wrong(NamedTuple):
+    """A call that went wrong.
+
+    kind (str): "failure" or "difference".
+    what (str): The error, or the text.
+    """
+
+    kind: str
+    what: str
 
 
 def threads(setting: Setting) -> Outcome:
     """Let threads call every kind of pipeline, just trained and loaded from disk, and compare each result.
 
-    The reach is the number of calls of each thread to each pipeline.
+    The reach is the number of calls of each thread to the shipped pipeline; of the others, a tenth is called.
     """
-    tally = setting.go_through(
-        len(CASES), lambda i: setting.alone(share_pipeline, setting, *CASES[i], str(i))
-    )
+
+    def share(item: int) -> Found:
+        own = setting if item == 0 else setting._replace(reach=math.ceil(setting.reach / 10))
+        return setting.alone(share_pipeline, own, *CASES[item], str(item))
+
+    tally = setting.go_through(len(CASES), share)
     counts = tally.counts
     held = not counts["failures"] and not counts["differences"]
     return Outcome(setting.reach, held, {**counts}, "; ".join(tally.faults))
@@ -43,17 +58,17 @@ def share_pipeline(setting: Setting, make: Callable[[Encoder], Language], reload
     texts = reading(setting.reach)
     expected = {text: seen(nlp(text)) for text in texts}
     with ThreadPoolExecutor(THREADS) as pool:
-        wrong = list(pool.map(lambda i: calls(nlp, texts, expected, i), range(THREADS)))
-    wrong.append(served_calls(nlp, texts))
-    faults = [f"{make.__name__}: {fault}" for part in wrong for fault in part]
+        own = pool.map(lambda thread: list(wrong_calls(nlp, thread, texts, expected)), range(THREADS))
+        wrong = [*chain(*own), *wrong_answers(nlp, texts)]
+    kinds = [each.kind for each in wrong]
     return Found(
         {
             "calls": THREADS * len(texts),
             "calls of the web service": len(texts),
-            "failures": sum("Error" in fault for fault in faults),
-            "differences": sum("Error" not in fault for fault in faults),
+            "failures": kinds.count("failure"),
+            "differences": kinds.count("difference"),
         },
-        faults,
+        [f"{make.__name__}: {each.kind}, {each.what}" for each in wrong],
     )
 
 
@@ -63,26 +78,29 @@ def reading(n: int) -> List[str]:
     return [" ".join(chance.choices(TEXTS, k=chance.choice([1, 2, 4]))) + f" No {i} ." for i in range(n)]
 
 
-def calls(nlp: Language, texts: List[str], expected: Any, thread: int) -> List[str]:
-    """RETURNS (List[str]): What was wrong when a thread read the texts in an order of its own."""
-    return list(_faults(nlp, random.Random(thread).sample(texts, len(texts)), expected))
+def wrong_calls(nlp: Language, thread: int, texts: List[str], expected: Dict[str, Any]) -> Iterator[Wrong]:
+    """Read texts in an order of the thread's own.
 
-
-def _faults(nlp: Language, texts: List[str], expected: Any) -> Iterator[str]:
-    for text in texts:
+    nlp (Language): The pipeline.
+    thread (int): Number of the thread.
+    texts (List[str]): The texts.
+    expected (Dict[str, Any]): What one thread alone has found.
+    YIELDS (Wrong): Calls that failed, or found something else.
+    """
+    for text in random.Random(thread).sample(texts, len(texts)):
         try:
             if seen(nlp(text)) != expected[text]:
-                yield text
+                yield Wrong("difference", text)
         except Exception as error:
-            yield f"{type(error).__name__}Error: {error}"
+            yield Wrong("failure", f"{type(error).__name__}: {error}")
 
 
-def served_calls(nlp: Language, texts: List[str]) -> List[str]:
-    """RETURNS (List[str]): What was wrong when the pipeline stood behind a web service."""
+def wrong_answers(nlp: Language, texts: List[str]) -> Iterator[Wrong]:
+    """Read texts behind a web service; the first failure ends it."""
     expected = [[list(entity) for entity in answer(nlp, text)] for text in texts]
-    heard: List[Any] = [None] * len(texts)
+    heard: Dict[int, Any] = {}
     try:
-        ask(nlp, texts, POOL, lambda i, _, found: heard.__setitem__(i, found))
+        ask(nlp, texts, POOL, lambda i, _, found: heard.setdefault(i, found))
     except Exception as error:
-        return [f"{type(error).__name__}Error: {error}"]
-    return [text for text, one, other in zip(texts, expected, heard, strict=True) if one != other]
+        yield Wrong("failure", f"{type(error).__name__}: {error}")
+    yield from (Wrong("difference", texts[i]) for i in sorted(heard) if heard[i] != expected[i])

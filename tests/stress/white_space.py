@@ -9,7 +9,7 @@ from spacy.tokens import Doc, DocBin
 
 from renderings import RENDERINGS
 
-from .running import Found, Outcome, Setting
+from .running import Found, NotReady, Outcome, Setting
 
 TOLERANCE = 0.001  # of span F1
 Entities = Set[Tuple[int, int, str]]  # first word, last word, label
@@ -29,7 +29,7 @@ class Sentence(NamedTuple):
 def renderings(setting: Setting) -> Outcome:
     """Read sentences of dev in every rendering, and compare entities and span F1 with the plain text's."""
     if setting.pipeline is None or setting.dev is None or not setting.pipeline.is_dir():
-        raise FileNotFoundError(
+        raise NotReady(
             f"There is no trained pipeline in {setting.pipeline}. Train one (`make all`), or name another "
             "with --pipeline, and with --dev documents that it was not trained on."
         )
