@@ -5,10 +5,12 @@ for weights that are not there.
 """
 
 import io
+import json
 import threading
+import zlib
 from collections import Counter
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Tuple, Type, TypeVar, get_args, get_type_hints
+from typing import Any, Callable, Dict, Iterator, Tuple, Type, TypeVar, Union, get_args, get_type_hints
 
 import safetensors.torch
 import srsly
@@ -55,6 +57,34 @@ def reading(what: str) -> Iterator[None]:
         why = str(error).strip().rstrip(".")
         told = isinstance(error, ValueError) and why
         raise SavedError(what, why if told else f"{type(error).__name__} {why}".strip()) from error
+
+
+def sealed(parts: Dict[str, Union[str, bytes]]) -> bytes:
+    """Write strings and bytes with a checksum, which tells of damage.
+
+    parts (Dict[str, Union[str, bytes]]): The parts by name.
+    RETURNS (bytes): msgpack.
+    """
+    return srsly.msgpack_dumps({**parts, "checksum": _checksum(parts)})
+
+
+def require_whole(message: Dict[str, Any]) -> None:
+    """Insist that a message is as `sealed` wrote it.
+
+    message (Dict[str, Any]): What was read.
+    RAISES (Exception): If it is damaged, a ValueError unless it lacks strings and bytes.
+    """
+    parts = {name: part for name, part in message.items() if name != "checksum"}
+    if message["checksum"] != _checksum(parts):
+        raise ValueError("it is not as it was written: its checksum is another one")
+
+
+def _checksum(parts: Dict[str, Union[str, bytes]]) -> int:
+    checksum = 0
+    for name, part in sorted(parts.items()):
+        for each in (name, part):
+            checksum = zlib.crc32(each.encode() if isinstance(each, str) else each, checksum)
+    return checksum
 
 
 def tensors_to_bytes(tensors: Dict[str, Tensor]) -> bytes:
@@ -183,7 +213,7 @@ def head_to_bytes(config: Dict[str, Any], state: Dict[str, Tensor]) -> bytes:
     state (Dict[str, Tensor]): Its weights.
     RETURNS (bytes): The bytes.
     """
-    return srsly.msgpack_dumps({"config": config, "state": tensors_to_bytes(state)})
+    return sealed({"config": json.dumps(config), "state": tensors_to_bytes(state)})
 
 
 def head_from_bytes(data: bytes) -> Tuple[Dict[str, Any], Dict[str, Tensor]]:
@@ -197,4 +227,5 @@ def head_from_bytes(data: bytes) -> Tuple[Dict[str, Any], Dict[str, Tensor]]:
         message = torch_saved(data)
         return message["config"], message["state"]
     message = srsly.msgpack_loads(data)
-    return message["config"], tensors_from_bytes(message["state"])
+    require_whole(message)
+    return json.loads(message["config"]), tensors_from_bytes(message["state"])

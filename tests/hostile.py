@@ -15,7 +15,13 @@ import torch
 
 from old_format import old_encoder, torch_save
 from posattn_spacy.frozen.storing import encoder_from_bytes
-from posattn_spacy.saving import head_from_bytes, tensors_from_bytes, tensors_to_bytes
+from posattn_spacy.saving import (
+    head_from_bytes,
+    head_to_bytes,
+    sealed,
+    tensors_from_bytes,
+    tensors_to_bytes,
+)
 
 Message = Dict[str, Any]
 ENORMOUS = 10**12
@@ -85,6 +91,18 @@ def flip(name: str) -> Callable[[Place], Any]:
     return spoil
 
 
+def digit(name: str) -> Callable[[Place], Any]:
+    """Change a number among the weights."""
+
+    def spoil(place: Place) -> None:
+        path = place.folder / name
+        data = bytearray(path.read_bytes())
+        data[data.rindex(b"__metadata__" if b"__metadata__" in data else b"data_offsets") + 3000] ^= 1
+        path.write_bytes(bytes(data))
+
+    return spoil
+
+
 def remove(name: str) -> Callable[[Place], Any]:
     return lambda place: (place.folder / name).unlink()
 
@@ -147,7 +165,8 @@ def encoder(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
         shims = shim(message)
         own = srsly.msgpack_loads(shims[0])
         change(own, place)
-        shims[0] = srsly.msgpack_dumps(own)
+        own.pop("checksum", None)
+        shims[0] = sealed(own)  # an enemy can count, too
 
     return model(TRANSFORMER, change_model)
 
@@ -212,8 +231,7 @@ def head(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
         own, state = head_from_bytes(outer["state"])
         parts = {"config": own, "state": state}
         change(parts, place)
-        parts["state"] = tensors_to_bytes(parts["state"])
-        outer["state"] = srsly.msgpack_dumps(parts)
+        outer["state"] = head_to_bytes(parts["config"], parts["state"])
         shims[0] = srsly.msgpack_dumps(outer)
 
     return model(HEAD, change_model)
@@ -371,6 +389,8 @@ KINDS: Dict[str, Kind] = {
         ),
         TRANSFORMER,
     ),
+    "a digit of a weight is another one": Kind(digit(TRANSFORMER), "checksum"),
+    "a digit of a weight of the head is another one": Kind(digit(HEAD), "checksum"),
     "a weight is missing": Kind(weights(lambda s: s.pop(sorted(s)[0])), TRANSFORMER),
     "a weight too many": Kind(weights(lambda s: s.update(more=torch.zeros(2))), TRANSFORMER),
     "a weight of another shape": Kind(

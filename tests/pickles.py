@@ -29,7 +29,7 @@ def _places(data: Any, place: str = "") -> Iterator[str]:
     elif isinstance(data, bytes) and data:
         if _is_pickle(data):
             yield place
-        elif zipfile.is_zipfile(io.BytesIO(data)):
+        elif data.startswith(b"PK") and zipfile.is_zipfile(io.BytesIO(data)):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 for name in archive.namelist():
                     yield from _places(archive.read(name), f"{place}/{name}")

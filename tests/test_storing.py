@@ -16,7 +16,14 @@ from old_format import old_encoder, torch_save
 from posattn_spacy.frozen.encode import WordPieces, encode_words
 from posattn_spacy.frozen.loading import load_encoder
 from posattn_spacy.frozen.storing import encoder_from_bytes, encoder_to_bytes
-from posattn_spacy.saving import SavedError, reading, require_fit, tensors_from_bytes, tensors_to_bytes
+from posattn_spacy.saving import (
+    SavedError,
+    reading,
+    require_fit,
+    sealed,
+    tensors_from_bytes,
+    tensors_to_bytes,
+)
 
 FAMILIES = sorted(WRITERS)
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.bool]
@@ -273,6 +280,20 @@ def test_a_pickle_with_code_is_not_run(tiny_encoder, tmp_path):
 )
 def test_a_config_may_not_say_how_it_is_run(tiny_encoder, said):
     message = srsly.msgpack_loads(encoder_to_bytes(*load_encoder(str(tiny_encoder("bert")), {})))
+    message.pop("checksum")
     message["config"] = json.dumps({**json.loads(message["config"]), **said})
     with pytest.raises(ValueError, match="names code"):
+        encoder_from_bytes(sealed(message))
+
+
+@pytest.mark.parametrize("name", ["config", "state", "tokenizer", "settings"])
+def test_damage_anywhere_is_noticed(tiny_encoder, name):
+    message = srsly.msgpack_loads(encoder_to_bytes(*load_encoder(str(tiny_encoder("bert")), {})))
+    part = message[name]
+    if isinstance(part, str):  # a digit or letter, so that it can be read all the same
+        place = next(i for i in range(len(part) // 2, len(part)) if part[i].isalnum())
+        message[name] = f"{part[:place]}{'2' if part[place] == '1' else '1'}{part[place + 1 :]}"
+    else:
+        message[name] = part[:-1] + bytes([part[-1] ^ 1])
+    with pytest.raises(ValueError, match="checksum"):
         encoder_from_bytes(srsly.msgpack_dumps(message))

@@ -6,19 +6,33 @@ from typing import Any, Callable, DefaultDict, Dict, Iterable, List, Optional, S
 
 import numpy as np
 import srsly
+import torch
 from spacy.language import Language
-from spacy.ml.models.tok2vec import BiLSTMEncoder
 from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example, biluo_tags_to_spans, iob_to_biluo, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Dropout, Linear, Maxout, Model, chain, concatenate, with_array
+from thinc.api import (
+    Dropout,
+    Linear,
+    Maxout,
+    Model,
+    PyTorchWrapper_v3,
+    chain,
+    concatenate,
+    noop,
+    with_array,
+    with_padded,
+)
+from thinc.layers.pytorchwrapper import convert_rnn_inputs, convert_rnn_outputs
 from thinc.types import Floats2d
+from torch.nn import LSTM
 
 from ..gold import iob_tag
 from ..head import TokenScores
 from ..model import Tagger, Tok2Vec
 from ..rows import of_tokens, of_words
+from ..saving import TORCH_SAVE, reading, tensors_from_bytes, tensors_to_bytes, torch_saved
 from ..texts import read_words
 
 
@@ -54,10 +68,35 @@ def build_bilstm_tagger_v1(
     hidden: Tok2Vec = chain(
         features,
         with_array(Maxout(hidden_width, nP=2, normalize=True, dropout=0.0)),
-        BiLSTMEncoder(hidden_width, depth, 0.0),
+        _bilstm(hidden_width, depth),
         with_array(Dropout(0.0)),
     )
     return _tagger(tok2vec, hidden, nO)
+
+
+def _bilstm(width: int, depth: int) -> Tok2Vec:
+    """spaCy's `BiLSTMEncoder`, saved without pickles."""
+    if depth == 0:
+        return noop()
+    lstm: Model = PyTorchWrapper_v3(
+        LSTM(width, width // 2, depth, bidirectional=True),
+        convert_inputs=convert_rnn_inputs,
+        convert_outputs=convert_rnn_outputs,
+        serialize_model=_serialize,
+        deserialize_model=_deserialize,
+    )
+    lstm.set_dim("nO", width)
+    lstm.set_dim("nI", width)
+    return with_padded(with_padded(lstm))
+
+
+def _serialize(lstm: LSTM) -> bytes:
+    return tensors_to_bytes(lstm.state_dict())
+
+
+def _deserialize(lstm: LSTM, data: bytes, device: torch.device) -> LSTM:
+    lstm.load_state_dict(torch_saved(data) if data.startswith(TORCH_SAVE) else tensors_from_bytes(data))
+    return lstm.to(device)
 
 
 def _tagger(tok2vec: Tok2Vec, hidden: Tok2Vec, n_tags: Optional[int]) -> Tagger:
@@ -160,5 +199,9 @@ class Lexicon(Pipe):
 
     def from_disk(self, path: Path, *, exclude: Sequence[str] = ()) -> "Lexicon":
         """Read the lexicon from a file."""
-        self.tags = srsly.read_json(path)
+        with reading(f"'{path}'"):
+            tags = srsly.read_json(path)
+            if not all(isinstance(tag, str) for tag in tags.values()):
+                raise ValueError("it is not a tag for each word")
+        self.tags = tags
         return self

@@ -10,7 +10,15 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import CONFIG_MAPPING, AutoModel, PreTrainedTokenizerFast
 
-from ..saving import TORCH_SAVE, require_fit, tensors_from_bytes, tensors_to_bytes, torch_saved
+from ..saving import (
+    TORCH_SAVE,
+    require_fit,
+    require_whole,
+    sealed,
+    tensors_from_bytes,
+    tensors_to_bytes,
+    torch_saved,
+)
 from .encode import SpecialTokens, max_pieces
 from .loading import prepare
 
@@ -30,7 +38,7 @@ def encoder_to_bytes(transformer: Any, tokenizer: Any) -> bytes:
     """
     special = {name: str(token) for name in SPECIAL if (token := getattr(tokenizer, name, None))}
     settings = {"model_max_length": tokenizer.model_max_length, **special}
-    return srsly.msgpack_dumps(
+    return sealed(
         {
             "config": json.dumps(_kept(json.loads(transformer.config.to_json_string(use_diff=False)))),
             "state": tensors_to_bytes(transformer.state_dict()),
@@ -56,6 +64,7 @@ def encoder_from_bytes(data: bytes) -> Optional[Tuple[Any, Any]]:
     if isinstance(message["tokenizer"], dict):
         config, state, backend, settings = _old_parts(message)
     else:
+        require_whole(message)
         config, settings = json.loads(message["config"]), json.loads(message["settings"])
         if _kept(config) != config:
             raise ValueError("its config says how it is run, or names code, which none of ours does")
