@@ -23,9 +23,9 @@ _COLUMNED = frozenset([".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv"])
 _DOCBIN = ".spacy"
 SUFFIXES = _TABLES | _COLUMNED | {_DOCBIN}
 _CROSSING = (
-    "spaCy's own ner can neither learn nor predict them, and a corpus reader with gold_preproc = true, as in "
-    "the shipped configs, leaves them out of training; posattn_ner can predict them. Take the mark away if "
-    "it is wrong"
+    "Where sentences are marked, spaCy's own ner can neither learn nor predict them, and a corpus reader "
+    "with gold_preproc = true, as in the shipped configs, leaves them out of training; posattn_ner can "
+    "predict them. Take the marks away if they are wrong"
 )
 
 

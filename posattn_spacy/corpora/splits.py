@@ -46,9 +46,10 @@ def cut_off_end(n: int, shares: Mapping[str, float]) -> Split:
     sizes = {part: max(1, round(n * shares[part])) for part in PARTS if part in shares}
     start = n - sum(sizes.values())
     if start < 1:
+        names = " and ".join(f"--{part}-share" for part in sizes)
         raise CorpusError(
-            f"{' and '.join(f'--{part}-share' for part in sizes)} leave nothing of train, which has {n:,} "
-            "sentences. Give smaller ones."
+            f"{names} leave{'s' * (len(sizes) == 1)} nothing of train, which has {n:,} "
+            f"sentence{'s' * (n != 1)}. Give smaller shares, or a file for each part."
         )
     split = {"train": list(range(start))}
     for part, size in sizes.items():

@@ -16,6 +16,7 @@ from spacy.tokens import Doc, DocBin, Span
 from posattn_spacy.corpora.convert import Report, convert
 from posattn_spacy.corpora.locate import find_source
 from posattn_spacy.corpora.read import Format
+from posattn_spacy.corpora.sentences import CorpusError
 
 Files = Mapping[str, bytes]
 Rows = List[Tuple[str, ...]]
@@ -54,13 +55,26 @@ class Kind:
     mended_options: Mapping[str, Any] = field(default_factory=dict)
     entities: int = ENTITIES
 
-    def convert_broken(self, folder: Path) -> Report:
-        """Convert the broken corpus, which must fail."""
-        return _convert(self.broken, self.options, folder)
+    def faults(self, folder: Path) -> List[str]:
+        """Convert the corpus in a folder, broken and mended; return what is wrong with what comes of it."""
+        found = []
+        try:
+            _convert(self.broken, self.options, folder / "broken")
+            found.append("it was converted")
+        except CorpusError as error:
+            found += [f'"{part}" is not in "{error}"' for part in self.said if part not in str(error)]
+            found += [f'"{error}" advises deleting'] * ("elete" in str(error))
+        if _read(folder / "broken") != self.broken:
+            found.append("files were changed")
+        report = _convert(self.mended or self.broken, self.mended_options, folder / "mended")
+        if report.read.entities != self.entities:
+            found.append(f"mended, it has {report.read.entities} entities, not {self.entities}")
+        return found
 
-    def convert_mended(self, folder: Path) -> Report:
-        """Convert the mended corpus."""
-        return _convert(self.mended or self.broken, self.mended_options, folder)
+
+def _read(folder: Path) -> Dict[str, bytes]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 def _convert(files: Files, options: Mapping[str, Any], folder: Path) -> Report:
@@ -977,7 +991,7 @@ FOLDERS = [
     Kind(
         "folder: shares of everything",
         {"own/train.conll": PLAIN},
-        ["--dev-share and --test-share leave nothing of train", "Give smaller ones"],
+        ["--dev-share and --test-share leave nothing of train", "Give smaller shares"],
         options={"shares": {"dev": 0.5, "test": 0.5}},
         mended_options={"shares": {"dev": 0.2, "test": 0.2}},
     ),
