@@ -179,6 +179,14 @@ def test_without_labels_initialize_fails():
         plain_pipeline().initialize()
 
 
+def test_spans_in_place_of_entities_are_named_when_there_is_no_label():
+    nlp = plain_pipeline()
+    examples = make_examples(nlp, TRAIN_DATA[-1:])
+    examples[0].reference.spans["sc"] = [examples[0].reference[1:2]]
+    with pytest.raises(ValueError, match=r'E143.*No entity is annotated.*doc\.spans\["sc"\].*--spans-key sc'):
+        nlp.initialize(lambda: examples)
+
+
 @pytest.mark.parametrize("data", [[], [("", {}), ("", {"entities": []})]])
 def test_without_any_token_to_look_at_initialize_fails(data):
     nlp = plain_pipeline()

@@ -187,6 +187,14 @@ def test_a_change_in_python_survives_bytes(trained: Path, key: str) -> None:
     assert other.get_pipe(NAME).cfg[key] == pytest.approx(OTHER[key])
 
 
+def test_a_change_goes_with_a_component_to_another_pipeline(trained: Path, tmp_path: Path) -> None:
+    source, nlp = spacy.load(trained), spacy.blank("en")
+    source.get_pipe(NAME).cfg["threshold"] = 0.9
+    nlp.add_pipe(NAME, name="ents", source=source)
+    nlp.to_disk(tmp_path)
+    assert says_and_does(spacy.load(tmp_path), "threshold") == 0.9
+
+
 def test_a_change_within_a_setting_survives(model: Path) -> None:
     nlp = spacy.load(model)
     nlp.get_pipe(NAME).cfg["label_thresholds"]["per"] = 0.9
