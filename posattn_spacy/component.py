@@ -501,10 +501,11 @@ class PositionalNER(CheckedPipe):
 
         RAISES (ValueError): If it has not, or they do not.
         """
-        n_tags = len(TagScheme(self.labels))
-        if self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
+        labels = self.cfg.get("labels")  # none if the cfg is left out
+        n_tags = len(TagScheme(labels or []))
+        if labels is not None and self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
             raise ValueError(
-                f"its file 'cfg' has {len(self.labels)} labels, which takes {n_tags} tags, and its file "
+                f"its file 'cfg' has {len(labels)} labels, which takes {n_tags} tags, and its file "
                 f"'model' has {self.model.get_dim('nO')}: they are of different pipelines"
             )
         require_widths(self.model)

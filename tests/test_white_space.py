@@ -30,6 +30,7 @@ from pipelines import (
 )
 from posattn_spacy.blanks import is_blank, visible
 from posattn_spacy.gold import MISSING
+from posattn_spacy.model import torch_head
 from posattn_spacy.scoring import score_ner
 from posattn_spacy.tagging import TagScheme
 from posattn_spacy.texts import read_words
@@ -300,3 +301,12 @@ def test_above_a_stock_transformer_the_head_leaves_white_space_out(
     ]
     assert not any(is_blank(ent[0].text) or is_blank(ent[-1].text) for ent in doc.ents)
     assert np.isfinite(scores.tags).all()
+
+
+def test_examples_of_white_space_alone_have_no_loss_and_no_gradient(nlp: Language) -> None:
+    examples = [Example(nlp.make_doc(text), nlp.make_doc(text)) for text in (" \n", "\u200b")]
+    head = torch_head(nlp.get_pipe(NAME).model)
+    assert head is not None
+    head.zero_grad()
+    assert nlp.update(examples, sgd=None, losses={})[NAME] == 0.0
+    assert not any(weight.grad.any() for weight in head.parameters() if weight.grad is not None)
