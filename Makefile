@@ -1,5 +1,6 @@
 # make all   installs everything into .venv and runs the whole project: corpus, training, benchmark, package
 # make test  installs everything into .venv and runs the tests, but those that need a browser
+# make test-transformers5  runs the tests of the encoder alone with transformers 5, in an environment of its own
 # make test-browser  runs the tests that need Chromium
 # make stress  runs what docs/reliability.md lists, as far as it was not run yet: for hours
 # make lint  runs the linters and the type checker
@@ -8,6 +9,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# spacy-transformers can't be imported beside transformers 5; what encodes and stores does without it.
+VENV5 := .venv-transformers5
+INSTALLED5 := $(VENV5)/.installed
 
 # A folder with a copy of the corpus, for machines that can't download it.
 MIRROR := $(wildcard ../shared/data)
@@ -15,7 +19,7 @@ ifneq ($(MIRROR),)
 export POSATTN_DATA ?= $(abspath $(MIRROR))
 endif
 
-.PHONY: all install test test-browser stress lint clean
+.PHONY: all install test test-transformers5 test-browser stress lint clean
 
 all: install
 	$(BIN)/python -m spacy project run all
@@ -30,6 +34,15 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 test: install
 	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile
 
+test-transformers5: $(INSTALLED5)
+	PYTHONPATH=. $(VENV5)/bin/python -m pytest tests/test_encode.py tests/test_storing.py
+
+$(INSTALLED5): constraints-transformers5.txt
+	$(PYTHON) -m venv $(VENV5)
+	$(VENV5)/bin/python -m pip install --quiet --constraint $< \
+		"transformers>=5,<6" torch numpy safetensors srsly pytest hypothesis
+	touch $@
+
 test-browser: install
 	$(BIN)/python -m pytest -m browser
 
@@ -43,5 +56,5 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) corpus features training report packages project.lock
+	rm -rf $(VENV) $(VENV5) corpus features training report packages project.lock
 	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/stress.json' -delete
