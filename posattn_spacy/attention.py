@@ -119,7 +119,8 @@ def keep_mask(gate: Tensor, layout: Layout, pad_ratio: float) -> Tensor:
     RETURNS (Tensor): (rows,) bool.
     """
     lengths = torch.bincount(layout.slots // layout.time, minlength=layout.batch)
-    n_pad = torch.minimum((lengths.double() * pad_ratio).long(), lengths - 1)
+    shares = lengths.cpu().double() * pad_ratio  # not all GPUs have double precision
+    n_pad = torch.minimum(shares.long().to(lengths.device), lengths - 1)
     order = layout.pad(gate.detach(), filler=math.inf).argsort(dim=1, stable=True)
     ranks = torch.empty_like(order).scatter_(
         1, order, torch.arange(layout.time, device=gate.device).expand_as(order)

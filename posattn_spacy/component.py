@@ -299,7 +299,7 @@ class PositionalNER(CheckedPipe):
         scores (TokenScores): What the model says about their words.
         RETURNS (Lattice): The distribution, at the temperature that was fitted.
         """
-        tag_scores = xp2torch(scores.tags) / self.cfg["temperature"]
+        tag_scores = xp2torch(scores.tags).cpu() / self.cfg["temperature"]
         taken = [taken_tokens(doc, self.cfg["overwrite"]) for doc in docs]
         if any(each.any() for each in taken):
             places = np.split(scores.places, np.cumsum(to_numpy(scores.lengths))[:-1])

@@ -88,7 +88,7 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     """
     for batch, docs in piped_batches(nlp, pipe, examples):
         scores = pipe.model.predict(docs)
-        rows, lengths = xp2torch(scores.tags), xp2torch(scores.lengths).long()
+        rows, lengths = xp2torch(scores.tags).cpu(), xp2torch(scores.lengths).long().cpu()
         if len(rows):
             tags = torch.from_numpy(pipe.gold_of(batch).tags).to(rows.device)
             yield ScoredBatch(rows, lengths[lengths > 0], tags)

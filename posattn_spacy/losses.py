@@ -44,19 +44,21 @@ def categorical_loss(
         other tags count for more. 1 if not given, and 0 takes the token out of the loss.
     RETURNS (Tuple[Tensor, Tensor]): The loss, a scalar that is 0 if no row has a gold tag, and its gradient.
     """
+    device = scores.device
+    scores, tags, lengths = scores.cpu(), tags.cpu(), lengths.cpu()  # where the lattice is
     gradient = torch.zeros_like(scores)
     known = _known(tags)
     n_known = int(known.sum())
     if not n_known:
-        return scores.new_zeros(()), gradient
+        return scores.new_zeros(()).to(device), gradient.to(device)
     gold = tags[known]
     own = F.one_hot(gold, scores.shape[1])
     rows = scores[known]
     if tag_weights is not None:  # the softmax-margin of Gimpel and Smith (2010)
-        rows = torch.where(own > 0, rows, rows + tag_weights[gold].log()[:, None])
+        rows = torch.where(own > 0, rows, rows + tag_weights.cpu()[gold].log()[:, None])
     lattice = Lattice(rows, _lengths_between(known, lengths))
     gradient[known] = ((lattice.tag_probabilities() - own) / n_known).to(gradient.dtype)
-    return (-lattice.log_likelihood(gold) / n_known).to(scores.dtype), gradient
+    return (-lattice.log_likelihood(gold) / n_known).to(scores.dtype).to(device), gradient.to(device)
 
 
 def _known(tags: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What a component needs of the others in its pipeline, and mends in them.
 
-spaCy's `doc_cleaner`, as it is set up by default and in pipelines of version 0.1, puts None in the place of
+spaCy's `doc_cleaner`, as it is set up by default and in pipelines of version 0.1.0, puts None in the place of
 `doc.tensor`, upon which `span.as_doc()`, `doc.vector` and `similarity` fail. And threads must take turns
 with a stock transformer.
 """

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-TORCH_SAVE = b"PK"  # how the files of `torch.save` begin, with which version 0.1 wrote heads and encoders
+TORCH_SAVE = b"PK"  # how the files of `torch.save` begin, with which version 0.1.0 wrote heads and encoders
 REMEDY = (
     "Take the folder from a copy, or install the pipeline's package again; without either, train it anew."
 )
@@ -131,7 +131,7 @@ def tensors_from_bytes(data: bytes) -> Dict[str, Tensor]:
 
 
 def torch_saved(data: bytes) -> Any:
-    """Read what `torch.save` wrote, with which version 0.1 saved: weights and plain data, never code.
+    """Read what `torch.save` wrote, with which version 0.1.0 saved: weights and plain data, never code.
 
     data (bytes): The bytes.
     RETURNS (Any): What was saved.
@@ -217,7 +217,7 @@ def head_to_bytes(config: Dict[str, Any], state: Dict[str, Tensor]) -> bytes:
 
 
 def head_from_bytes(data: bytes) -> Tuple[Dict[str, Any], Dict[str, Tensor]]:
-    """Read what `head_to_bytes` wrote, or version 0.1 with `torch.save`.
+    """Read what `head_to_bytes` wrote, or version 0.1.0 with `torch.save`.
 
     data (bytes): The bytes.
     RETURNS (Tuple[Dict[str, Any], Dict[str, Tensor]]): The fields of its config, and its weights.

@@ -148,7 +148,8 @@ class Lattice:
     """The distribution over the legal tag sequences of each text of a batch.
 
     The weight of a sequence is the exponential of the sum of its tags' scores. Time and memory are linear in
-    the rows, whatever the longest text is.
+    the rows, whatever the longest text is. All is done and returned on the CPU: a GPU takes longer for many
+    small steps, and some have no double precision.
 
     scores (Tensor): (rows, tags), the texts one after another; -inf forbids a tag, but never `O`.
     lengths (Tensor): (batch,) tokens per text, each at least 1.
@@ -156,8 +157,8 @@ class Lattice:
 
     def __init__(self, scores: Tensor, lengths: Tensor) -> None:
         # Normalising changes no probability; together with double precision it keeps long sums exact enough.
-        self._scores = F.log_softmax(scores.double(), dim=1)
-        self._steps = Steps(lengths)
+        self._scores = F.log_softmax(scores.cpu().double(), dim=1)
+        self._steps = Steps(lengths.cpu())
 
     def best(self) -> Tensor:
         """Find the most probable sequence of every text, by Viterbi's algorithm.

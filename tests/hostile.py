@@ -172,7 +172,7 @@ def encoder(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
 
 
 def old(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
-    """Change the message of the encoder as version 0.1 wrote it."""
+    """Change the message of the encoder as version 0.1.0 wrote it."""
 
     def change_model(message: Message, place: Place) -> None:
         shims = shim(message)
@@ -413,7 +413,7 @@ KINDS: Dict[str, Kind] = {
     "a padding token without a vector": Kind(tokenizer(pad_token="<unheard-of>"), TRANSFORMER),
     "no room for pieces": Kind(tokenizer(model_max_length=0), TRANSFORMER),
     "a limit that is a word": Kind(tokenizer(model_max_length="abc"), TRANSFORMER),
-    # The encoder as version 0.1 wrote it
+    # The encoder as version 0.1.0 wrote it
     "an old encoder": Kind(old(lambda m, _: None), None),
     "an old encoder's pickle with code": Kind(
         old_state(lambda place: {"x": Payload(place.marker)}), TRANSFORMER

@@ -1,4 +1,4 @@
-"""What version 0.1 wrote: heads and encoders with `torch.save`, as bytes and in whole pipelines."""
+"""What version 0.1.0 wrote: heads and encoders with `torch.save`, as bytes and in whole pipelines."""
 
 import io
 import tempfile
@@ -37,7 +37,7 @@ def old_encoder(transformer: Any, tokenizer: Any) -> bytes:
 
 @contextmanager
 def version_0_1(monkeypatch: Any) -> Iterator[None]:
-    """Let pipelines be written as version 0.1 wrote them."""
+    """Let pipelines be written as version 0.1.0 wrote them."""
     from posattn_spacy import model
     from posattn_spacy.frozen.shim import FrozenShim
 

@@ -49,7 +49,7 @@ def doc(nlp: Language) -> Doc:
 
 
 def test_a_saved_cleaner_leaves_documents_whole(nlp: Language, tmp_path: Path) -> None:
-    """Version 0.1 shipped it with `tensor = null`, which is what spaCy's own defaults say, too."""
+    """Version 0.1.0 shipped it with `tensor = null`, which is what spaCy's own defaults say, too."""
     nlp.to_disk(tmp_path)
     loaded = spacy.load(tmp_path)
     assert loaded.config["components"]["doc_cleaner"]["attrs"]["tensor"] is None

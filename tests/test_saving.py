@@ -1,4 +1,4 @@
-"""What saved pipelines consist of: no pickles, always the same bytes, and what version 0.1 wrote is read."""
+"""What saved pipelines consist of: no pickles, always the same bytes; what version 0.1.0 wrote is read."""
 
 from pathlib import Path
 from typing import Any, Callable, Dict

@@ -18,7 +18,7 @@ FILE = "A transformer's file 'model' (in the pipeline's folder: transformer/mode
 class FrozenShim(HFShim):
     """Holds a frozen encoder and its tokenizer, and writes them without pickles.
 
-    Version 0.1 wrote them as spacy-transformers does; that is read, too.
+    Version 0.1.0 wrote them as spacy-transformers does; that is read, too.
     """
 
     def set_encoder(self, transformer: Any, tokenizer: Any) -> None:

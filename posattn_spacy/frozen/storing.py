@@ -49,7 +49,7 @@ def encoder_to_bytes(transformer: Any, tokenizer: Any) -> bytes:
 
 
 def encoder_from_bytes(data: bytes) -> Optional[Tuple[Any, Any]]:
-    """Read what `encoder_to_bytes` wrote, or version 0.1 with spacy-transformers.
+    """Read what `encoder_to_bytes` wrote, or version 0.1.0 with spacy-transformers.
 
     data (bytes): The bytes.
     RETURNS (Optional[Tuple[PreTrainedModel, PreTrainedTokenizerFast]]): Encoder and tokenizer, ready for use
