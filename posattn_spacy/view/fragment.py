@@ -1,6 +1,7 @@
 """HTML that shows sentences, by itself or within a page."""
 
 import json
+import re
 from importlib.resources import files
 from typing import Any, Optional, Sequence
 from uuid import uuid4
@@ -12,6 +13,9 @@ from spacy.util import is_in_jupyter
 
 from ..calibration import posattn_pipes
 from .sentences import Sentence, doc_sentence, examined_sentences
+
+# What ends a script or a line of one, and halves of characters, which can't be written.
+UNSAFE = re.compile("[<\u2028\u2029\ud800-\udfff]")
 
 
 def visualize(
@@ -69,7 +73,7 @@ def sentences_html(sentences: Sequence[Sentence]) -> str:
 def embedded_json(data: Any) -> str:
     """RETURNS (str): JSON that may stand inside a script element, whatever text is in it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def asset(name: str) -> str:

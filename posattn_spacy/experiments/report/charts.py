@@ -68,7 +68,7 @@ def curves(named: Variants) -> Figure:
         passes = [passes_at(cells[0], row) for row in cells[0]["curve"][1:]]
         scores = np.array([run[: min(map(len, runs))] for run in runs])
         passes = passes[: scores.shape[1]]
-        axes.plot(passes, scores.mean(0), "o-", color=color, label=name)
+        axes.plot(passes, scores.mean(0), "o-", color=color, label=_plain(name))
         axes.fill_between(passes, scores.min(0), scores.max(0), color=color, alpha=0.25, linewidth=0)
     _name(axes, "passes over the training documents", "span F1, dev")
     return figure
@@ -140,7 +140,7 @@ def costs(variants: Variants) -> Figure:
             continue
         color, size = (TEAL, 11) if name == "posattn-spacy" else (GREY, 8)
         place = (took.mean, reached.mean, reached.spread, took.spread)
-        axes.errorbar(*place, fmt=marker, color=color, markersize=size, label=name)
+        axes.errorbar(*place, fmt=marker, color=color, markersize=size, label=_plain(name))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:g}")
@@ -170,7 +170,12 @@ def labels(per_label: Dict[str, Point]) -> Figure:
     figure, (axes,) = _panels(1, 0.4 * len(per_label) + 1)
     names = sorted(per_label, key=lambda name: per_label[name].mean)
     values = [per_label[name] for name in names]
-    bars = axes.barh(names, [each.mean for each in values], xerr=[each.spread for each in values], color=TEAL)
+    bars = axes.barh(
+        list(map(_plain, names)),
+        [each.mean for each in values],
+        xerr=[each.spread for each in values],
+        color=TEAL,
+    )
     axes.bar_label(bars, [f"{each.mean:.3f}" for each in values], padding=6)
     axes.set_xlim(0, 1.1)
     _name(axes, "span F1, test", "")
@@ -186,8 +191,8 @@ def confusion(names: Sequence[str], counts: np.ndarray) -> Figure:
     figure, (axes,) = _panels(1, 5.5, width=6)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="viridis", vmin=0, vmax=1)
-    axes.set_xticks(range(len(names)), names, rotation=45)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_xticks(range(len(names)), list(map(_plain, names)), rotation=45)
+    axes.set_yticks(range(len(names)), list(map(_plain, names)))
     for i, j in np.ndindex(*counts.shape):
         if counts[i, j]:
             color = "black" if shares[i, j] > 0.5 else "white"
@@ -221,8 +226,13 @@ def _line(
             fmt=style,
             capsize=3,
             color=color,
-            label=label or None,
+            label=_plain(label) or None,
         )
+
+
+def _plain(name: str) -> str:
+    """A name as matplotlib writes it as it is: what stands between dollars is a formula otherwise."""
+    return name.replace("$", r"\$")
 
 
 def _name(axes: Axes, x: str, y: str, log: bool = False) -> None:

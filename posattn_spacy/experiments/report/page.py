@@ -21,6 +21,8 @@ INK_STYLE = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
 }
+TAG = re.compile(r"<[^>]+>")  # of matplotlib's, in which no value holds a >
+NAMES = re.compile(r'\b(?:id="|(?:href|clip-path)="(?:url\()?#)')
 HEAD = (
     '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -93,7 +95,11 @@ def _section_html(section: Section) -> str:
 
 
 def _anchor(section: Section) -> str:
-    return re.sub(r"\W+", "-", section.title.lower()).strip("-")
+    return _slug(section.title.lower())
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"\W+", "-", text).strip("-")
 
 
 def _marked(text: str) -> str:
@@ -128,9 +134,14 @@ def svg(chart: Chart) -> str:
         buffer = io.StringIO()
         chart.draw().savefig(buffer, format="svg", metadata={"Date": None})
     element = buffer.getvalue()
-    element = element[element.index("<svg") :].replace(INK, "currentColor")
-    named = f'<svg role="img" aria-label="{escape(chart.says)}" {element[5:]}'
-    return re.sub(r'\b(id="|(?:href|clip-path)="(?:url\()?#)', rf"\g<1>{chart.name}-", named)
+    prefix = _slug(chart.name)
+
+    def adapt(tag: re.Match[str]) -> str:
+        colored = tag[0].replace(INK, "currentColor")
+        return NAMES.sub(lambda found: f"{found[0]}{prefix}-", colored)
+
+    adapted = TAG.sub(adapt, element[element.index("<svg") :])
+    return f'<svg role="img" aria-label="{escape(chart.says)}"{adapted.removeprefix("<svg")}'
 
 
 def write_png(chart: Chart, folder: Path) -> Path:
