@@ -215,7 +215,7 @@ def test_the_page_has_the_table_of_the_figures_that_are_kept() -> None:
     assert record.table(record.read(ROOT / "metrics" / "stress.json")) in page
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if ROWS[name].module != "on_store"])
+@pytest.mark.parametrize("name", ROWS)
 def test_every_row_can_be_run(name: str) -> None:
     assert callable(ROWS[name].load())
 
