@@ -2,8 +2,9 @@
 
 import math
 from pathlib import Path
-from typing import Any, Dict, Iterable, Union
+from typing import Any, Dict, Iterable, Set, Union
 
+import srsly
 from spacy.pipeline import TrainablePipe
 from spacy.util import ensure_path
 
@@ -74,6 +75,19 @@ class CheckedPipe(TrainablePipe):
             self.require_model()
             self.require_match()
         return self
+
+    def saved_parts(self, bytes_data: bytes) -> Set[str]:
+        """Say which parts of a component have been saved as bytes.
+
+        bytes_data (bytes): What `to_bytes` wrote.
+        RETURNS (Set[str]): Names of the parts.
+        RAISES (SavedError): If the bytes are damaged, or there is none.
+        """
+        with reading(f"What has been saved of the component '{self.name}'"):
+            parts = set(srsly.msgpack_loads(bytes_data))
+            if not parts:
+                raise ValueError("it is empty")
+        return parts
 
 
 def require_types(cfg: Dict[str, Any]) -> None:

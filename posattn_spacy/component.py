@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import (
@@ -492,7 +493,7 @@ class PositionalNER(CheckedPipe):
 
         RAISES (ValueError): If they are not.
         """
-        cfg = {"labels": [], "temperature": 1.0, **DEFAULTS, **self.cfg}  # an old one lacks newer settings
+        cfg = {**DEFAULTS, **self.cfg}  # that of an older version may lack a setting
         require_types(cfg)
         _check_settings(f"components.{self.name}", cfg)
 
@@ -501,11 +502,10 @@ class PositionalNER(CheckedPipe):
 
         RAISES (ValueError): If it has not, or they do not.
         """
-        labels = self.cfg.get("labels")  # none if the cfg is left out
-        n_tags = len(TagScheme(labels or []))
-        if labels is not None and self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
+        n_tags = len(TagScheme(self.labels))
+        if self.model.has_dim("nO") and self.model.get_dim("nO") != n_tags:
             raise ValueError(
-                f"its file 'cfg' has {len(labels)} labels, which takes {n_tags} tags, and its file "
+                f"its file 'cfg' has {len(self.labels)} labels, which takes {n_tags} tags, and its file "
                 f"'model' has {self.model.get_dim('nO')}: they are of different pipelines"
             )
         require_widths(self.model)
@@ -532,11 +532,8 @@ class PositionalNER(CheckedPipe):
         RETURNS (PositionalNER): The component itself.
         RAISES (ValueError): If the model that was saved is another one than the config describes.
         """
-        own, self.cfg = self.cfg, {}
-        try:
+        with self._reading_cfg("cfg" not in exclude) as saved:
             super().from_disk(path, exclude=exclude)
-        finally:
-            saved, self.cfg = self.cfg, own
         self._settle(saved, Path(path))
         return self
 
@@ -548,13 +545,20 @@ class PositionalNER(CheckedPipe):
         RETURNS (PositionalNER): The component itself.
         RAISES (ValueError): If the model that was saved is another one than the config describes.
         """
-        own, self.cfg = self.cfg, {}
-        try:
+        with self._reading_cfg("cfg" in self.saved_parts(bytes_data).difference(exclude)) as saved:
             super().from_bytes(bytes_data, exclude=exclude)
-        finally:
-            saved, self.cfg = self.cfg, own
         self._settle(saved)
         return self
+
+    @contextmanager
+    def _reading_cfg(self, is_read: bool) -> Iterator[Dict[str, Any]]:
+        """Let a cfg be read into a dictionary of its own, if one is read, and keep what is there."""
+        own, saved = self.cfg, {"labels": [], "temperature": 1.0} if is_read else {}
+        self.cfg = saved if is_read else own
+        try:
+            yield saved
+        finally:
+            self.cfg = own
 
     def _settle(self, saved: Dict[str, Any], path: Optional[Path] = None) -> None:
         """Take over a cfg that was saved, in the folder `path` if there is one.

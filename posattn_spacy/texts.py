@@ -5,6 +5,7 @@ sentences so sees single sentences in running text, too, if a component before i
 `sentencizer`. White space is no word.
 """
 
+from itertools import accumulate, pairwise
 from typing import List, NamedTuple, Sequence
 
 import numpy as np
@@ -38,10 +39,20 @@ def read_words(docs: Sequence[Doc]) -> List[Words]:
     """
     if not docs:
         return []
-    arrays = [doc.to_array(ORTH) for doc in docs]
-    seen = seen_words(np.concatenate(arrays), docs[0].vocab.strings)
-    stops = np.cumsum([len(array) for array in arrays])
-    return [_words(doc, own) for doc, own in zip(docs, np.split(seen, stops[:-1]), strict=True)]
+    orths = np.concatenate([doc.to_array(ORTH) for doc in docs])
+    starts = np.concatenate([doc.to_array(SENT_START) for doc in docs]) == 1
+    seen = seen_words(orths, docs[0].vocab.strings)
+    offsets = [0, *accumulate(map(len, docs))]
+    starts[[offset for offset in offsets if offset < len(starts)]] = True
+    if seen is not orths:  # there may be blanks: a text begins with the first word after its mark
+        return [_words(starts[i:j], seen[i:j]) for i, j in pairwise(offsets)]
+    places, ends = np.arange(len(orths)), np.append(np.flatnonzero(starts), len(orths))
+    texts = np.searchsorted(ends, offsets).tolist()
+    lengths = np.diff(ends)
+    return [
+        Words(places[: j - i], orths[i:j], lengths[first:last])
+        for (i, j), (first, last) in zip(pairwise(offsets), pairwise(texts), strict=True)
+    ]
 
 
 def seen_words(orths: np.ndarray, strings: StringStore) -> np.ndarray:
@@ -63,15 +74,12 @@ def seen_words(orths: np.ndarray, strings: StringStore) -> np.ndarray:
     return seen[inverse.ravel()]
 
 
-def _words(doc: Doc, seen: np.ndarray) -> Words:
-    starts = doc.to_array(SENT_START) == 1
+def _words(starts: np.ndarray, seen: np.ndarray) -> Words:
+    """The words of a document, of whose tokens some begin a text and some are blank."""
     places = np.flatnonzero(seen)
-    if len(places) < len(seen):
-        # A text begins with the first word after its mark.
-        texts = starts.cumsum()[places]
-        starts, seen = np.diff(texts, prepend=-1) > 0, seen[places]
-    starts[:1] = True
-    return Words(places, seen, np.diff(np.append(np.flatnonzero(starts), len(seen))))
+    texts = starts.cumsum()[places]
+    first = np.flatnonzero(np.diff(texts, prepend=-1) > 0)
+    return Words(places, seen[places], np.diff(np.append(first, len(places))))
 
 
 class Text(NamedTuple):

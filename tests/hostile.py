@@ -367,7 +367,7 @@ KINDS: Dict[str, Kind] = {
     "an unknown pooling": Kind(attribute("pooling", "max"), TRANSFORMER),
     "layers that are a word": Kind(attribute("layers", "all"), TRANSFORMER),
     "layers that there are not": Kind(attribute("layers", [99]), TRANSFORMER),
-    "no pieces per batch": Kind(attribute("batch_pieces", 0), TRANSFORMER),
+    "no pieces per batch": Kind(attribute("batch_pieces", 0), None),  # the config says how many
     "a function by name": Kind(attribute("encode", "os.system"), TRANSFORMER),
     # The encoder
     "weights that torch has saved": Kind(encoder(lambda m, _: m.update(state=torch_save({}))), TRANSFORMER),

@@ -38,7 +38,7 @@ def old_encoder(transformer: Any, tokenizer: Any) -> bytes:
 @contextmanager
 def version_0_1(monkeypatch: Any) -> Iterator[None]:
     """Let pipelines be written as version 0.1.0 wrote them."""
-    from posattn_spacy import model
+    from posattn_spacy import head
     from posattn_spacy.frozen.shim import FrozenShim
 
     def to_bytes(self: Any) -> bytes:
@@ -46,5 +46,5 @@ def version_0_1(monkeypatch: Any) -> Iterator[None]:
 
     with monkeypatch.context() as patch:
         patch.setattr(FrozenShim, "to_bytes", to_bytes)
-        patch.setattr(model, "head_to_bytes", old_head)
+        patch.setattr(head, "head_to_bytes", old_head)
         yield

@@ -11,7 +11,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus
 
 from posattn_spacy.annotated import UnreadableError, make_examples, read_annotated
-from posattn_spacy.gold import blank_edged, count_labels, crossing, span_keys, survey_examples
+from posattn_spacy.corpora.entities import blank_edged, crossing
+from posattn_spacy.gold import count_labels, span_keys, survey_examples
 
 NLP = spacy.blank("en")
 

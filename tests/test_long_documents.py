@@ -30,6 +30,7 @@ from posattn_spacy.frozen.blocks import CONTEXT, block_bounds, texts_between
 from posattn_spacy.frozen.caching import configure_feature_store_v1
 from posattn_spacy.frozen.data import FrozenData
 from posattn_spacy.frozen.encoder import encode_texts
+from posattn_spacy.frozen.upkeep import survey
 from posattn_spacy.model import head_inputs, torch_head
 from posattn_spacy.rows import BLOCK, LONG, LazyRows
 from posattn_spacy.stretches import CELLS, LONGEST, SECTION, cut_texts, groups, scored_words, sections
@@ -324,5 +325,5 @@ def test_a_long_document_is_trained_on(
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
     assert any(not torch.equal(weight, before[name]) for name, weight in head_parameters(nlp).items())
-    assert store._usage.hits > 0  # the second time its blocks are read
     store.close()
+    assert survey(tmp_path / "features").hits > 0  # the second time its blocks are read

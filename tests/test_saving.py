@@ -25,7 +25,9 @@ from pipelines import (
 )
 from posattn_spacy.attention import HeadConfig, PositionalTagger
 from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.head import HeadInputs
 from posattn_spacy.saving import head_from_bytes, head_to_bytes
+from posattn_spacy.texts import read_words
 from processes import run
 
 FAMILIES = sorted(WRITERS)
@@ -185,4 +187,4 @@ def test_a_head_reads_no_features_of_another_width():
     model = nlp.get_pipe("posattn_ner").model.get_ref("output_layer")
     rows = other.get_pipe("posattn_ner").model.get_ref("tok2vec").predict([nlp.make_doc(TEXTS[0])])
     with pytest.raises(ValueError, match=r"reads 32 features .* gives 48.*different pipelines"):
-        model.predict((rows, None, torch.tensor([len(rows[0])]).numpy()))
+        model.predict(HeadInputs(rows, None, read_words([nlp.make_doc(TEXTS[0])])))

@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 from encoders import WRITERS
-from posattn_spacy.corpora.files import replacing
+from posattn_spacy.writing import replacing
 
 Value = Union[int, float, str]
 FAULTS_SHOWN = 5
