@@ -81,6 +81,10 @@ def test_command_depends_on_all_the_code_it_runs(command: str) -> None:
         ("losses.py", {"spacy", "thinc", "spacy_transformers"}),
         ("tagging.py", {"spacy", "thinc", "spacy_transformers"}),
         ("frozen/encode.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("frozen/loading.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("frozen/storing.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("frozen/weights.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("saving.py", {"spacy", "thinc", "spacy_transformers"}),
     ],
 )
 def test_torch_modules_know_nothing_of_spacy(path: str, foreign: Set[str]) -> None:

@@ -136,9 +136,9 @@ def set_prefix_space(tokenizer: Any) -> None:
     changed = _with_prefix_space(settings)
     if changed != settings:
         ready = type(backend).from_str(json.dumps({**changed, "model": NO_MODEL, "added_tokens": []}))
-        backend.normalizer = ready.normalizer
-        backend.pre_tokenizer = ready.pre_tokenizer
-        backend.post_processor = ready.post_processor
+        for part in ("normalizer", "pre_tokenizer", "post_processor"):
+            if changed[part] != settings[part]:
+                setattr(backend, part, getattr(ready, part))
     if getattr(tokenizer, "add_prefix_space", True) is False:
         tokenizer.add_prefix_space = True  # some classes take no words otherwise
 
