@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from posattn_spacy.experiments.report import charts
 from posattn_spacy.experiments.report.page import Chart, Section, page_html, svg, table_html
 from posattn_spacy.view.fragment import embedded_json, sentences_html, visualize
-from posattn_spacy.view.sentences import Entity, Sentence
+from posattn_spacy.view.sentences import Entity, Look, Sentence
 
 NASTY = [
     "</script>",
@@ -102,7 +102,7 @@ def shape(html: str) -> Tuple[List[Element], int]:
 
 def sentences(text: str, label: str) -> List[Sentence]:
     entity = Entity(0, 1, label, 0.5)
-    return [Sentence([text, label], [entity], [entity], [50, 50], [[50, 50], [50, 50]])]
+    return [Sentence([text, label], [entity], [entity], [50, 50], [Look(0, [50, 50]), Look(0, [50, 50])])]
 
 
 @given(texts | with_surrogates, texts | with_surrogates)
