@@ -8,26 +8,17 @@ from typing import Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
-from .windows import overlapping
+from .windows import Windows, overlapping
 
 LONGEST = 128  # words of a stretch
 CELLS = 1 << 20  # of the padded attention matrices of a group, per head
 SECTION = 1 << 14  # words whose features are in memory at a time
 
 
-class Stretches(NamedTuple):
-    """Stretches of words, which are counted over the whole batch.
+class Stretches(Windows):
+    """Windows over the words of a batch, each of which is scored by the window it is taken from."""
 
-    starts (np.ndarray): (stretches,) int64 first word of each.
-    stops (np.ndarray): (stretches,) int64 one past the last word.
-    firsts (np.ndarray): (stretches,) int64 first word that is scored by it.
-    lasts (np.ndarray): (stretches,) int64 one past the last word that is scored by it.
-    """
-
-    starts: np.ndarray
-    stops: np.ndarray
-    firsts: np.ndarray
-    lasts: np.ndarray
+    __slots__ = ()
 
     @property
     def lengths(self) -> np.ndarray:

@@ -4,6 +4,23 @@ from typing import Callable, Dict, List, Sequence
 
 Rendering = Callable[[Sequence[str]], str]
 
+# Tokens that are no words: white space, control characters, and characters that cannot be seen.
+BLANKS = [
+    " ",
+    "\n",
+    "\n\n",
+    "\t",
+    "\u00a0",
+    "\u2028",
+    "\u3000",
+    "\u200b",
+    "\ufeff",
+    "\u00ad",
+    "\u2060",
+    "\x00",
+    "\x07",
+]
+
 
 def joined(*gaps: str) -> Rendering:
     """Put these between the words, one after another, again and again."""

@@ -34,25 +34,11 @@ from posattn_spacy.model import torch_head
 from posattn_spacy.scoring import score_ner
 from posattn_spacy.tagging import TagScheme
 from posattn_spacy.texts import read_words
-from renderings import RENDERINGS, rendered
+from renderings import BLANKS, RENDERINGS, rendered
 from sequences import is_legal
 
 NAME = "posattn_ner"
 WORDS = [text.split() for text in TEXTS]
-BLANKS = [
-    " ",
-    "\t",
-    "\n",
-    "\n\n",
-    "\u00a0",
-    "\u2028",
-    "\u3000",
-    "\u200b",
-    "\ufeff",
-    "\u00ad",
-    "\u2060",
-    "\x07",
-]
 NLP = spacy.blank("en")
 
 

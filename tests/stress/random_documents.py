@@ -16,6 +16,7 @@ from spacy.util import fix_random_seed
 from pipelines import LEXICAL, TEXTS, frozen_pipeline, train
 from posattn_spacy.blanks import is_blank
 from posattn_spacy.tagging import TagScheme
+from renderings import BLANKS
 from sequences import is_legal
 from served import NAME
 
@@ -29,20 +30,6 @@ CANDIDATES = 0.05
 CLOSE = 1e-5  # of probabilities
 LABELS = ["geo", "per", "rule"]
 KNOWN = " ".join(TEXTS).split()
-BLANKS = [
-    " ",
-    "\n",
-    "\n\n",
-    "\t",
-    "\u00a0",
-    "\u2028",
-    "\u3000",
-    "\u200b",
-    "\ufeff",
-    "\u00ad",
-    "\u2060",
-    "\x00",
-]
 GLUE = ["\u200b", "\ufeff", "\u00ad", "\u202a", "\u200d"]
 # Ranges of characters from which words are drawn: none of them has surrogates, which no text has.
 RANGES = [
