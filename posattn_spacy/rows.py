@@ -1,6 +1,6 @@
 """Rows of a long document that are made only when they are read, so that they are never all in memory."""
 
-from typing import Any, Callable, Dict, Union, cast
+from typing import Any, Callable, Dict, Tuple, Union, cast
 
 import numpy as np
 from thinc.api import get_array_module
@@ -8,7 +8,34 @@ from thinc.types import Floats2d
 
 LONG = 1024  # words, above which the rows of a document are made when they are read
 BLOCK = 4096  # words whose rows are made together
-KEPT = 2  # blocks at a time
+KEPT = 2**15  # words whose rows the long documents of a batch keep together
+
+
+class Blocks:
+    """Blocks of rows that were made of the long documents of a batch; those read last are kept."""
+
+    def __init__(self) -> None:
+        self._blocks: Dict[Tuple[int, int], Any] = {}
+
+    def get(self, key: Tuple[int, int], make: Callable[[], Floats2d]) -> Any:
+        """Read a block.
+
+        key (Tuple[int, int]): What the block is known by: the document's `id`, and its own number.
+        make (Callable[[], Floats2d]): Makes it, if it is not kept.
+        RETURNS (Floats2d): (words, width) its rows.
+        """
+        block = self._blocks.pop(key, None)  # one step at a time, as threads may read documents of a batch
+        rows = make() if block is None else block
+        self._blocks[key] = rows
+        kept = 0
+        for other, each in reversed(list(self._blocks.items())):
+            kept += len(each)
+            if kept > KEPT and each is not rows:
+                self._blocks.pop(other, None)
+        return rows
+
+    def __len__(self) -> int:
+        return len(self._blocks)
 
 
 class LazyRows:
@@ -18,12 +45,13 @@ class LazyRows:
 
     bounds (np.ndarray): (blocks + 1,) int64 words between which the blocks lie, from 0 to all of them.
     make (Callable[[int, int], Floats2d]): Makes the rows of the words from one of these bounds to the next.
+    blocks (Blocks): Where those are kept that were made, shared by the documents of a batch.
     """
 
-    def __init__(self, bounds: np.ndarray, make: Callable[[int, int], Floats2d]) -> None:
+    def __init__(self, bounds: np.ndarray, make: Callable[[int, int], Floats2d], blocks: Blocks) -> None:
         self.bounds = bounds
         self._make = make
-        self._blocks: Dict[int, Any] = {}
+        self._blocks = blocks
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
@@ -39,11 +67,8 @@ class LazyRows:
         return parts[0] if len(parts) == 1 else get_array_module(parts[0]).concatenate(parts)
 
     def _block(self, i: int) -> Any:
-        if i not in self._blocks:
-            while len(self._blocks) >= KEPT:
-                self._blocks.pop(next(iter(self._blocks)))
-            self._blocks[i] = self._make(*self.bounds[i : i + 2].tolist())
-        return self._blocks[i]
+        start, stop = self.bounds[i : i + 2].tolist()
+        return self._blocks.get((id(self), i), lambda: self._make(start, stop))
 
     def __deepcopy__(self, memo: Any) -> "LazyRows":
         return self  # the model that makes the rows is not copied with a document

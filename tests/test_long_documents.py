@@ -25,6 +25,7 @@ from pipelines import (
     train,
     train_on_stock,
 )
+from posattn_spacy import rows as rows_module
 from posattn_spacy import stretches
 from posattn_spacy.frozen.blocks import CONTEXT, block_bounds, texts_between
 from posattn_spacy.frozen.caching import configure_feature_store_v1
@@ -32,7 +33,7 @@ from posattn_spacy.frozen.data import FrozenData
 from posattn_spacy.frozen.encoder import encode_texts
 from posattn_spacy.frozen.upkeep import survey
 from posattn_spacy.model import head_inputs, torch_head
-from posattn_spacy.rows import BLOCK, LONG, LazyRows
+from posattn_spacy.rows import BLOCK, LONG, Blocks, LazyRows
 from posattn_spacy.stretches import CELLS, LONGEST, SECTION, cut_texts, groups, scored_words, sections
 from posattn_spacy.texts import Words, read_words, split_texts
 from posattn_spacy.windows import overlapping
@@ -196,18 +197,37 @@ def test_rows_of_a_long_document_are_those_of_all_of_it(
     np.testing.assert_allclose(data.model_output.last_hidden_state[0], whole, atol=1e-5)
 
 
-def test_each_block_is_made_once_and_few_are_kept() -> None:
+def test_each_block_is_made_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "KEPT", 20)
     made: List[int] = []
 
     def make(start: int, stop: int) -> Any:
         made.append(start)
         return np.arange(start, stop, dtype="f")[:, None]
 
-    rows = LazyRows(np.array([0, 10, 20, 30, 35]), make)
-    for start in range(0, 31):
-        assert rows[start : start + 5].ravel().tolist() == list(range(start, start + 5))
-    assert made == [0, 10, 20, 30]
-    assert len(rows._blocks) == 2
+    blocks = Blocks()
+    documents = [LazyRows(np.array([0, 10, 20, 30, 35]), make, blocks) for _ in range(2)]
+    for rows in documents:  # as a batch is read
+        for start in range(0, 31):
+            assert rows[start : start + 5].ravel().tolist() == list(range(start, start + 5))
+            assert len(blocks) <= 2
+    assert made == [0, 10, 20, 30] * 2
+    assert documents[1][25:35].ravel().tolist() == list(range(25, 35))  # is kept
+    assert made == [0, 10, 20, 30] * 2
+
+
+def test_a_block_is_kept_however_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "KEPT", 5)
+    made: List[int] = []
+
+    def make(start: int, stop: int) -> Any:
+        made.append(start)
+        return np.arange(start, stop, dtype="f")[:, None]
+
+    rows = LazyRows(np.array([0, 10, 20]), make, Blocks())
+    assert rows[8:12].ravel().tolist() == [8, 9, 10, 11]
+    assert rows[11:13].ravel().tolist() == [11, 12]
+    assert made == [0, 10]
 
 
 def test_rows_are_made_of_the_words_as_they_were_when_the_transformer_ran(nlp: Language) -> None:

@@ -23,7 +23,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 
 from ..precision import precision
-from ..rows import BLOCK, LONG, LazyRows, Rows
+from ..rows import BLOCK, LONG, Blocks, LazyRows, Rows
 from ..texts import Text, Words, read_words, split_texts
 from .blocks import block_bounds, texts_between
 from .data import FrozenData
@@ -212,12 +212,13 @@ def forward(
     words = read_words(docs)
     strings = docs[0].vocab.strings
     rows = encode_documents(model, [each for each in words if len(each.orths) <= LONG], strings)
-    short = iter(rows)
+    short, blocks = iter(rows), Blocks()
+    all_rows = [
+        next(short) if len(own.orths) <= LONG else rows_when_read(model, own, strings, blocks)
+        for own in words
+    ]
     data = [
-        FrozenData(
-            next(short) if len(own.orths) <= LONG else rows_when_read(model, own, strings), own, len(doc)
-        )
-        for doc, own in zip(docs, words, strict=True)
+        FrozenData(own_rows, own, len(doc)) for own_rows, own, doc in zip(all_rows, words, docs, strict=True)
     ]
     batch = _as_batch(data)
     if is_train:
@@ -254,12 +255,13 @@ def encode_documents(model: FrozenModel, words: Sequence[Words], strings: String
     return [rows[start:stop] for start, stop in pairwise([0, *stops])]
 
 
-def rows_when_read(model: FrozenModel, words: Words, strings: StringStore) -> Rows:
+def rows_when_read(model: FrozenModel, words: Words, strings: StringStore, blocks: Blocks) -> Rows:
     """Let a long document be encoded block by block, when its rows are read.
 
     model (FrozenModel): The initialized model.
     words (Words): The words of the document.
     strings (StringStore): Where they are known.
+    blocks (Blocks): Where blocks are kept that were made.
     RETURNS (Rows): (words, nO).
     """
 
@@ -267,7 +269,7 @@ def rows_when_read(model: FrozenModel, words: Words, strings: StringStore) -> Ro
         texts = texts_between(words, start, stop)
         return cast(Floats2d, torch2xp(model.attrs["encode"](model, texts, strings)))
 
-    return LazyRows(block_bounds(words.lengths, BLOCK), make)
+    return LazyRows(block_bounds(words.lengths, BLOCK), make, blocks)
 
 
 def _no_backprop(d_output: Any) -> List[Doc]:

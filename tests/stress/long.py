@@ -62,11 +62,18 @@ def one_of_many_tokens(nlp: Language, n: int) -> None:
     assert sum(map(len, nlp.pipe(texts))) == sum(len(text.split()) for text in texts)
 
 
+def many_long_documents(nlp: Language, n: int) -> None:
+    """As many tokens in a batch of long documents."""
+    texts = [text_of(n // 100)] * 100
+    assert sum(map(len, nlp.pipe(texts))) == n // 100 * 100
+
+
 CASES: Dict[str, Callable[[Language, int], None]] = {
     "one document": one_document,
     "one token": one_token,
     "1,000 documents": one_of_many,
     "1,000 documents with a token": one_of_many_tokens,
+    "100 documents": many_long_documents,
 }
 
 

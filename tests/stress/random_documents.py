@@ -9,6 +9,7 @@ from itertools import chain, pairwise, product
 from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
 
 import numpy as np
+from spacy.attrs import SENT_START
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import fix_random_seed
@@ -161,9 +162,10 @@ def mark_sentences(doc: Doc, chance: random.Random) -> None:
     """Mark where sentences begin, in all of a document, in parts of it, or nowhere."""
     share, unknown = chance.choice([0.0, 0.02, 0.1, 0.5, 1.0]), chance.choice([0.0, 0.0, 0.5])
     if chance.random() < 0.5:
-        for token in doc:
-            if chance.random() >= unknown:
-                token.is_sent_start = chance.random() < share
+        known = np.array([0 if chance.random() < unknown else 1 for _ in doc])
+        marks = np.array([1 if chance.random() < share else -1 for _ in doc])
+        # Token by token, spaCy would go through the document each time.
+        doc.from_array([SENT_START], (known * marks).astype(np.uint64)[:, None])
 
 
 def set_entities(doc: Doc, chance: random.Random) -> None:

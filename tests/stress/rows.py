@@ -33,8 +33,8 @@ class Row(NamedTuple):
 ROWS: Dict[str, Row] = {
     "long": Row(
         "One document without a full stop; one token of ten times as many characters; 1,000 documents with "
-        "one of either: less than 2 GB above the loaded pipeline. 60,000 tokens take at most 3.3 times as "
-        "long as 20,000",
+        "one of either; a hundred long documents: less than 2 GB above the loaded pipeline. 60,000 tokens "
+        "take at most 3.3 times as long as 20,000",
         *(1_000_000, "tokens", "long", "long"),
     ),
     "random": Row(
