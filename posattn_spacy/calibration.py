@@ -11,8 +11,9 @@ from torch import Tensor
 
 from .component import PositionalNER
 from .evaluation import ScoredBatch, dev_examples, scored_batches
+from .lattice import Lattice
 from .losses import MISSING
-from .tagging import Lattice, span_bounds
+from .tagging import span_bounds
 
 TEMPERATURES = (0.1, 10.0)  # between which the best one is looked for
 TOLERANCE = 1e-3  # of its logarithm

@@ -48,11 +48,12 @@ from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
+from .lattice import Lattice
 from .losses import TaggingLoss, loss_and_gradient
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
 from .settings import CONFIGURED, changes, read_settings, settle, write_settings
-from .tagging import Lattice, Spans, TagScheme
+from .tagging import Spans, TagScheme
 
 default_model_config = """
 [model]

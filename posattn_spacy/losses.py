@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .tagging import Lattice
+from .lattice import Lattice
 
 MISSING = -1
 

@@ -28,9 +28,9 @@ from posattn_spacy.calibration import (
     risk_coverage_area,
 )
 from posattn_spacy.evaluation import ScoredBatch, scored_batches
+from posattn_spacy.lattice import Lattice
 from posattn_spacy.losses import MISSING
 from posattn_spacy.settings import write_settings
-from posattn_spacy.tagging import Lattice
 from posattn_spacy.thresholds import best_point, of_label, points
 from processes import command, run
 

@@ -80,6 +80,8 @@ def test_command_depends_on_all_the_code_it_runs(command: str) -> None:
         ("attention.py", {"spacy", "thinc", "spacy_transformers"}),
         ("losses.py", {"spacy", "thinc", "spacy_transformers"}),
         ("tagging.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("lattice.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("strips.py", {"spacy", "thinc", "spacy_transformers"}),
         ("frozen/encode.py", {"spacy", "thinc", "spacy_transformers"}),
         ("frozen/loading.py", {"spacy", "thinc", "spacy_transformers"}),
         ("frozen/storing.py", {"spacy", "thinc", "spacy_transformers"}),

@@ -2,7 +2,7 @@
 
 import math
 from itertools import product
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import pytest
@@ -10,12 +10,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posattn_spacy.tagging import Lattice, Spans, TagScheme, span_bounds
+from posattn_spacy import strips
+from posattn_spacy.lattice import Lattice
+from posattn_spacy.tagging import Spans, TagScheme, span_bounds
+from posattn_spacy.tagging import tags_of as tags_of_spans
 from sequences import is_legal
 
 SCHEME = TagScheme(["geo", "org", "per"])
 SMALL = TagScheme(["geo", "per"])
 Span = Tuple[int, int, int]  # first token, one past the last, label
+
+
+@pytest.fixture(scope="module", autouse=True, params=["whole", "cut"])
+def cutting(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All holds for texts that are gone through as a whole, and for such that are cut into strips."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "cut":
+            patch.setattr(strips, "WHOLE", 1)
+            patch.setattr(strips, "STRIP", 2)
+        yield
 
 
 @st.composite
@@ -121,6 +134,11 @@ def test_splitting_gives_empty_texts_nothing():
     ]
 
 
+def test_tags_are_written_as_they_are_read():
+    tags = torch.tensor([0, 1, 2, 2, 1, 5, 6, 0, 3])
+    assert torch.equal(tags_of_spans(*span_bounds(tags), len(tags)), tags)
+
+
 # The best sequence
 
 
@@ -149,6 +167,38 @@ def test_the_best_sequences_of_a_batch_are_those_of_its_texts(texts):
     alone = [path_score(text, decode_batch([text])[0]) for text in texts]
     together = [path_score(text, tags) for text, tags in zip(texts, decode_batch(texts), strict=True)]
     assert together == alone
+
+
+@pytest.mark.parametrize("labels", [1, 8, 30])
+@pytest.mark.parametrize("lengths", [[1000], [700, 3, 129], [5] * 20 + [400], [300] * 40])
+def test_a_text_that_is_cut_is_read_as_a_whole_one(
+    labels: int, lengths: List[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = torch.Generator().manual_seed(0)
+    scores = torch.randn((sum(lengths), 2 * labels + 1), generator=chance) * 3
+    forbidden = torch.rand(scores.shape, generator=chance) < 0.3
+    forbidden[:, 0] = False
+    scores = scores.masked_fill(forbidden, -math.inf)
+    cut = Lattice(scores, torch.tensor(lengths))
+    tags, spans, shares = cut.best(), cut.spans_above(0.05), cut.tag_probabilities()
+    monkeypatch.setattr(strips, "WHOLE", max(lengths))
+    whole = Lattice(scores, torch.tensor(lengths))
+    assert torch.equal(tags, whole.best())
+    torch.testing.assert_close(shares, whole.tag_probabilities(), rtol=0, atol=1e-9)
+    for found, expected in zip(spans, whole.spans_above(0.05), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@given(st.lists(st.integers(1, 3000), min_size=1, max_size=60), st.integers(0, 40))
+def test_texts_are_cut_into_equal_parts_if_they_stand_out(lengths: List[int], labels: int) -> None:
+    texts = torch.tensor(lengths)
+    parts = strips.parts_of(texts, labels)
+    cut = strips.lengths_of_parts(texts, parts)
+    assert [sum(own.tolist()) for own in cut.split(parts.tolist())] == lengths
+    assert all(own.max() - own.min() <= 1 for own in cut.split(parts.tolist()))
+    assert (parts > 1).sum() * labels * (labels + 1) <= strips.ROWS_AT_ONCE
+    if len(lengths) == 1 and lengths[0] > strips.WHOLE and labels <= 25:
+        assert cut.max() <= strips.STRIP
 
 
 # Probabilities

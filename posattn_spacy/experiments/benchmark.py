@@ -20,7 +20,7 @@ from ..component import PositionalNER
 from ..corpora.duplicates import duplicate_mask
 from ..evaluation import mean_loss, scored_batches
 from ..gold import iob_tag
-from ..tagging import Lattice
+from ..lattice import Lattice
 from .clock import Clock
 from .robustness import joined_f, raw_text_f
 

@@ -5,7 +5,8 @@ from typing import List
 
 import torch
 
-from posattn_spacy.tagging import Lattice, TagScheme
+from posattn_spacy.lattice import Lattice
+from posattn_spacy.tagging import TagScheme
 from sequences import is_legal
 
 from .running import Found, Outcome, Setting

@@ -1,0 +1,168 @@
+"""Legal tag sequences, the best of them and the probabilities of spans; no spaCy, no thinc (DESIGN.md 2.9).
+
+In IOB2, `O` and any `B-x` may follow any tag, `I-x` only `B-x` and `I-x`. So what comes before an entity
+weighs on it through one number and what comes after it through another, and both are found in one pass over
+the text in each direction, in time linear in the number of labels.
+"""
+
+import math
+from functools import cached_property
+from typing import NamedTuple, Tuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .strips import MAX, SUM, Texts
+from .tagging import Spans, span_bounds, tags_of
+
+
+class Sums(NamedTuple):
+    """The log-weights of all that may stand before and after a token, by forward-backward.
+
+    before (Tensor): (rows,) of all sequences of the tokens before each one.
+    entity (Tensor): (rows, labels) of all sequences up to each token that end within an entity of the label.
+    after (Tensor): (rows,) of all sequences of the tokens behind each one that do not start with an `I-`.
+    rest (Tensor): (rows, labels) of all that may follow a token that is within an entity of the label.
+    whole (Tensor): (rows,) of all sequences of each token's text.
+    """
+
+    before: Tensor
+    entity: Tensor
+    after: Tensor
+    rest: Tensor
+    whole: Tensor
+
+
+class Lattice:
+    """The distribution over the legal tag sequences of each text of a batch.
+
+    The weight of a sequence is the exponential of the sum of its tags' scores. Time and memory are linear in
+    the rows, whatever the longest text is. All is done and returned on the CPU: a GPU takes longer for many
+    small steps, and some have no double precision.
+
+    scores (Tensor): (rows, tags), the texts one after another; -inf forbids a tag, but never `O`.
+    lengths (Tensor): (batch,) tokens per text, each at least 1.
+    """
+
+    def __init__(self, scores: Tensor, lengths: Tensor) -> None:
+        # Normalising changes no probability; together with double precision it keeps long sums exact enough.
+        self._scores = F.log_softmax(scores.cpu().double(), dim=1)
+        lengths = lengths.cpu()
+        self._last = lengths.cumsum(0) - 1  # (batch,) the last row of each text
+        self._first = self._last - lengths + 1
+        self._text = torch.repeat_interleave(lengths)  # (rows,) text of each row
+        self._texts = Texts(self._scores, lengths)
+
+    def best(self) -> Tensor:
+        """Find the most probable sequence of every text, by Viterbi's algorithm.
+
+        RETURNS (Tensor): (rows,) int64 tags.
+        """
+        upto, entity = self._texts.forward(MAX)
+        before = self._before(upto, 0.0)
+        outside, begin = self._scores[:, 0] + before, self._scores[:, 1::2] + before[:, None]
+        inside = self._scores[:, 2::2] + self._before(entity, -math.inf)
+        states = torch.cat([outside[:, None], entity], dim=1).argmax(1)  # 0, or 1 + label of an entity
+        rows = torch.arange(len(states))
+        # Where the entities begin that go on to each row, of each label, and then of that of its best state.
+        opened = rows[:, None].masked_fill(inside > begin, 0).cummax(0).values
+        opened = F.pad(opened, (1, 0)).gather(1, states[:, None]).squeeze(1)
+        opened = torch.where(states > 0, opened, rows)
+        ends = reached(self._last, torch.where(opened > self._first[self._text], opened - 1, rows))
+        ends = ends[states[ends] > 0]
+        return tags_of(opened[ends], ends + 1, states[ends] - 1, len(rows))
+
+    def spans_of(self, tags: Tensor) -> Spans:
+        """Find the probability of each span of a legal sequence: that of all sequences with this very span.
+
+        tags (Tensor): (rows,) int64 tags.
+        RETURNS (Spans): The spans, in order, their tokens counted over the whole batch.
+        """
+        starts, stops, labels = span_bounds(tags)
+        sums = self._sums
+        own = F.pad(self._scores.gather(1, tags[:, None]).squeeze(1).cumsum(0), (1, 0))
+        weights = sums.before[starts] + sums.after[stops - 1] - sums.whole[starts]
+        return _on_cpu(starts, stops, labels, weights + own[stops] - own[starts])
+
+    def spans_above(self, threshold: float) -> Spans:
+        """Find every span that is at least so probable, overlapping ones too.
+
+        Entities are followed from token to token only for as long as they are probable enough to reach
+        there, so the work grows with what is found, not with the square of the length.
+
+        threshold (float): The least probability, above 0.
+        RETURNS (Spans): The spans, their tokens counted over the whole batch.
+        """
+        sums, begin, inside = self._sums, self._scores[:, 1::2], self._scores[:, 2::2]
+        floor = math.log(threshold)
+        last = self._last[self._text]
+        weights = begin + (sums.before - sums.whole)[:, None]
+        start, label = (weights + sums.rest >= floor).nonzero(as_tuple=True)
+        weight, stop, found = weights[start, label], start, []
+        while len(start):
+            whole = weight + sums.after[stop]
+            found.append(_where(whole >= floor, start, stop + 1, label, whole))
+            start, stop, label, weight = _where(stop < last[start], start, stop, label, weight)
+            stop = stop + 1
+            weight = weight + inside[stop, label]
+            goes_on = weight + sums.rest[stop, label] >= floor
+            start, stop, label, weight = _where(goes_on, start, stop, label, weight)
+        if not found:
+            return Spans.none()
+        return _on_cpu(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    def tag_probabilities(self) -> Tensor:
+        """RETURNS (Tensor): (rows, tags) float64, the probability of each token's tags."""
+        before, entity, after, rest, whole = self._sums
+        outside = before + self._scores[:, 0] + after
+        begin = before[:, None] + self._scores[:, 1::2] + rest
+        inside = self._before(entity, -math.inf) + self._scores[:, 2::2] + rest
+        weights = torch.cat([outside[:, None], torch.stack([begin, inside], dim=2).flatten(1)], dim=1)
+        return (weights - whole[:, None]).exp()
+
+    def log_likelihood(self, tags: Tensor) -> Tensor:
+        """Find how probable a legal sequence of every text is.
+
+        tags (Tensor): (rows,) int64 tags.
+        RETURNS (Tensor): Scalar, the sum of the texts' log-probabilities.
+        """
+        return self._scores.gather(1, tags[:, None]).sum() - self._sums.whole[self._last].sum()
+
+    def _before(self, rows: Tensor, nothing: float) -> Tensor:
+        """The row before each one, and what stands for the row before the first of a text."""
+        before = rows.roll(1, 0)
+        before[self._first] = nothing
+        return before
+
+    @cached_property
+    def _sums(self) -> Sums:
+        upto, entity = self._texts.forward(SUM)
+        after, rest = self._texts.backward(SUM)
+        return Sums(self._before(upto, 0.0), entity, after, rest, upto[self._last][self._text])
+
+
+def reached(starts: Tensor, following: Tensor) -> Tensor:
+    """Follow rows from one to the next.
+
+    starts (Tensor): (starts,) int64 rows with which to begin.
+    following (Tensor): (rows,) int64 the row that follows each; itself at the end.
+    RETURNS (Tensor): Rows that are come by, in order.
+    """
+    found = torch.zeros(len(following), dtype=torch.bool)
+    found[starts] = True
+    count = 0
+    while int(found.sum()) > count:  # each time, twice as far
+        count = int(found.sum())
+        found[following[found]] = True
+        following = following[following]
+    return found.nonzero().squeeze(1)
+
+
+def _where(keep: Tensor, *fields: Tensor) -> Tuple[Tensor, ...]:
+    return tuple(field[keep] for field in fields)
+
+
+def _on_cpu(starts: Tensor, stops: Tensor, labels: Tensor, log_probabilities: Tensor) -> Spans:
+    probabilities = log_probabilities.exp().clamp(max=1.0).float()
+    return Spans(*(field.cpu().numpy() for field in (starts, stops, labels, probabilities)))
