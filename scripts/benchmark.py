@@ -10,8 +10,8 @@ import typer
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
-from posattn_spacy.experiments.benchmark import benchmark
-from posattn_spacy.experiments.tables import SUMMARY_HEADER, summary_rows, type_rows
+from posattn_benchmark.benchmark import benchmark
+from posattn_benchmark.tables import SUMMARY_HEADER, summary_rows, type_rows
 from posattn_spacy.writing import replacing
 
 

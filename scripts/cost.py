@@ -11,10 +11,10 @@ from tqdm import tqdm
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
-from posattn_spacy.experiments.cost.chart import draw
-from posattn_spacy.experiments.cost.measuring import Setting, measurements, take_figures
-from posattn_spacy.experiments.cost.ratios import compute, medians
-from posattn_spacy.experiments.cost.report import (
+from posattn_benchmark.cost.chart import draw
+from posattn_benchmark.cost.measuring import Setting, measurements, take_figures
+from posattn_benchmark.cost.ratios import compute, medians
+from posattn_benchmark.cost.report import (
     MARKERS,
     RATIO_HEADER,
     README_COST,
@@ -26,8 +26,8 @@ from posattn_spacy.experiments.cost.report import (
     speed_rows,
     time_rows,
 )
-from posattn_spacy.experiments.cost.workload import Workload
-from posattn_spacy.experiments.tables import README_RUN, fill_readme
+from posattn_benchmark.cost.workload import Workload
+from posattn_benchmark.tables import README_RUN, fill_readme
 from posattn_spacy.frozen.store import StoreError
 from posattn_spacy.writing import replacing
 

@@ -10,11 +10,11 @@ from tqdm import tqdm
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
-from posattn_spacy.experiments.grid.running import Workshop
-from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Plan
-from posattn_spacy.experiments.grid.tables import variant_rows, write_csv
-from posattn_spacy.experiments.grid.timing import expected_seconds
-from posattn_spacy.experiments.tables import figures_folder
+from posattn_benchmark.grid.running import Workshop
+from posattn_benchmark.grid.sweeps import EXPERIMENTS, Plan
+from posattn_benchmark.grid.tables import variant_rows, write_csv
+from posattn_benchmark.grid.timing import expected_seconds
+from posattn_benchmark.tables import figures_folder
 
 
 def main(

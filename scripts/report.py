@@ -10,14 +10,14 @@ from wasabi import msg
 
 from posattn_spacy.calibration import posattn_pipes
 from posattn_spacy.corpora.locate import sample_mark
-from posattn_spacy.experiments.benchmark import read_examples
-from posattn_spacy.experiments.grid.running import Workshop
-from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
-from posattn_spacy.experiments.report.contents import MARKERS, markdown, sections
-from posattn_spacy.experiments.report.page import page_html, write_png
-from posattn_spacy.experiments.report.predictions import look_at
-from posattn_spacy.experiments.results import may_stand_in_readme
-from posattn_spacy.experiments.tables import figures_folder, fill_readme
+from posattn_benchmark.benchmark import read_examples
+from posattn_benchmark.grid.running import Workshop
+from posattn_benchmark.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
+from posattn_benchmark.report.contents import MARKERS, markdown, sections
+from posattn_benchmark.report.page import page_html, write_png
+from posattn_benchmark.report.predictions import look_at
+from posattn_benchmark.results import may_stand_in_readme
+from posattn_benchmark.tables import figures_folder, fill_readme
 from posattn_spacy.writing import replacing
 
 

@@ -9,7 +9,7 @@ import typer
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
-from posattn_spacy.experiments.results import (
+from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
     CONFIDENCE,
@@ -25,8 +25,8 @@ from posattn_spacy.experiments.results import (
     read_run,
     system_rows,
 )
-from posattn_spacy.experiments.runs import make, missing_steps
-from posattn_spacy.experiments.tables import figures_folder, fill_readme, markdown_table
+from posattn_benchmark.runs import make, missing_steps
+from posattn_benchmark.tables import figures_folder, fill_readme, markdown_table
 from posattn_spacy.writing import replacing
 
 

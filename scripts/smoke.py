@@ -11,7 +11,7 @@ import srsly
 import typer
 from wasabi import msg
 
-from posattn_spacy.experiments.tables import EXAMPLE, fill_readme, is_readme_run
+from posattn_benchmark.tables import EXAMPLE, fill_readme, is_readme_run
 
 # Runs in the new environment. Any file that is opened under one of the closed folders ends it.
 USE = """

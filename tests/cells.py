@@ -2,7 +2,7 @@
 
 from typing import Any, Dict
 
-from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS
+from posattn_benchmark.grid.sweeps import EXPERIMENTS
 
 
 def cell(**figures: Any) -> Dict[str, Any]:

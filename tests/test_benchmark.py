@@ -10,14 +10,14 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from pipelines import frozen_pipeline, make_examples, plain_pipeline, train
-from posattn_spacy.experiments.benchmark import (
+from posattn_benchmark.benchmark import (
     confidence_figures,
     confidence_share,
     count_trained_parameters,
     score_examples,
     tag_loss,
 )
-from posattn_spacy.experiments.robustness import joined_f, raw_text_f
+from posattn_benchmark.robustness import joined_f, raw_text_f
 
 VOCAB = Vocab()
 

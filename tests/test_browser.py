@@ -11,9 +11,9 @@ from spacy.training import Example
 
 from cells import MADE, RESULTS
 from pipelines import make_examples, plain_pipeline, train
-from posattn_spacy.experiments.report.contents import sections
-from posattn_spacy.experiments.report.page import page_html
-from posattn_spacy.experiments.report.predictions import look_at
+from posattn_benchmark.report.contents import sections
+from posattn_benchmark.report.page import page_html
+from posattn_benchmark.report.predictions import look_at
 
 pytestmark = pytest.mark.browser
 OFFLINE = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")

@@ -7,12 +7,12 @@ from typing import Any, Dict
 
 import pytest
 
-from posattn_spacy.experiments.cost.chart import draw
-from posattn_spacy.experiments.cost.processes import measure, run
-from posattn_spacy.experiments.cost.ratios import compute, medians
-from posattn_spacy.experiments.cost.report import MARKERS, cost_markdown, ratio_rows, training_minutes
-from posattn_spacy.experiments.cost.workload import Workload
-from posattn_spacy.experiments.tables import fill_readme
+from posattn_benchmark.cost.chart import draw
+from posattn_benchmark.cost.processes import measure, run
+from posattn_benchmark.cost.ratios import compute, medians
+from posattn_benchmark.cost.report import MARKERS, cost_markdown, ratio_rows, training_minutes
+from posattn_benchmark.cost.workload import Workload
+from posattn_benchmark.tables import fill_readme
 
 SETTING: Dict[str, Any] = {
     **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2, "processor": "a processor"},

@@ -13,25 +13,25 @@ from spacy.training import Example
 from spacy.util import load_config
 
 from pipelines import make_examples, plain_pipeline, train
-from posattn_spacy.experiments.grid import cells as cells_module
-from posattn_spacy.experiments.grid.cells import Cell, identity, read_config
-from posattn_spacy.experiments.grid.measuring import (
+from posattn_benchmark.grid import cells as cells_module
+from posattn_benchmark.grid.cells import Cell, identity, read_config
+from posattn_benchmark.grid.measuring import (
     boundary_scores,
     head_figures,
     training_curve,
     training_history,
 )
-from posattn_spacy.experiments.grid.running import Task, Workshop
-from posattn_spacy.experiments.grid.subsets import subset
-from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
-from posattn_spacy.experiments.grid.tables import (
+from posattn_benchmark.grid.running import Task, Workshop
+from posattn_benchmark.grid.subsets import subset
+from posattn_benchmark.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
+from posattn_benchmark.grid.tables import (
     FIGURES,
     passes_until,
     training_loss,
     variant_rows,
     write_csv,
 )
-from posattn_spacy.experiments.grid.timing import expected_seconds
+from posattn_benchmark.grid.timing import expected_seconds
 from posattn_spacy.schedule import own_passes
 from processes import ROOT
 

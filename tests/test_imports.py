@@ -32,7 +32,7 @@ STARTS = {
     ],
     "evaluate": PIPELINE,
     "benchmark": ["scripts/benchmark.py", *PIPELINE],
-    "cost": ["scripts/cost.py", "posattn_spacy/experiments/cost/systems.py", *PIPELINE],
+    "cost": ["scripts/cost.py", "benchmark/posattn_benchmark/cost/systems.py", *PIPELINE],
     "smoke": ["scripts/smoke.py"],
     "package": [path.relative_to(ROOT).as_posix() for path in (ROOT / "posattn_spacy").rglob("*.py")],
 }

@@ -15,11 +15,11 @@ from spacy.training import Example
 from cells import MADE, RESULTS, cell
 from pipelines import make_examples, plain_pipeline, train
 from posattn_spacy.calibration import Judged
-from posattn_spacy.experiments.grid.sweeps import EXPERIMENTS
-from posattn_spacy.experiments.report import charts
-from posattn_spacy.experiments.report.contents import CHARTS, MARKERS, markdown, sections
-from posattn_spacy.experiments.report.page import Chart, Section, page_html, svg, table_html, write_png
-from posattn_spacy.experiments.report.predictions import (
+from posattn_benchmark.grid.sweeps import EXPERIMENTS
+from posattn_benchmark.report import charts
+from posattn_benchmark.report.contents import CHARTS, MARKERS, markdown, sections
+from posattn_benchmark.report.page import Chart, Section, page_html, svg, table_html, write_png
+from posattn_benchmark.report.predictions import (
     choose,
     confusion_counts,
     look_at,

@@ -5,7 +5,7 @@ from typing import Any, Dict, List, Optional
 import pytest
 import srsly
 
-from posattn_spacy.experiments.results import (
+from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
     CONFIDENCE,
@@ -21,8 +21,8 @@ from posattn_spacy.experiments.results import (
     spread,
     system_rows,
 )
-from posattn_spacy.experiments.runs import Run
-from posattn_spacy.experiments.tables import markdown_table
+from posattn_benchmark.runs import Run
+from posattn_benchmark.tables import markdown_table
 from processes import ROOT
 
 SCORES: Dict[str, Any] = {

@@ -145,7 +145,7 @@ def test_an_encoder_of_version_0_1_is_ready_for_use(tiny_encoder, monkeypatch, f
 
 def test_an_lstm_of_version_0_1_is_read(tiny_encoder, monkeypatch):
     nlp = bilstm(tiny_encoder)
-    baselines = "posattn_spacy.experiments.baselines.tensors_to_bytes"
+    baselines = "posattn_benchmark.baselines.tensors_to_bytes"
     with monkeypatch.context() as patch:
         patch.setattr(baselines, torch_save)
         data = nlp.to_bytes()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from posattn_spacy.experiments.tables import (
+from posattn_benchmark.tables import (
     EXAMPLE,
     README_RUN,
     fill_readme,

@@ -7,8 +7,8 @@ from typing import Any, Dict
 
 import torch
 
-from posattn_spacy.experiments.cost.machine import processor
-from posattn_spacy.experiments.tables import fill_readme, markdown_table
+from posattn_benchmark.cost.machine import processor
+from posattn_benchmark.tables import fill_readme, markdown_table
 from posattn_spacy.precision import bfloat16_is_fast
 
 from .rows import ROWS

@@ -12,7 +12,7 @@ import srsly
 from weasel.cli.run import check_rerun, get_lock_entry, run_commands
 from weasel.util.config import load_project_config
 
-from ..writing import replacing
+from posattn_spacy.writing import replacing
 
 STEPS = ("train", "benchmark")
 

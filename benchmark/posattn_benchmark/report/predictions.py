@@ -7,10 +7,10 @@ import numpy as np
 from spacy.language import Language
 from spacy.training import Example
 
-from ...calibration import Judged, decode, equal_bins, judge
-from ...component import PositionalNER
-from ...evaluation import scored_batches
-from ...view.sentences import Sentence, examined_sentences
+from posattn_spacy.calibration import Judged, decode, equal_bins, judge
+from posattn_spacy.component import PositionalNER
+from posattn_spacy.evaluation import scored_batches
+from posattn_spacy.view.sentences import Sentence, examined_sentences
 
 NONE = "none"
 BINS = 15

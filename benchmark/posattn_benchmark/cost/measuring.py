@@ -12,8 +12,8 @@ from spacy.tokens import DocBin
 from spacy.util import load_config
 from tqdm import tqdm
 
-from ...frozen.upkeep import survey
-from ...precision import bfloat16_is_fast
+from posattn_spacy.frozen.upkeep import survey
+from posattn_spacy.precision import bfloat16_is_fast
 from .machine import CPU, processor
 from .ours import trained_scores, training_command
 from .processes import measure, peak_figure, run

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from ..writing import replacing
+from posattn_spacy.writing import replacing
 
 Rows = List[Tuple[str, ...]]
 SETS = {"test": "test", "test_without_duplicates": "test, less sentences also in train"}

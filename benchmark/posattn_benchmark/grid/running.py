@@ -13,9 +13,9 @@ import torch
 from portalocker import AlreadyLocked, LockFlags
 from thinc.api import Config
 
-from ...frozen.caching import FeatureStoreCallback
-from ...schedule import measure_pass, scaled_schedule
-from ...writing import replacing
+from posattn_spacy.frozen.caching import FeatureStoreCallback
+from posattn_spacy.schedule import measure_pass, scaled_schedule
+from posattn_spacy.writing import replacing
 from ..cost.machine import processor
 from ..cost.processes import run
 from .cells import Cell, identity, read_config

@@ -1,6 +1,6 @@
 """How long a cell takes, roughly."""
 
-from ...schedule import own_passes
+from posattn_spacy.schedule import own_passes
 from .cells import Cell, read_config
 
 START_SECONDS = 50  # imports, reading the corpus, writing and measuring the pipeline

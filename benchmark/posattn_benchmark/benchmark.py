@@ -15,12 +15,12 @@ from spacy.language import Language
 from spacy.training import Corpus, Example
 from tqdm import tqdm
 
-from ..calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area
-from ..component import PositionalNER
-from ..corpora.duplicates import duplicate_mask
-from ..evaluation import mean_loss, scored_batches
-from ..gold import iob_tag
-from ..lattice import Lattice
+from posattn_spacy.calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area
+from posattn_spacy.component import PositionalNER
+from posattn_spacy.corpora.duplicates import duplicate_mask
+from posattn_spacy.evaluation import mean_loss, scored_batches
+from posattn_spacy.gold import iob_tag
+from posattn_spacy.lattice import Lattice
 from .clock import Clock
 from .robustness import joined_f, raw_text_f
 

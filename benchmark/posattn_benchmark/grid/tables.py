@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from ...writing import replacing
+from posattn_spacy.writing import replacing
 from ..results import spread
 from ..tables import Rows
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import spacy
 
-from ...corpora.docs import read_docs, write_docs
+from posattn_spacy.corpora.docs import read_docs, write_docs
 
 WHOLE = 100  # percent
 

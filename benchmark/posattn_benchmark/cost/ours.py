@@ -20,13 +20,13 @@ from spacy.util import load_config, registry, resolve_dot_names
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ... import component
-from ...attention import Layout, PositionalTagger
-from ...frozen.caching import FeatureStoreCallback, find_frozen_transformers
-from ...frozen.warming import warm
-from ...model import torch_head
-from ...precision import precision
-from ...schedule import measure_pass, scaled_schedule
+from posattn_spacy import component
+from posattn_spacy.attention import Layout, PositionalTagger
+from posattn_spacy.frozen.caching import FeatureStoreCallback, find_frozen_transformers
+from posattn_spacy.frozen.warming import warm
+from posattn_spacy.model import torch_head
+from posattn_spacy.precision import precision
+from posattn_spacy.schedule import measure_pass, scaled_schedule
 from ..clock import Clock, pipe_rate
 from .machine import CPU, frozen_encoder
 from .training import Batches, train

@@ -12,9 +12,9 @@ from spacy.tokens import Doc
 from spacy.util import load_config, registry
 from torch import Tensor
 
-from ...frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
-from ...frozen.encoder import FrozenModel, huggingface
-from ...precision import bfloat16_is_fast, precision
+from posattn_spacy.frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
+from posattn_spacy.frozen.encoder import FrozenModel, huggingface
+from posattn_spacy.precision import bfloat16_is_fast, precision
 from .workload import Figures, Workload, count_words
 
 SHAPES = {"square": (2048, 2048, 2048), "feed_forward": (1024, 384, 1536)}

@@ -10,7 +10,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ...writing import replacing
+from posattn_spacy.writing import replacing
 from ..tables import Rows
 
 Draw = Callable[[], Figure]
