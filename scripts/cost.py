@@ -7,10 +7,6 @@ from typing import Annotated
 
 import srsly
 import typer
-from tqdm import tqdm
-from wasabi import msg
-
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_benchmark.cost.chart import draw
 from posattn_benchmark.cost.measuring import Setting, measurements, take_figures
 from posattn_benchmark.cost.ratios import compute, medians
@@ -28,6 +24,10 @@ from posattn_benchmark.cost.report import (
 )
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.tables import README_RUN, fill_readme
+from tqdm import tqdm
+from wasabi import msg
+
+from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.frozen.store import StoreError
 from posattn_spacy.writing import replacing
 

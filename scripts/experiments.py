@@ -6,15 +6,15 @@ from typing import Annotated, Dict, List
 import spacy
 import srsly
 import typer
-from tqdm import tqdm
-from wasabi import msg
-
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, Plan
 from posattn_benchmark.grid.tables import variant_rows, write_csv
 from posattn_benchmark.grid.timing import expected_seconds
 from posattn_benchmark.tables import figures_folder
+from tqdm import tqdm
+from wasabi import msg
+
+from posattn_spacy.corpora.locate import sample_mark
 
 
 def main(

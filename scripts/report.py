@@ -6,10 +6,6 @@ from typing import Annotated
 import spacy
 import srsly
 import typer
-from wasabi import msg
-
-from posattn_spacy.calibration import posattn_pipes
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_benchmark.benchmark import read_examples
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
@@ -18,6 +14,10 @@ from posattn_benchmark.report.page import page_html, write_png
 from posattn_benchmark.report.predictions import look_at
 from posattn_benchmark.results import may_stand_in_readme
 from posattn_benchmark.tables import figures_folder, fill_readme
+from wasabi import msg
+
+from posattn_spacy.calibration import posattn_pipes
+from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.writing import replacing
 
 

@@ -6,9 +6,6 @@ from typing import Annotated
 
 import srsly
 import typer
-from wasabi import msg
-
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
@@ -27,6 +24,9 @@ from posattn_benchmark.results import (
 )
 from posattn_benchmark.runs import make, missing_steps
 from posattn_benchmark.tables import figures_folder, fill_readme, markdown_table
+from wasabi import msg
+
+from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.writing import replacing
 
 

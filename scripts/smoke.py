@@ -9,9 +9,8 @@ from typing import Annotated, Dict, List, Sequence
 
 import srsly
 import typer
-from wasabi import msg
-
 from posattn_benchmark.tables import EXAMPLE, fill_readme, is_readme_run
+from wasabi import msg
 
 # Runs in the new environment. Any file that is opened under one of the closed folders ends it.
 USE = """

@@ -5,15 +5,15 @@ from typing import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
-from spacy.tokens import Doc
-from spacy.training import Example
-
 from cells import MADE, RESULTS
-from pipelines import make_examples, plain_pipeline, train
+from playwright.sync_api import Browser, Page, sync_playwright
 from posattn_benchmark.report.contents import sections
 from posattn_benchmark.report.page import page_html
 from posattn_benchmark.report.predictions import look_at
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from pipelines import make_examples, plain_pipeline, train
 
 pytestmark = pytest.mark.browser
 OFFLINE = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")

@@ -10,10 +10,10 @@ import pytest
 import spacy
 from hypothesis import given
 from hypothesis import strategies as st
-from spacy.tokens import Doc
-
 from posattn_benchmark.report import charts
 from posattn_benchmark.report.page import Chart, Section, page_html, svg, table_html
+from spacy.tokens import Doc
+
 from posattn_spacy.view.fragment import embedded_json, sentences_html, visualize
 from posattn_spacy.view.sentences import Entity, Look, Sentence
 

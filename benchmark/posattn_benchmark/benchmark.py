@@ -21,6 +21,7 @@ from posattn_spacy.corpora.duplicates import duplicate_mask
 from posattn_spacy.evaluation import mean_loss, scored_batches
 from posattn_spacy.gold import iob_tag
 from posattn_spacy.lattice import Lattice
+
 from .clock import Clock
 from .robustness import joined_f, raw_text_f
 

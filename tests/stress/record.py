@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Dict
 
 import torch
-
 from posattn_benchmark.cost.machine import processor
 from posattn_benchmark.tables import fill_readme, markdown_table
+
 from posattn_spacy.precision import bfloat16_is_fast
 
 from .rows import ROWS

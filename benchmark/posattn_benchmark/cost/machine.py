@@ -15,6 +15,7 @@ from torch import Tensor
 from posattn_spacy.frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
 from posattn_spacy.frozen.encoder import FrozenModel, huggingface
 from posattn_spacy.precision import bfloat16_is_fast, precision
+
 from .workload import Figures, Workload, count_words
 
 SHAPES = {"square": (2048, 2048, 2048), "feed_forward": (1024, 384, 1536)}

@@ -27,6 +27,7 @@ from posattn_spacy.frozen.warming import warm
 from posattn_spacy.model import torch_head
 from posattn_spacy.precision import precision
 from posattn_spacy.schedule import measure_pass, scaled_schedule
+
 from ..clock import Clock, pipe_rate
 from .machine import CPU, frozen_encoder
 from .training import Batches, train

@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple, Optional
 import typer
 
 from posattn_spacy.memory import LARGE_PAGES
+
 from .workload import Figures, Workload
 
 SAMPLE_SECONDS = 0.05

@@ -15,6 +15,7 @@ from posattn_spacy.calibration import posattn_pipes
 from posattn_spacy.diagnosis.head_checks import MASKING
 from posattn_spacy.diagnosis.probes import examine, predict_with_gold_mask
 from posattn_spacy.frozen.caching import FeatureStoreCallback, find_frozen_transformers
+
 from ..benchmark import (
     confidence_figures,
     count_trained_parameters,

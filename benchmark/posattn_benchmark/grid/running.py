@@ -16,6 +16,7 @@ from thinc.api import Config
 from posattn_spacy.frozen.caching import FeatureStoreCallback
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 from posattn_spacy.writing import replacing
+
 from ..cost.machine import processor
 from ..cost.processes import run
 from .cells import Cell, identity, read_config

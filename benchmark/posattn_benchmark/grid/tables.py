@@ -7,6 +7,7 @@ from statistics import mean
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from posattn_spacy.writing import replacing
+
 from ..results import spread
 from ..tables import Rows
 

@@ -1,6 +1,7 @@
 """How long a cell takes, roughly."""
 
 from posattn_spacy.schedule import own_passes
+
 from .cells import Cell, read_config
 
 START_SECONDS = 50  # imports, reading the corpus, writing and measuring the pipeline

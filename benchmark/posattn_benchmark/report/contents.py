@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from matplotlib.figure import Figure
 
 from posattn_spacy.view.fragment import sentences_html
+
 from ..grid.sweeps import EXPERIMENTS
 from ..grid.tables import FIGURES, Variants, machine_of, on_one_machine, variant_rows
 from ..results import SHIPPED, of

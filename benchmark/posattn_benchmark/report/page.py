@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from posattn_spacy.writing import replacing
+
 from ..tables import Rows
 
 Draw = Callable[[], Figure]

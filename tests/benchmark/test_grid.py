@@ -8,11 +8,6 @@ from typing import Any, Dict, List
 import pytest
 import spacy
 import srsly
-from spacy.tokens import Doc, DocBin
-from spacy.training import Example
-from spacy.util import load_config
-
-from pipelines import make_examples, plain_pipeline, train
 from posattn_benchmark.grid import cells as cells_module
 from posattn_benchmark.grid.cells import Cell, identity, read_config
 from posattn_benchmark.grid.measuring import (
@@ -32,6 +27,11 @@ from posattn_benchmark.grid.tables import (
     write_csv,
 )
 from posattn_benchmark.grid.timing import expected_seconds
+from spacy.tokens import Doc, DocBin
+from spacy.training import Example
+from spacy.util import load_config
+
+from pipelines import make_examples, plain_pipeline, train
 from posattn_spacy.schedule import own_passes
 from processes import ROOT
 

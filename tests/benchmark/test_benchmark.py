@@ -4,12 +4,6 @@ from typing import List, Tuple
 
 import pytest
 import spacy
-from spacy.language import Language
-from spacy.tokens import Doc, Span
-from spacy.training import Example
-from spacy.vocab import Vocab
-
-from pipelines import frozen_pipeline, make_examples, plain_pipeline, train
 from posattn_benchmark.benchmark import (
     confidence_figures,
     confidence_share,
@@ -18,6 +12,12 @@ from posattn_benchmark.benchmark import (
     tag_loss,
 )
 from posattn_benchmark.robustness import joined_f, raw_text_f
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from pipelines import frozen_pipeline, make_examples, plain_pipeline, train
 
 VOCAB = Vocab()
 

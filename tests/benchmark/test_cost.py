@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
-
 from posattn_benchmark.cost.chart import draw
 from posattn_benchmark.cost.processes import measure, run
 from posattn_benchmark.cost.ratios import compute, medians

@@ -4,7 +4,6 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 import srsly
-
 from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
@@ -23,6 +22,7 @@ from posattn_benchmark.results import (
 )
 from posattn_benchmark.runs import Run
 from posattn_benchmark.tables import markdown_table
+
 from processes import ROOT
 
 SCORES: Dict[str, Any] = {

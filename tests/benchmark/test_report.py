@@ -8,13 +8,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 import spacy
-from matplotlib.figure import Figure
-from spacy.tokens import Doc
-from spacy.training import Example
-
 from cells import MADE, RESULTS, cell
-from pipelines import make_examples, plain_pipeline, train
-from posattn_spacy.calibration import Judged
+from matplotlib.figure import Figure
 from posattn_benchmark.grid.sweeps import EXPERIMENTS
 from posattn_benchmark.report import charts
 from posattn_benchmark.report.contents import CHARTS, MARKERS, markdown, sections
@@ -25,6 +20,11 @@ from posattn_benchmark.report.predictions import (
     look_at,
     reliability_bins,
 )
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from pipelines import make_examples, plain_pipeline, train
+from posattn_spacy.calibration import Judged
 from processes import ROOT
 
 VOCAB = spacy.blank("en").vocab

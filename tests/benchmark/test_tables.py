@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from posattn_benchmark.tables import (
     EXAMPLE,
     README_RUN,
@@ -13,6 +12,7 @@ from posattn_benchmark.tables import (
     summary_rows,
     type_rows,
 )
+
 from processes import ROOT
 
 MARKERS = ("<!-- START -->", "<!-- END -->")
