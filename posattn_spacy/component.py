@@ -34,6 +34,7 @@ from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
 from .annotation import (
+    kept_entities,
     kept_spans,
     predicted_spans,
     taken_tokens,
@@ -323,8 +324,7 @@ class PositionalNER(CheckedPipe):
         """
         for doc, prediction in zip(docs, predictions, strict=True):
             taken = taken_tokens(doc, self.cfg["overwrite"])
-            there = set(doc.ents)
-            kept = [each for each in kept_spans(doc, self.name, taken) if each[0] in there]
+            kept = kept_entities(doc, self.name, taken)
             found = predicted_spans(doc, prediction.entities, self.labels, taken)
             if self.cfg["candidates"] is not None:
                 key = f"{self.name}_candidates"
