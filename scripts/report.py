@@ -18,6 +18,7 @@ from posattn_spacy.experiments.report.page import page_html, write_png
 from posattn_spacy.experiments.report.predictions import look_at
 from posattn_spacy.experiments.results import may_stand_in_readme
 from posattn_spacy.experiments.tables import figures_folder, fill_readme
+from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 
 
@@ -40,6 +41,7 @@ def main(
     readme: Annotated[Path | None, typer.Option(help="README to put tables and charts into")] = None,
 ) -> None:
     """Write the page, of what is there; the README shows the published corpus alone."""
+    insist_writable(output)
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
     mark = sample_mark(kind)

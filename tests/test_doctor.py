@@ -260,7 +260,11 @@ def test_few_of_many_are_no_reason_to_warn(frozen: Language) -> None:
 def test_spans_in_place_of_entities_are_named(frozen: Language) -> None:
     doc = Doc(frozen.vocab, words=["in", "Berlin"])
     doc.spans["sc"] = [doc[1:2]]
+    bare = warnings_of(corpus_findings(frozen, [Example(doc.copy(), doc)]))
+    doc.ents = []
     (found,) = warnings_of(corpus_findings(frozen, [Example(doc.copy(), doc)]))
+    assert found in bare
+    assert "1 of 1 documents have no entity, but spans" in found
     assert 'doc.spans["sc"]' in found
     assert "--spans-key sc" in found
 
