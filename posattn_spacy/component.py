@@ -608,14 +608,14 @@ def _filled_lengths(scores: TokenScores) -> torch.Tensor:
 
 def _check_settings(path: str, cfg: Dict[str, Any]) -> None:
     """Refuse settings that are out of their range; `path` is where they stand in the config."""
-    if cfg["positional_weight"] < 0:
+    if not 0 <= cfg["positional_weight"] < math.inf:
         raise ValueError(
-            f"{path}.positional_weight = {cfg['positional_weight']}: a loss can't have a negative weight; 0 "
-            "leaves the positional loss out."
+            f"{path}.positional_weight = {cfg['positional_weight']}: the weight of a loss is a number of at "
+            "least 0, which leaves the positional loss out."
         )
     for label, weight in cfg["label_weights"].items():
-        if weight < 0:
-            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is at least 0.")
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is a number of at least 0.")
     thresholds = {f"label_thresholds.{label}": value for label, value in cfg["label_thresholds"].items()}
     for key, value in {"threshold": cfg["threshold"], **thresholds}.items():
         if not 0 <= value <= 1:
