@@ -149,7 +149,7 @@ class Texts:
         cut = torch.repeat_interleave(parts > 1, parts)  # (strips,)
         self._number = cut.cumsum(0) - 1  # of each strip among those of texts that were cut
         self._cut: Optional[Strips] = None
-        if cut.all():  # as where there is one long text: its rows are there once
+        if cut.any() and cut.all():  # as where there is one long text: its rows are there once
             self._cut = self._strips
         elif cut.any():
             self._cut = Strips(scores[torch.repeat_interleave(cut, strips)], strips[cut])
