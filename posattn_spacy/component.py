@@ -51,6 +51,7 @@ from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .lattice import Lattice
 from .losses import TaggingLoss, loss_and_gradient
+from .memory import give_back
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
 from .settings import CONFIGURED, changes, read_settings, settle, write_settings
@@ -81,6 +82,7 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
 }
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
+GIVE_BACK_TOKENS = 100_000  # that are read between two times at which freed memory is given back
 
 
 class Prediction(NamedTuple):
@@ -214,6 +216,7 @@ class PositionalNER(CheckedPipe):
         self.scorer = scorer
         self.pipeline = Pipeline()
         self._warned_labels: Set[str] = set()
+        self._tokens_read = 0  # since memory was given back
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -280,6 +283,10 @@ class PositionalNER(CheckedPipe):
                 found = self._predict_batch([docs[i] for i in batch])
                 for i, prediction in zip(batch, found, strict=True):
                     predictions[i] = prediction
+        self._tokens_read += sum(map(len, docs))
+        if self._tokens_read > GIVE_BACK_TOKENS:
+            self._tokens_read = 0
+            give_back()
         return predictions
 
     def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
