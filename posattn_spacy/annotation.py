@@ -1,14 +1,12 @@
 """Writing what was predicted to a document, beside the entities that are already there."""
 
-import struct
-from typing import Any, Dict, List, Optional, Sequence, Tuple, cast
+from typing import List, Sequence, Tuple
 
 import numpy as np
-import srsly
 from spacy.attrs import ENT_IOB
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 
-from .confidence import scored_spans
+from .following import FollowingSpans, scored_spans
 from .tagging import Spans
 
 
@@ -70,6 +68,13 @@ def kept_spans(doc: Doc, key: str, taken: np.ndarray) -> List[Tuple[Span, float]
     return [(span, score) for span, score in scored_spans(doc, key) if taken[span.start : span.end].any()]
 
 
+def kept_entities(doc: Doc, key: str, taken: np.ndarray) -> List[Tuple[Span, float]]:
+    """Read those of `kept_spans` that are entities still, whatever was linked to them meanwhile."""
+    there = {(ent.start, ent.end, ent.label) for ent in doc.ents}
+    kept = kept_spans(doc, key, taken)
+    return [(span, score) for span, score in kept if (span.start, span.end, span.label) in there]
+
+
 def write_group(doc: Doc, key: str, scored: Sequence[Tuple[Span, float]]) -> None:
     """Put spans into `doc.spans`, with their probabilities as the group's `scores`, as spaCy's spancat does.
 
@@ -98,63 +103,3 @@ def write_entities(doc: Doc, entities: List[Span], taken: np.ndarray) -> None:
         free[entity.start : entity.end] = False
     outside = [doc[i : i + 1] for i in np.flatnonzero(free).tolist()]
     doc.set_ents(entities, outside=outside, default="unmodified")
-
-
-class FollowingSpans(SpanGroup):
-    """A span group whose spans keep their place in the text when tokens are merged or split.
-
-    spaCy's own keeps the numbers of the tokens, which then are those of others, or of none.
-    """
-
-    def __init__(
-        self, doc: Doc, *, name: str = "", attrs: Optional[Dict[str, Any]] = None, spans: Sequence[Span] = ()
-    ) -> None:
-        super().__init__(doc, name=name, attrs=attrs or {}, spans=spans)
-        self._tokens = len(doc)
-
-    def _follow(self) -> None:
-        doc = self.doc
-        if len(doc) == self._tokens:
-            return
-        self._tokens = len(doc)
-        items = [struct.unpack(">QQQllll", item) for item in srsly.msgpack_loads(super().to_bytes())["spans"]]
-        spans = [
-            doc.char_span(start, end, label=label, kb_id=kb_id, span_id=span_id, alignment_mode="expand")
-            for span_id, kb_id, label, _, _, start, end in items
-        ]
-        self.from_bytes(
-            SpanGroup(doc, name=self.name, attrs=self.attrs, spans=cast(List[Span], spans)).to_bytes()
-        )
-
-    def __getitem__(self, i: int) -> Span:
-        self._follow()
-        return super().__getitem__(i)
-
-    def __setitem__(self, i: int, span: Span) -> None:
-        self._follow()
-        super().__setitem__(i, span)  # type: ignore[misc]
-
-    def __delitem__(self, i: int) -> None:
-        self._follow()
-        super().__delitem__(i)  # type: ignore[misc]
-
-    def append(self, span: Span) -> None:
-        """Append a span."""
-        self._follow()
-        super().append(span)
-
-    def extend(self, spans: Any) -> None:
-        """Append several spans, or those of another group."""
-        self._follow()
-        super().extend(spans)
-
-    def to_bytes(self) -> bytes:
-        """RETURNS (bytes): The group, as spaCy's own is written."""
-        self._follow()
-        return super().to_bytes()
-
-    def copy(self, doc: Optional[Doc] = None) -> "FollowingSpans":
-        """RETURNS (FollowingSpans): A copy, for another document of the same text if one is given."""
-        self._follow()
-        other = super().copy(doc)
-        return FollowingSpans(other.doc, name=other.name, attrs=other.attrs, spans=list(other))

@@ -3,17 +3,20 @@
 spaCy imports this module for every command of its own, so what is heavy is imported inside the commands.
 """
 
+import os
 import shlex
+import subprocess
 import time
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Type
+from typing import TYPE_CHECKING, Annotated, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 import typer
 from spacy.cli import app
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
+
+from .telling import insist_writable, told
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -151,15 +154,6 @@ GoldTokens = Annotated[bool, typer.Option("--gold-preproc", help="Use the tokens
 GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
 
 
-@contextmanager
-def _told(*errors: Type[Exception], what: str = "", remedy: str = "") -> Iterator[None]:
-    """End the command with a message where such errors come up."""
-    try:
-        yield
-    except errors as error:
-        msg.fail(f"{what}{error}", remedy, exits=1)
-
-
 def _use_gpu(gpu_id: int) -> None:
     """Work on a GPU, or on the CPU if its number is negative."""
     from spacy.cli._util import setup_gpu
@@ -169,7 +163,7 @@ def _use_gpu(gpu_id: int) -> None:
         "a GPU that nvidia-smi lists; or leave --gpu-id out, to use the CPU."
     )
     # Of thinc, CuPy or CUDA, by what is missing.
-    with _told(Exception, what=f"GPU {gpu_id} can't be used: ", remedy=remedy):
+    with told(Exception, what=f"GPU {gpu_id} can't be used: ", remedy=remedy):
         setup_gpu(gpu_id)
 
 
@@ -177,7 +171,7 @@ def _load(model: Path) -> "Language":
     """Load a pipeline."""
     import spacy
 
-    with _told(ImportError, OSError, ValueError, what=f"{model} can't be loaded as a pipeline: "):
+    with told(ImportError, OSError, ValueError, what=f"{model} can't be loaded as a pipeline: "):
         nlp = spacy.load(model)
     return nlp
 
@@ -187,7 +181,7 @@ def _blank(lang: str) -> "Language":
     import spacy
 
     remedy = "Install the tokenizer that is missing; for a language that spaCy does not know, take xx."
-    with _told(ImportError, what=f"--lang {lang}: ", remedy=remedy):
+    with told(ImportError, what=f"--lang {lang}: ", remedy=remedy):
         nlp = spacy.blank(lang)
     return nlp
 
@@ -196,16 +190,9 @@ def _read(corpus: Path, nlp: "Language") -> List["Doc"]:
     """Read annotated documents."""
     from .annotated import UnreadableError, read_annotated
 
-    with _told(UnreadableError):
+    with told(UnreadableError):
         docs = read_annotated(corpus, nlp.vocab)
     return docs
-
-
-def _require_writable(path: Path) -> None:
-    from .writing import UnwritableError, require_writable
-
-    with _told(UnwritableError):
-        require_writable(path)
 
 
 class Scored(NamedTuple):
@@ -228,14 +215,15 @@ def _scored(model: Path, corpus: Path, gold_preproc: bool, gpu_id: int) -> Itera
     from .annotated import make_examples
     from .calibration import decode, posattn_pipes
     from .evaluation import scored_batches
-    from .gold import count_labels
+    from .gold import count_labels, describe_spans, span_keys
 
     _use_gpu(gpu_id)
     nlp = _load(model)
     docs = _read(corpus, nlp)
     examples, counts = make_examples(nlp, docs, gold_preproc), count_labels(docs)
     if not counts:
-        msg.fail(f"No entity is annotated in {corpus}: there is nothing to go by.", exits=1)
+        spans = describe_spans(span_keys(docs))
+        msg.fail(f"No entity is annotated in {corpus}: there is nothing to go by.{spans}", exits=1)
     if not posattn_pipes(nlp):
         msg.fail(f"{model} has no component of posattn-spacy.", exits=1)
     for name, pipe in posattn_pipes(nlp):
@@ -248,7 +236,7 @@ def _write(model: Path, name: str, settings: Dict[str, Any]) -> None:
     from .settings import write_settings
 
     remedy = "Make room on the disk, or change the folder's permissions."
-    with _told(OSError, what=f"{model} can't be changed: ", remedy=remedy):
+    with told(OSError, what=f"{model} can't be changed: ", remedy=remedy):
         write_settings(model, name, settings)
 
 
@@ -262,7 +250,7 @@ def calibrate_model(
     """
     from .calibration import calibration_error, fit_temperature, judge, stale_thresholds
 
-    _require_writable(model / "config.cfg")
+    insist_writable(model / "config.cfg")
     for name, pipe, batches, _ in _scored(model, corpus, gold_preproc, gpu_id):
         before = pipe.cfg["temperature"]
         try:
@@ -304,7 +292,7 @@ def find_threshold(
     from .thresholds import best_point, of_label, points
 
     if write:
-        _require_writable(model / "config.cfg")
+        insist_writable(model / "config.cfg")
 
     def cells(point: Any) -> tuple[str, ...]:
         return (
@@ -404,14 +392,14 @@ def init_config(
 
     if output.exists() and not force:
         msg.fail(f"{output} is there already. Give another name, or --force to overwrite it.", exits=1)
-    _require_writable(output)
+    insist_writable(output)
     nlp = _blank(lang)
     docs = [_read(path, nlp) for path in (train, dev)]
     if not gold.count_labels(docs[0]):
         spans = gold.describe_spans(gold.span_keys(docs[0]))
         msg.fail(f"No entity is annotated in {train}: there is nothing to learn.{spans}", exits=1)
     folder = Path(encoder) if Path(encoder).is_dir() else Path("assets/encoder", encoder)
-    with _told(ImportError, OSError, ValueError):
+    with told(ImportError, OSError, ValueError):
         if not folder.is_dir():
             n_weights = fetch_encoder(encoder, folder)
             msg.good(f"Encoder {encoder} ({n_weights / 1e6:.1f} M weights, all frozen) put into {folder}")
@@ -433,4 +421,5 @@ def init_config(
     )
     command = ["python", "-m", "spacy", "train", output, "--output", output.with_name("model")]
     command += ["--training.logger.logger2.output_file", output.with_name("steps.jsonl")]
-    typer.echo(shlex.join(map(str, command)))  # in one line, to be copied
+    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    typer.echo(join(list(map(str, command))))  # in one line, to be copied

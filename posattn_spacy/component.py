@@ -34,6 +34,7 @@ from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
 from .annotation import (
+    kept_entities,
     kept_spans,
     predicted_spans,
     taken_tokens,
@@ -50,6 +51,7 @@ from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .lattice import Lattice
 from .losses import TaggingLoss, loss_and_gradient
+from .memory import give_back
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
 from .settings import CONFIGURED, changes, read_settings, settle, write_settings
@@ -80,6 +82,7 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
 }
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
+GIVE_BACK_TOKENS = 100_000  # that are read between two times at which freed memory is given back
 
 
 class Prediction(NamedTuple):
@@ -213,6 +216,7 @@ class PositionalNER(CheckedPipe):
         self.scorer = scorer
         self.pipeline = Pipeline()
         self._warned_labels: Set[str] = set()
+        self._tokens_read = 0  # since memory was given back
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -279,6 +283,10 @@ class PositionalNER(CheckedPipe):
                 found = self._predict_batch([docs[i] for i in batch])
                 for i, prediction in zip(batch, found, strict=True):
                     predictions[i] = prediction
+        self._tokens_read += sum(map(len, docs))
+        if self._tokens_read > GIVE_BACK_TOKENS:
+            self._tokens_read = 0
+            give_back()
         return predictions
 
     def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
@@ -323,8 +331,7 @@ class PositionalNER(CheckedPipe):
         """
         for doc, prediction in zip(docs, predictions, strict=True):
             taken = taken_tokens(doc, self.cfg["overwrite"])
-            there = set(doc.ents)
-            kept = [each for each in kept_spans(doc, self.name, taken) if each[0] in there]
+            kept = kept_entities(doc, self.name, taken)
             found = predicted_spans(doc, prediction.entities, self.labels, taken)
             if self.cfg["candidates"] is not None:
                 key = f"{self.name}_candidates"
@@ -608,14 +615,14 @@ def _filled_lengths(scores: TokenScores) -> torch.Tensor:
 
 def _check_settings(path: str, cfg: Dict[str, Any]) -> None:
     """Refuse settings that are out of their range; `path` is where they stand in the config."""
-    if cfg["positional_weight"] < 0:
+    if not 0 <= cfg["positional_weight"] < math.inf:
         raise ValueError(
-            f"{path}.positional_weight = {cfg['positional_weight']}: a loss can't have a negative weight; 0 "
-            "leaves the positional loss out."
+            f"{path}.positional_weight = {cfg['positional_weight']}: the weight of a loss is a number of at "
+            "least 0, which leaves the positional loss out."
         )
     for label, weight in cfg["label_weights"].items():
-        if weight < 0:
-            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is at least 0.")
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is a number of at least 0.")
     thresholds = {f"label_thresholds.{label}": value for label, value in cfg["label_thresholds"].items()}
     for key, value in {"threshold": cfg["threshold"], **thresholds}.items():
         if not 0 <= value <= 1:

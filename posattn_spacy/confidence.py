@@ -5,11 +5,14 @@ filtered. So the score of each entity also stands in `doc.user_data`, under the 
 the value of a custom attribute of a span does.
 """
 
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from spacy.tokens import Doc, Span
 
+from .following import following_group, scored_spans
+
 Key = Tuple[str, str, Optional[int], Optional[int]]
+SUFFIX = "_confidence"
 
 
 def add_confidence_extension(name: str = "posattn_ner") -> None:
@@ -42,41 +45,30 @@ def write_confidence(doc: Doc, name: str, scores: Dict[Span, float]) -> None:
     scores (Dict[Span, float]): The probability of each entity.
     """
     attribute = _attribute(name)
-    for key in [key for key in doc.user_data if key[:2] == ("._.", attribute)]:
+    for key in [key for key in _user_data(doc) if _is_confidence(key) and key[1] == attribute]:
         del doc.user_data[key]
     for span, score in scores.items():
         _user_data(doc)[_key(name, span)] = {span.label_: score}
 
 
-def scored_spans(doc: Doc, key: str) -> Iterator[Tuple[Span, float]]:
-    """Read the spans of a group in `doc.spans` with their scores.
+def all_confidences(doc: Doc) -> Dict[Tuple[int, int, str], float]:
+    """Find how sure any component is of the entities of a document.
 
     doc (Doc): The document.
-    key (str): Name of the group.
-    YIELDS (Tuple[Span, float]): Each span and its score; nothing if the group has no scores, or was left
-        behind when tokens were merged.
+    RETURNS (Dict[Tuple[int, int, str], float]): Probabilities by first character, one past the last, label.
     """
-    group = doc.spans.get(key)
-    scores = [] if group is None else group.attrs.get("scores", [])
-    if group is None or len(scores) != len(group):
-        return
-    try:
-        spans = list(group)
-    except IndexError:  # spaCy's own groups do not follow when tokens are merged
-        return
-    yield from zip(spans, map(float, scores), strict=True)
+    groups = (each for key in doc.spans for each in scored_spans(doc, key))
+    scores = {(span.start_char, span.end_char, span.label_): score for span, score in groups}
+    for key, of_labels in _user_data(doc).items():
+        if _is_confidence(key) and isinstance(of_labels, dict):
+            scores.update({(key[2], key[3], label): score for label, score in of_labels.items()})
+    return scores
 
 
 def _restore(doc: Doc, name: str) -> None:
     """Take the scores from the group, where a document was read from a file without its user data."""
-    group = doc.spans.get(name)
-    if group is None or not len(group):
-        return
-    try:
-        known = _key(name, group[0]) in doc.user_data
-    except IndexError:
-        return
-    if not known:
+    group = following_group(doc, name)
+    if group is not None and len(group) and _key(name, group[0]) not in doc.user_data:
         for span, score in scored_spans(doc, name):
             _user_data(doc)[_key(name, span)] = {span.label_: score}
 
@@ -90,4 +82,9 @@ def _key(name: str, span: Span) -> Key:
 
 
 def _attribute(name: str) -> str:
-    return f"{name}_confidence"
+    return f"{name}{SUFFIX}"
+
+
+def _is_confidence(key: Any) -> bool:
+    """Whether this is a key of `write_confidence`; users may have any others."""
+    return isinstance(key, tuple) and len(key) == 4 and key[0] == "._." and str(key[1]).endswith(SUFFIX)

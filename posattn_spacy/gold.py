@@ -8,6 +8,7 @@ from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 
+from .blanks import is_blank
 from .losses import MISSING
 from .texts import read_words
 
@@ -135,9 +136,9 @@ def count_labels(docs: Iterable[Doc]) -> Counter[str]:
     """Count gold entities: all that are annotated, whether or not they can be learned or found.
 
     docs (Iterable[Doc]): Annotated documents, as they are stored.
-    RETURNS (Counter[str]): Number of entities by label.
+    RETURNS (Counter[str]): Number of entities by label; white space alone is none.
     """
-    return Counter(ent.label_ for doc in docs for ent in doc.ents)
+    return Counter(ent.label_ for doc in docs for ent in doc.ents if not is_blank(ent.text))
 
 
 def span_keys(docs: Iterable[Doc]) -> List[str]:

@@ -1,4 +1,4 @@
-"""Memory while training: what is not used goes back to the system, what is used lies in large pages."""
+"""Memory: what is not used goes back to the system, what is used lies in large pages."""
 
 import ctypes
 import os
@@ -24,11 +24,22 @@ def configure_trim_memory_v1(steps: int = 100) -> Callable[[Language, Dict[str, 
     """
     if steps < 1:
         raise ValueError(f"training.before_update.steps = {steps}: give at least 1.")
-    library = ctypes.CDLL(None) if os.name == "posix" else None  # elsewhere there is nothing to ask
-    malloc_trim = getattr(library, "malloc_trim", None)
 
     def trim(nlp: Language, progress: Dict[str, Any]) -> None:
-        if malloc_trim is not None and progress["step"] % steps == 0:
-            malloc_trim(0)
+        if progress["step"] % steps == 0:
+            give_back()
 
     return trim
+
+
+def give_back() -> None:
+    """Give memory back to the system that was freed, but that the C library keeps.
+
+    oneDNN, with which torch multiplies matrices on a CPU, keeps something small for each of the last thousand
+    shapes. It lies among what is large, so that the process would grow for as long as new shapes come. It
+    does something on systems with glibc only.
+    """
+    library = ctypes.CDLL(None) if os.name == "posix" else None  # elsewhere there is nothing to ask
+    malloc_trim = getattr(library, "malloc_trim", None)
+    if malloc_trim is not None:
+        malloc_trim(0)

@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 from .attention import HeadConfig, MaskMode, PositionalTagger
 from .configured import ConfiguredModel
 from .head import HeadInputs, TokenScores, build_head, check_shape
-from .rows import BLOCK, LONG, Blocks, LazyRows, Rows, of_tokens, of_words
+from .rows import BLOCK, LONG, Keeper, LazyRows, Rows, of_tokens, of_words
 from .texts import Words, read_words
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
@@ -279,9 +279,9 @@ def _rows_when_read(layer: Tok2Vec, docs: List[Doc], words: List[Words]) -> List
             span = doc[own[0] : own[-1] + 1]
             return of_words(layer.predict([span])[0], own - own[0])  # type: ignore[list-item]
 
-        return LazyRows(np.append(np.arange(0, len(places), BLOCK), len(places)), make, blocks)
+        return LazyRows(np.append(np.arange(0, len(places), BLOCK), len(places)), make, keeper)
 
-    blocks = Blocks()
+    keeper = Keeper()
     short = [doc for doc, own in zip(docs, words, strict=True) if len(own.places) <= LONG]
     made = iter(layer.predict(short) if short else [])
     return [

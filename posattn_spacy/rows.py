@@ -1,6 +1,8 @@
 """Rows of a long document that are made only when they are read, so that they are never all in memory."""
 
+from threading import Lock
 from typing import Any, Callable, Dict, Tuple, Union, cast
+from weakref import ref
 
 import numpy as np
 from thinc.api import get_array_module
@@ -8,34 +10,7 @@ from thinc.types import Floats2d
 
 LONG = 1024  # words, above which the rows of a document are made when they are read
 BLOCK = 4096  # words whose rows are made together
-KEPT = 2**15  # words whose rows the long documents of a batch keep together
-
-
-class Blocks:
-    """Blocks of rows that were made of the long documents of a batch; those read last are kept."""
-
-    def __init__(self) -> None:
-        self._blocks: Dict[Tuple[int, int], Any] = {}
-
-    def get(self, key: Tuple[int, int], make: Callable[[], Floats2d]) -> Any:
-        """Read a block.
-
-        key (Tuple[int, int]): What the block is known by: the document's `id`, and its own number.
-        make (Callable[[], Floats2d]): Makes it, if it is not kept.
-        RETURNS (Floats2d): (words, width) its rows.
-        """
-        block = self._blocks.pop(key, None)  # one step at a time, as threads may read documents of a batch
-        rows = make() if block is None else block
-        self._blocks[key] = rows
-        kept = 0
-        for other, each in reversed(list(self._blocks.items())):
-            kept += len(each)
-            if kept > KEPT and each is not rows:
-                self._blocks.pop(other, None)
-        return rows
-
-    def __len__(self) -> int:
-        return len(self._blocks)
+KEPT = 2**15  # words whose rows are kept, those of the blocks that were made last
 
 
 class LazyRows:
@@ -45,13 +20,14 @@ class LazyRows:
 
     bounds (np.ndarray): (blocks + 1,) int64 words between which the blocks lie, from 0 to all of them.
     make (Callable[[int, int], Floats2d]): Makes the rows of the words from one of these bounds to the next.
-    blocks (Blocks): Where those are kept that were made, shared by the documents of a batch.
+    keeper (Keeper): Says which blocks are kept, of all documents that share it.
     """
 
-    def __init__(self, bounds: np.ndarray, make: Callable[[int, int], Floats2d], blocks: Blocks) -> None:
+    def __init__(self, bounds: np.ndarray, make: Callable[[int, int], Floats2d], keeper: "Keeper") -> None:
         self.bounds = bounds
         self._make = make
-        self._blocks = blocks
+        self._keeper = keeper
+        self._blocks: Dict[int, Any] = {}
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
@@ -67,11 +43,55 @@ class LazyRows:
         return parts[0] if len(parts) == 1 else get_array_module(parts[0]).concatenate(parts)
 
     def _block(self, i: int) -> Any:
-        start, stop = self.bounds[i : i + 2].tolist()
-        return self._blocks.get((id(self), i), lambda: self._make(start, stop))
+        block = self._blocks.get(i)
+        if block is None:
+            block = self._blocks[i] = self._make(*self.bounds[i : i + 2].tolist())
+            self._keeper.keep(self, i)
+        return block
+
+    def words_of(self, i: int) -> int:
+        """RETURNS (int): The number of words of a block."""
+        return int(self.bounds[i + 1] - self.bounds[i])
+
+    def let_go(self, i: int) -> None:
+        """Forget a block, which is made anew if it is read again."""
+        self._blocks.pop(i, None)
 
     def __deepcopy__(self, memo: Any) -> "LazyRows":
         return self  # the model that makes the rows is not copied with a document
+
+
+class Keeper:
+    """Bounds how many blocks of long documents are kept together, however many documents there are.
+
+    The blocks belong to the documents, and go with them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: Dict[Tuple[ref[LazyRows], int], None] = {}  # in the order in which they were made
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return Keeper, ()  # a copy of a model has documents of its own
+
+    def keep(self, rows: LazyRows, i: int) -> None:
+        """Take note of a block that was made, and let go of those that are too many.
+
+        rows (LazyRows): The rows of a document.
+        i (int): Number of the block, which is kept in any case.
+        """
+        with self._lock:
+            newest = (ref(rows), i)
+            self._kept.pop(newest, None)
+            self._kept[newest] = None
+            words = 0
+            for key in reversed(list(self._kept)):
+                owner = key[0]()
+                words += 0 if owner is None else owner.words_of(key[1])
+                if owner is None or (words > KEPT and key != newest):
+                    del self._kept[key]
+                    if owner is not None:
+                        owner.let_go(key[1])
 
 
 Rows = Union[Floats2d, LazyRows]

@@ -148,7 +148,11 @@ class Texts:
         self._parts = parts
         cut = torch.repeat_interleave(parts > 1, parts)  # (strips,)
         self._number = cut.cumsum(0) - 1  # of each strip among those of texts that were cut
-        self._cut = Strips(scores[torch.repeat_interleave(cut, strips)], strips[cut]) if cut.any() else None
+        self._cut: Optional[Strips] = None
+        if cut.any() and cut.all():  # as where there is one long text: its rows are there once
+            self._cut = self._strips
+        elif cut.any():
+            self._cut = Strips(scores[torch.repeat_interleave(cut, strips)], strips[cut])
 
     def forward(self, ring: Semiring) -> Tuple[Tensor, Tensor]:
         """Go through the texts from their beginnings.

@@ -12,6 +12,7 @@ from posattn_benchmark.tables import SUMMARY_HEADER, summary_rows, type_rows
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 
 
@@ -28,6 +29,7 @@ def main(
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
 ) -> None:
     """Print the benchmark's tables, and write the figures as JSON."""
+    insist_writable(metrics)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
     corpus = srsly.read_json(report)

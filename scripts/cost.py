@@ -29,6 +29,7 @@ from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.frozen.store import StoreError
+from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 
 
@@ -50,6 +51,7 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="Threads of every measurement")] = os.cpu_count() or 1,
 ) -> None:
     """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart."""
+    insist_writable(output)
     corpus = srsly.read_json(report)
     mark = sample_mark(corpus["kind"])
     scratch = output.parent / "cost"

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.telling import insist_writable
 
 
 def main(
@@ -53,6 +54,8 @@ def main(
     plan = Plan(split, share, passes, seeds)
     chosen = {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
     tasks = workshop.missing(chosen.values(), plan)
+    path = figures / plan.csv_name
+    insist_writable(path)
     words = about["splits"][split]["train"]["tokens"]
     seconds = [expected_seconds(task.cell, words) for task in tasks]
     msg.info(f"{mark}{len(tasks)} trainings are missing, which take about {sum(seconds) / 60:,.0f} minutes")
@@ -76,7 +79,6 @@ def main(
         aligns = ["l", *"r" * (len(experiment.header) - 1)]
         rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
         msg.table(rows, header=experiment.header, divider=True, aligns=aligns)
-    path = figures / plan.csv_name
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")
     for place, reason in failed.items():

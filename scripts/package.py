@@ -11,6 +11,7 @@ import typer
 from wasabi import msg
 
 from posattn_spacy.packaging import package_meta
+from posattn_spacy.telling import insist_writable
 
 
 def main(
@@ -22,6 +23,7 @@ def main(
     encoder: Annotated[str, typer.Option(help="Name of the encoder, for the licence notes")],
 ) -> None:
     """Write the wheels of the pipeline and of posattn-spacy."""
+    insist_writable(out_dir / "meta.json")
     meta = package_meta(srsly.read_json(model / "meta.json"), srsly.read_json(metrics), encoder)
     out_dir.mkdir(parents=True, exist_ok=True)
     meta_path = out_dir / "meta.json"

@@ -18,6 +18,7 @@ from wasabi import msg
 
 from posattn_spacy.calibration import posattn_pipes
 from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 
 
@@ -40,6 +41,7 @@ def main(
     readme: Annotated[Path | None, typer.Option(help="README to put tables and charts into")] = None,
 ) -> None:
     """Write the page, of what is there; the README shows the published corpus alone."""
+    insist_writable(output)
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
     mark = sample_mark(kind)

@@ -27,6 +27,7 @@ from posattn_benchmark.tables import figures_folder, fill_readme, markdown_table
 from wasabi import msg
 
 from posattn_spacy.corpora.locate import sample_mark
+from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 
 
@@ -47,6 +48,8 @@ def main(
     """Make what is missing, print the tables, and write JSON and README."""
     corpus = srsly.read_json(report)
     mark = sample_mark(corpus["kind"])
+    output = figures_folder(metrics, corpus["kind"], encoder) / "results.json"
+    insist_writable(output)
     variables = {"encoder": encoder, "lang": lang, "gpu_id": gpu_id}
     runs = planned_runs(list(corpus["splits"]), corpus["read"]["types"], seeds)
     for number, run in enumerate(runs, start=1):
@@ -55,7 +58,6 @@ def main(
             make(Path(), run, command)
         msg.good(f"{mark}Figures in {run.metrics}")
     measured = [read_run(Path(), run) for run in runs]
-    output = figures_folder(metrics, corpus["kind"], encoder) / "results.json"
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     others = srsly.read_json(published)

@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
 from pipelines import TEXTS, make_examples, plain_pipeline, train
-from posattn_spacy import settings
+from posattn_spacy import evaluation, settings
 from posattn_spacy.calibration import (
     DecodedBatch,
     Judged,
@@ -165,6 +165,21 @@ def test_the_callback_calibrates_on_dev(nlp, tmp_path):
     assert fitted == pytest.approx(
         fit_temperature(list(map(decode, scored_batches(nlp, nlp.get_pipe(NAME), make_examples(nlp)))))
     )
+
+
+def test_a_long_document_is_calibrated_on_alone(nlp, monkeypatch):
+    """So that it neither pads the others nor waits for them in memory."""
+    n, seen = evaluation.BATCH_TOKENS, []
+    texts = [*TEXTS * 20, " ".join(["Berlin"] * (n + 10)), *TEXTS * 20]
+    examples = make_examples(nlp, [(text, {"entities": []}) for text in texts])
+    pipe = nlp.get_pipe(NAME)
+    predict = pipe.model.predict
+    monkeypatch.setattr(
+        pipe.model, "predict", lambda docs: seen.append(list(map(len, docs))) or predict(docs)
+    )
+    read = sum(len(batch.lengths) for batch in scored_batches(nlp, pipe, examples))
+    assert read == len(texts)
+    assert [batch for batch in seen if sum(batch) > n] == [[n + 10]]
 
 
 def test_the_callback_does_not_break_the_writing_of_a_pipeline(nlp):

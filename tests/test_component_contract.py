@@ -40,11 +40,6 @@ def test_the_default_model_learns():
     assert entities(nlp) == GOLD
 
 
-def test_a_negative_positional_weight_is_refused():
-    with pytest.raises(ValueError, match=r"components\.posattn_ner\.positional_weight = -0\.5: .*negative"):
-        plain_pipeline(settings={"positional_weight": -0.5})
-
-
 def test_the_component_may_have_another_name():
     nlp = plain_pipeline()
     nlp.rename_pipe(NAME, "entities")

@@ -350,6 +350,7 @@ def test_settings_of_unknown_labels_are_refused(setting):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"positional_weight": -0.5}, r"positional_weight = -0\.5: .*at least 0"),
         ({"label_weights": {"geo": -1.0}}, r"label_weights\.geo = -1\.0"),
         ({"threshold": 1.5}, r"threshold = 1\.5"),
         ({"label_thresholds": {"geo": -0.5}}, r"label_thresholds\.geo = -0\.5"),

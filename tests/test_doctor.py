@@ -188,7 +188,7 @@ def corpus_findings(nlp: Language, examples: Sequence[Example]) -> List[Finding]
 
 def test_good_documents_pass(frozen: Language) -> None:
     findings = corpus_findings(frozen, make_examples(frozen))
-    assert [finding.verdict for finding in findings] == ["pass"] * 6
+    assert [finding.verdict for finding in findings] == ["pass"] * 7
 
 
 def test_entities_within_tokens_are_found(frozen: Language) -> None:
@@ -260,7 +260,11 @@ def test_few_of_many_are_no_reason_to_warn(frozen: Language) -> None:
 def test_spans_in_place_of_entities_are_named(frozen: Language) -> None:
     doc = Doc(frozen.vocab, words=["in", "Berlin"])
     doc.spans["sc"] = [doc[1:2]]
+    bare = warnings_of(corpus_findings(frozen, [Example(doc.copy(), doc)]))
+    doc.ents = []
     (found,) = warnings_of(corpus_findings(frozen, [Example(doc.copy(), doc)]))
+    assert found in bare
+    assert "1 of 1 documents have no entity, but spans" in found
     assert 'doc.spans["sc"]' in found
     assert "--spans-key sc" in found
 
@@ -513,7 +517,7 @@ def test_the_doctor_reads_a_real_training(tiny_encoder: Callable[[str], Path], t
     nlp = spacy.load(model)
     sections = list(diagnose(nlp, make_examples(nlp), tmp_path / "log.jsonl"))
     counts = count_verdicts(sections)
-    assert counts["pass"] + counts["warn"] == sum(len(findings) for _, findings in sections) == 19
+    assert counts["pass"] + counts["warn"] == sum(len(findings) for _, findings in sections) == 20
     training = sections[-1][1]
     assert [finding.verdict for finding in training] == ["pass"] * 5, training
     command = ["-m", "spacy", "posattn", "doctor", model, tmp_path / "corpus.spacy", "--gold-preproc"]

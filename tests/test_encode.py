@@ -154,6 +154,13 @@ def test_long_texts_lose_no_token(tiny_encoder, family, pooling):
     assert (np.abs(rows).sum(1) > 0).all()
 
 
+def test_a_giant_word_is_read_by_its_beginning(tiny_encoder):
+    words = [["sent", each, "to", "Berlin"] for each in ("ab" * 1_000_000, "ab" * 2048, "ab" * 2047)]
+    giant, cut_off, shorter = encoded(tiny_encoder("roberta"), words)
+    assert np.abs(giant - cut_off).max() < 1e-5
+    assert np.abs(giant[1] - shorter[1]).max() > 1e-5
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_long_texts_are_read_through_windows(tiny_encoder, family):
     """The beginning of a long text is what Hugging Face makes of its first window."""

@@ -1,6 +1,7 @@
 """Documents live on after the pipeline: what spaCy does to them keeps entities, and how sure they are."""
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -11,8 +12,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 
 from pipelines import LEXICAL, TEXTS, frozen_pipeline, train
-from posattn_spacy import visualize
+from posattn_spacy import following, visualize
 from posattn_spacy.confidence import add_confidence_extension
+from posattn_spacy.view.sentences import doc_sentence
 
 NAME = "posattn_ner"
 TEXT = f"{TEXTS[0]} {TEXTS[2]}"
@@ -83,17 +85,17 @@ def test_joined_documents_keep_the_confidence_of_each_entity(nlp: Language, doc:
     assert confidences(joined) == confidences(doc) + confidences(other)
 
 
-@pytest.mark.parametrize(
-    "through",
-    [
-        lambda doc: Doc(doc.vocab).from_bytes(doc.to_bytes()),
-        lambda doc: Doc(spacy.blank("en").vocab).from_bytes(doc.to_bytes()),
-        lambda doc: next(DocBin(docs=[doc]).get_docs(doc.vocab)),
-        lambda doc: next(DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)),
-        lambda doc: doc.copy(),
-    ],
-    ids=["bytes", "bytes, other vocabulary", "DocBin", "DocBin with user data", "copy"],
-)
+THROUGH: Dict[str, Callable[[Doc], Doc]] = {
+    "bytes": lambda doc: Doc(doc.vocab).from_bytes(doc.to_bytes()),
+    "bytes, other vocabulary": lambda doc: Doc(spacy.blank("en").vocab).from_bytes(doc.to_bytes()),
+    "pickle": lambda doc: pickle.loads(pickle.dumps(doc)),
+    "DocBin": lambda doc: next(DocBin(docs=[doc]).get_docs(doc.vocab)),
+    "DocBin with user data": lambda doc: next(DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)),
+    "copy": lambda doc: doc.copy(),
+}
+
+
+@pytest.mark.parametrize("through", THROUGH.values(), ids=THROUGH)
 def test_confidence_survives(doc: Doc, through: Callable[[Doc], Doc]) -> None:
     other = through(doc)
     assert confidences(other) == confidences(doc)
@@ -130,6 +132,50 @@ def test_groups_and_confidence_follow_when_tokens_are_merged_or_split(
     assert "Berlin" in (visualize(doc, jupyter=False) or "")
     doc.spans[NAME].append(doc[0:1])
     assert len(doc.spans[NAME]) == len(before) + 1
+
+
+@pytest.mark.parametrize("change", [merge_entities, split_entities])
+@pytest.mark.parametrize("through", THROUGH.values(), ids=THROUGH)
+def test_they_follow_after_a_document_was_written_and_read_too(
+    nlp: Language, doc: Doc, through: Callable[[Doc], Doc], change: Callable[[Doc], None]
+) -> None:
+    before, other = confidences(doc), through(doc)
+    change(other)
+    assert confidences(other) == before
+    assert [span.text for span in other.spans[NAME]] == [text for text, _ in before]
+    assert scores_shown(other) == [score for _, score in before]
+    if change is split_entities:
+        return  # of the parts spaCy says that they are in an entity, but not of which type
+    again = nlp.get_pipe(NAME)(nlp.get_pipe("transformer")(other))
+    assert confidences(again) == before
+    assert [span.text for span in again.spans[NAME]] == [text for text, _ in before]
+
+
+def scores_shown(doc: Doc) -> List[Optional[float]]:
+    return [entity.score for entity in doc_sentence(doc).entities]
+
+
+def test_joined_documents_follow_and_show_their_scores(nlp: Language, doc: Doc) -> None:
+    del doc.user_data[("._.", "trf_data", None, None)]
+    joined = Doc.from_docs([doc])
+    assert scores_shown(joined) == [score for _, score in confidences(doc)]
+    merge_entities(joined)
+    assert confidences(joined) == confidences(doc)
+
+
+def test_a_group_that_was_left_behind_is_gone_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    vocab = spacy.blank("en").vocab
+    doc = Doc(vocab, words=["a", "b"] * 1000, ents=["B-x", "I-x"] * 1000)
+    attrs = {"scores": np.linspace(0, 1, 1000)}
+    doc.spans[NAME] = spacy.tokens.SpanGroup(doc, name=NAME, spans=list(doc.ents), attrs=attrs)
+    merge_entities(doc)
+    read: List[bytes] = []
+    found = following.spans_by_characters
+    monkeypatch.setattr(
+        following, "spans_by_characters", lambda doc, data: read.append(data) or found(doc, data)
+    )
+    assert [ent._.confidence for ent in doc.ents] == np.linspace(0, 1, 1000).tolist()
+    assert len(read) == 1
 
 
 def test_merging_in_the_pipeline_works_in_worker_processes_too(nlp: Language) -> None:
@@ -172,6 +218,24 @@ def test_a_document_that_comes_again_keeps_what_was_found(nlp: Language, doc: Do
         >= set(again)
         >= {(ent.start, ent.end, ent.label_) for ent in doc.ents}
     )
+
+
+def test_an_entity_that_was_linked_meanwhile_keeps_its_confidence(nlp: Language, doc: Doc) -> None:
+    before = confidences(doc)
+    doc.ents = [Span(doc, ent.start, ent.end, ent.label_, kb_id=f"Q{i}") for i, ent in enumerate(doc.ents)]
+    doc.ents[0].id_ = "alice"
+    again = nlp(doc)
+    assert confidences(again) == before
+    assert [span.text for span in again.spans[NAME]] == [text for text, _ in before]
+
+
+def test_other_data_of_the_user_is_left_alone(nlp: Language) -> None:
+    doc = nlp.make_doc(TEXT)
+    other: Dict[Any, Any] = {5: "five", "five": 5, ("._.", "certain_confidence", None, None): 1}
+    doc.user_data.update(other)
+    doc = nlp(doc)
+    assert other.items() <= doc.user_data.items()
+    assert None not in scores_shown(doc)
 
 
 def test_an_entity_that_was_taken_away_is_found_anew(nlp: Language, doc: Doc) -> None:
@@ -229,11 +293,9 @@ def spoiled(doc: Doc, how: str) -> None:
     changes.get(how, lambda: None)()
     if how == "no group":
         del doc.spans[NAME]
-    if how == "left behind":
-        merge_entities(doc)
 
 
-@pytest.mark.parametrize("how", ["no scores", "another number of scores", "no group", "left behind"])
+@pytest.mark.parametrize("how", ["no scores", "another number of scores", "no group"])
 def test_reading_never_raises(doc: Doc, how: str) -> None:
     spoiled(doc, how)
     assert {score for _, score in confidences(doc)} == {None}

@@ -1,7 +1,9 @@
 """Long documents: the work is bounded by settings, and what is found is what would be found at once."""
 
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, List, Tuple
+from weakref import ref
 
 import numpy as np
 import pytest
@@ -33,7 +35,7 @@ from posattn_spacy.frozen.data import FrozenData
 from posattn_spacy.frozen.encoder import encode_texts
 from posattn_spacy.frozen.upkeep import survey
 from posattn_spacy.model import head_inputs, torch_head
-from posattn_spacy.rows import BLOCK, LONG, Blocks, LazyRows
+from posattn_spacy.rows import BLOCK, LONG, Keeper, LazyRows
 from posattn_spacy.stretches import CELLS, LONGEST, SECTION, cut_texts, groups, scored_words, sections
 from posattn_spacy.texts import Words, read_words, split_texts
 from posattn_spacy.windows import overlapping
@@ -197,37 +199,70 @@ def test_rows_of_a_long_document_are_those_of_all_of_it(
     np.testing.assert_allclose(data.model_output.last_hidden_state[0], whole, atol=1e-5)
 
 
+class Made:
+    """Rows that take note of what is made of them: a document's name and the first word of a block."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+        self.made: List[Tuple[str, int]] = []
+
+    def rows(self, name: str, bounds: List[int]) -> LazyRows:
+        def make(start: int, stop: int) -> Any:
+            self.made.append((name, start))
+            return np.arange(start, stop, dtype="f")[:, None]
+
+        return LazyRows(np.array(bounds), make, self.keeper)
+
+
 def test_each_block_is_made_once_and_few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "KEPT", 20)
-    made: List[int] = []
-
-    def make(start: int, stop: int) -> Any:
-        made.append(start)
-        return np.arange(start, stop, dtype="f")[:, None]
-
-    blocks = Blocks()
-    documents = [LazyRows(np.array([0, 10, 20, 30, 35]), make, blocks) for _ in range(2)]
-    for rows in documents:  # as a batch is read
+    noted = Made(Keeper())
+    documents = [noted.rows(name, [0, 10, 20, 30, 35]) for name in "ab"]
+    for rows in documents:  # as one is read after the other
         for start in range(0, 31):
             assert rows[start : start + 5].ravel().tolist() == list(range(start, start + 5))
-            assert len(blocks) <= 2
-    assert made == [0, 10, 20, 30] * 2
+            assert sum(len(each._blocks) for each in documents) <= 2
+    assert noted.made == [(name, start) for name in "ab" for start in (0, 10, 20, 30)]
     assert documents[1][25:35].ravel().tolist() == list(range(25, 35))  # is kept
-    assert made == [0, 10, 20, 30] * 2
+    assert documents[0][30:35].ravel().tolist() == list(range(30, 35))  # is not
+    assert noted.made[8:] == [("a", 30)]
 
 
-def test_a_block_is_kept_however_large(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_block_that_is_read_is_kept_however_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "KEPT", 5)
-    made: List[int] = []
-
-    def make(start: int, stop: int) -> Any:
-        made.append(start)
-        return np.arange(start, stop, dtype="f")[:, None]
-
-    rows = LazyRows(np.array([0, 10, 20]), make, Blocks())
+    noted = Made(Keeper())
+    rows = noted.rows("a", [0, 10, 20])
     assert rows[8:12].ravel().tolist() == [8, 9, 10, 11]
     assert rows[11:13].ravel().tolist() == [11, 12]
-    assert made == [0, 10]
+    assert noted.made == [("a", 0), ("a", 10)]
+
+
+def test_blocks_go_with_their_documents() -> None:
+    noted = Made(Keeper())
+    rows = noted.rows("a", [0, 10, 20])
+    block = ref(rows[0:10].base)
+    assert block() is not None
+    del rows
+    assert block() is None
+    noted.rows("b", [0, 10])[0:10]
+    assert len(noted.keeper._kept) <= 1
+
+
+def test_documents_of_a_pipeline_share_what_is_kept(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "KEPT", 2 * (LONG + 10))
+    docs = list(nlp.pipe([long_doc(nlp, LONG + 10) for _ in range(5)]))
+    kept = [len(doc._.trf_data.rows._blocks) for doc in docs]
+    assert kept == [0, 0, 0, 1, 1]
+
+
+def test_a_pipeline_with_blocks_is_saved_and_copied(nlp: Language, tmp_path: Path) -> None:
+    doc = nlp(long_doc(nlp, LONG + 10))
+    nlp.to_disk(tmp_path)
+    for other in (spacy.load(tmp_path), deepcopy(nlp)):
+        again = other(long_doc(other, LONG + 10))
+        assert [(ent.start, ent.end, ent.label_) for ent in again.ents] == [
+            (ent.start, ent.end, ent.label_) for ent in doc.ents
+        ]
 
 
 def test_rows_are_made_of_the_words_as_they_were_when_the_transformer_ran(nlp: Language) -> None:

@@ -1,4 +1,4 @@
-"""The callback that gives memory back while training."""
+"""Memory is given back, while training and in prediction."""
 
 import ctypes
 from types import SimpleNamespace
@@ -8,6 +8,8 @@ import pytest
 import spacy
 from spacy.util import registry
 
+from pipelines import plain_pipeline, train
+from posattn_spacy import component
 from posattn_spacy.memory import configure_trim_memory_v1
 
 
@@ -35,9 +37,8 @@ def test_memory_is_given_back_every_few_steps(monkeypatch: pytest.MonkeyPatch) -
         trim(spacy.blank("en"), {"step": step, "epoch": 0})
     monkeypatch.setattr(ctypes, "CDLL", lambda path: object())  # a library that can't trim
     configure_trim_memory_v1(steps=1)(spacy.blank("en"), {"step": 0, "epoch": 0})
-    (library,) = libraries
-    assert library.path is None
-    assert library.trims == [0, 0, 0]
+    assert {library.path for library in libraries} == {None}
+    assert [library.trims for library in libraries] == [[0], [0], [0]]
 
 
 def test_there_is_nothing_to_ask_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,3 +76,14 @@ def test_steps_must_be_positive_and_the_registry_knows_the_name() -> None:
     with pytest.raises(ValueError, match=r"training\.before_update\.steps = 0"):
         configure_trim_memory_v1(steps=0)
     assert registry.get("callbacks", "posattn-spacy.trim_memory.v1") is configure_trim_memory_v1
+
+
+def test_a_component_gives_memory_back_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    nlp = plain_pipeline()
+    train(nlp, 1)
+    given: List[int] = []
+    monkeypatch.setattr(component, "give_back", lambda: given.append(0))
+    monkeypatch.setattr(component, "GIVE_BACK_TOKENS", 100)
+    texts = ["word " * 10] * 35
+    list(nlp.pipe(texts, batch_size=5))
+    assert len(given) == 2  # after 150 tokens, and after 150 more

@@ -201,6 +201,13 @@ def test_texts_are_cut_into_equal_parts_if_they_stand_out(lengths: List[int], la
         assert cut.max() <= strips.STRIP
 
 
+def test_where_there_are_no_words_nothing_is_found():
+    lattice = Lattice(torch.zeros(0, len(SCHEME)), torch.zeros(0, dtype=torch.int64))
+    assert lattice.best().tolist() == []
+    assert as_dict(lattice.spans_of(lattice.best())) == {}
+    assert as_dict(lattice.spans_above(0.01)) == {}
+
+
 # Probabilities
 
 

@@ -1,5 +1,6 @@
 """Fetching encoders into the project."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,19 @@ def test_folder_is_copied_with_its_tokenizer(tmp_path: Path) -> None:
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= copied
     assert n_weights > 0
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["copy"]  # no temporary folder
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_files_have_the_mode_that_new_files_have(tmp_path: Path, mask: int) -> None:
+    source = write_bert(tmp_path / "source")
+    before = os.umask(mask)
+    try:
+        fetch_encoder(str(source), tmp_path / "copy")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "copy").iterdir()}
+    assert modes == dict.fromkeys(modes, 0o666 & ~mask)
 
 
 def test_fetching_again_replaces_what_is_there(tmp_path: Path) -> None:

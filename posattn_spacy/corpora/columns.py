@@ -20,7 +20,7 @@ _HEADER_TAGS = frozenset(
     ["tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "ner-tag", "ne", "entity"]
 )
 _SAMPLE = 2000  # rows that columns are judged by
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]+)*:")
+_LANGUAGE = re.compile(r"(?:simple|[a-z]{2,3}(?:-[a-z]+)*):", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -229,10 +229,7 @@ def usual_width(rows: Sequence[Row], columns: Columns) -> int:
     return widths.most_common(1)[0][0] if widths else 0
 
 
-def common_prefix(words: Sequence[str]) -> str:
-    """RETURNS (str): The "en:" that nearly all words begin with, as in WikiANN; empty if they don't."""
+def language_prefixes(words: Sequence[str]) -> List[str]:
+    """RETURNS (List[str]): The "en:" or "de:" that nearly all words begin with, as in WikiANN, if they do."""
     found = Counter(match.group() for match in map(_LANGUAGE.match, words) if match)
-    if not found:
-        return ""
-    prefix, n = found.most_common(1)[0]
-    return prefix if n > 0.9 * len(words) else ""
+    return list(found) if found.total() > 0.9 * len(words) else []

@@ -8,9 +8,9 @@ from .columns import (
     Row,
     Sheet,
     check_header,
-    common_prefix,
     is_header,
     judge_columns,
+    language_prefixes,
     note_choice,
     part_comments,
     read_rows,
@@ -174,8 +174,14 @@ def _check_sentences(groups: Sequence[RawRows], sheet: Sheet, repairs: Repairs, 
 
 
 def _take_prefix_off(groups: Sequence[RawRows], notes: List[str]) -> None:
-    prefix = common_prefix([word for rows in groups for word in rows.words])
-    if prefix:
-        for rows in groups:
-            rows.words = [word.removeprefix(prefix) or word for word in rows.words]
-        notes.append(f'"{prefix}" was taken off the words, which all begin with it, as in WikiANN.')
+    prefixes = language_prefixes([word for rows in groups for word in rows.words])
+    for rows in groups if prefixes else ():
+        rows.words = [_without(prefixes, word) or word for word in rows.words]
+    if prefixes:
+        named = " or ".join(f'"{prefix}"' for prefix in prefixes)
+        notes.append(f"{named} was taken off the words, which nearly all begin with it, as in WikiANN.")
+
+
+def _without(prefixes: Sequence[str], word: str) -> str:
+    prefix = next(filter(word.startswith, prefixes), "")
+    return word.removeprefix(prefix)

@@ -132,29 +132,38 @@ def read_docs(
             f"{path} is no .spacy file that can be read ({error}). "
             "Write it anew with spacy.tokens.DocBin.to_disk."
         ) from error
-    notes: List[str] = []
     if spans_key is not None:
         notes = spans_to_ents(docs, spans_key, repairs or Repairs(path, wanted=False, place="document"))
     else:
-        _check_annotation(docs, path)
+        notes = _check_annotation(docs, path)
     attrs = [vocab.strings.as_string(attr) for attr in stored.attrs]
     return StoredDocs(docs, list(dict.fromkeys([*attrs, *ENTITY_ATTRS])), notes)
 
 
-def _check_annotation(docs: Sequence[Doc], path: Path) -> None:
-    counts = count_spans(docs)
-    if counts and not any(doc.ents for doc in docs):
-        there = ", ".join(f'doc.spans["{key}"] ({n:,})' for key, n in counts.items())
+def _check_annotation(docs: Sequence[Doc], path: Path) -> List[str]:
+    """Refuse documents that are not annotated; return what is to be known of spans that are no entities."""
+    bare = [doc for doc in docs if not doc.ents]
+    counts = count_spans(bare)
+    there = ", ".join(f'doc.spans["{key}"] ({n:,})' for key, n in counts.items())
+    remedy = f"Read them with --spans-key {next(iter(counts))}." if counts else ""
+    if counts and len(bare) == len(docs):
         raise CorpusError(
-            f"{path}: no document has entities in doc.ents, but there are spans in {there}. "
-            f"Read them with --spans-key {next(iter(counts))}."
+            f"{path}: no document has entities in doc.ents, but there are spans in {there}. {remedy}"
         )
     for i, doc in enumerate(docs):
         if len(doc) and not doc.has_annotation("ENT_IOB"):
+            spans = f" There are spans in {there}. {remedy}" if counts else ""
             raise CorpusError(
                 f"{path}, document {i + 1}: no entity is annotated, not even as absent. "
-                "Set doc.ents (to an empty list if there are none) before storing it."
+                f"Set doc.ents (to an empty list if there are none) before storing it.{spans}"
             )
+    if not counts:
+        return []
+    n = sum(any(map(len, doc.spans.values())) for doc in bare)
+    return [
+        f"{path}: {n:,} of {len(docs):,} documents have no entities in doc.ents, but spans in {there}, "
+        f"which were left out. If they are the entities: {remedy}"
+    ]
 
 
 def count_docs(docs: Iterable[Doc], n_sentences: int) -> Counts:

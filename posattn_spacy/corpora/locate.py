@@ -169,8 +169,9 @@ def read_source(path: Path) -> Source:
     except (ValueError, KeyError, TypeError) as error:
         check_is_known(path, data)
         raise CorpusError(
-            f"{path} does not name a corpus with kind, path and md5 ({error!r}). scripts/locate.py writes "
-            "such a file; a corpus itself is passed as it is."
+            f"{path} does not name a corpus with kind, path and md5, as scripts/locate.py writes it "
+            f"({error!r}), and holds no documents in a JSON format that is known. Pass the corpus itself, in "
+            "a format that scripts/convert.py --help lists."
         ) from error
     if not os.path.exists(source.path):
         raise CorpusError(f"{path} names {source.path}, which is not there. Locate again.")

@@ -37,9 +37,11 @@ def check_corpus(
         at sentences. The examples' references if not given.
     YIELDS (Finding): The findings.
     """
+    stored = [example.reference for example in examples] if docs is None else docs
     yield entities_fit_the_tokens(examples)
-    yield from check_edges([example.reference for example in examples] if docs is None else docs)
+    yield from check_edges(stored)
     yield documents_are_annotated(examples)
+    yield spans_are_entities(stored)
     yield labels_are_known(pipe, examples)
     for encoder in encoders:
         batches = piped_batches(nlp, _owner(nlp, encoder), examples)
@@ -127,8 +129,17 @@ def documents_are_annotated(examples: Sequence[Example]) -> Finding:
     return judged(
         is_rare(len(bare), len(docs)),
         f"{len(bare):,} of {len(docs):,} documents have no entity annotation at all{named(bare)}.",
-        "Their tokens are left out of the loss. Annotate them, with O where there is no entity."
-        f"{describe_spans(span_keys(bare))}",
+        "Their tokens are left out of the loss. Annotate them, with O where there is no entity.",
+    )
+
+
+def spans_are_entities(docs: Sequence[Doc]) -> Finding:
+    """RETURNS (Finding): Whether documents without entities have spans that may be meant as such."""
+    spanned = [doc for doc in docs if not doc.ents and span_keys([doc])]
+    return judged(
+        is_rare(len(spanned), len(docs)),
+        f"{len(spanned):,} of {len(docs):,} documents have no entity, but spans{named(spanned)}.",
+        describe_spans(span_keys(spanned)).strip(),
     )
 
 
@@ -155,7 +166,7 @@ def texts_are_short_enough(encoder: FrozenModel, texts: Sequence[Sequence[str]])
     return judged(
         is_rare(len(long), len(texts)),
         f"{len(long):,} of {len(texts):,} texts are longer than the {limit} word pieces that the "
-        f"encoder reads at once{named(long)}. They are read through windows; nothing is cut off.",
+        f"encoder reads at once{named(long)}. They are read through windows, without losing a word.",
         "Put a sentencizer before the transformer, so that it reads sentence by sentence.",
     )
 

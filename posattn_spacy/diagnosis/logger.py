@@ -145,7 +145,7 @@ def gradient_norm(model: Model) -> float:
     """RETURNS (float): Euclidean norm of the gradient that an update is about to use, before clipping."""
     head = torch_head(model)
     grads = [p.grad for p in head.parameters() if p.grad is not None] if head is not None else []
-    squares = [float(grad.double().pow(2).sum()) for grad in grads]
+    squares = [float(grad.float().norm()) ** 2 for grad in grads]
     for node in model.walk():
         own = (cast(Any, node.get_grad(name)) for name in node.param_names if node.has_grad(name))
         squares.extend(float((grad.astype("float64") ** 2).sum()) for grad in own)

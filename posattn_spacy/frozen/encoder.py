@@ -23,7 +23,7 @@ from thinc.types import Floats2d
 from torch import Tensor
 
 from ..precision import precision
-from ..rows import BLOCK, LONG, Blocks, LazyRows, Rows
+from ..rows import BLOCK, LONG, Keeper, LazyRows, Rows
 from ..texts import Text, Words, read_words, split_texts
 from .blocks import block_bounds, texts_between
 from .data import FrozenData
@@ -87,6 +87,7 @@ def build_frozen_transformer_v1(
             "pooling": pooling,
             "tokenizer_config": tokenizer_config,
             "encode": encode_texts,  # a feature store puts itself in its place
+            "keeper": Keeper(),
             "frozen": True,
             "replace_listener": replace_listener,
             "replace_listener_cfg": replace_listener_config,
@@ -212,13 +213,12 @@ def forward(
     words = read_words(docs)
     strings = docs[0].vocab.strings
     rows = encode_documents(model, [each for each in words if len(each.orths) <= LONG], strings)
-    short, blocks = iter(rows), Blocks()
-    all_rows = [
-        next(short) if len(own.orths) <= LONG else rows_when_read(model, own, strings, blocks)
-        for own in words
-    ]
+    short = iter(rows)
     data = [
-        FrozenData(own_rows, own, len(doc)) for own_rows, own, doc in zip(all_rows, words, docs, strict=True)
+        FrozenData(
+            next(short) if len(own.orths) <= LONG else rows_when_read(model, own, strings), own, len(doc)
+        )
+        for doc, own in zip(docs, words, strict=True)
     ]
     batch = _as_batch(data)
     if is_train:
@@ -255,13 +255,12 @@ def encode_documents(model: FrozenModel, words: Sequence[Words], strings: String
     return [rows[start:stop] for start, stop in pairwise([0, *stops])]
 
 
-def rows_when_read(model: FrozenModel, words: Words, strings: StringStore, blocks: Blocks) -> Rows:
+def rows_when_read(model: FrozenModel, words: Words, strings: StringStore) -> Rows:
     """Let a long document be encoded block by block, when its rows are read.
 
     model (FrozenModel): The initialized model.
     words (Words): The words of the document.
     strings (StringStore): Where they are known.
-    blocks (Blocks): Where blocks are kept that were made.
     RETURNS (Rows): (words, nO).
     """
 
@@ -269,7 +268,7 @@ def rows_when_read(model: FrozenModel, words: Words, strings: StringStore, block
         texts = texts_between(words, start, stop)
         return cast(Floats2d, torch2xp(model.attrs["encode"](model, texts, strings)))
 
-    return LazyRows(block_bounds(words.lengths, BLOCK), make, blocks)
+    return LazyRows(block_bounds(words.lengths, BLOCK), make, model.attrs["keeper"])
 
 
 def _no_backprop(d_output: Any) -> List[Doc]:

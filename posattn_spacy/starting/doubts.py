@@ -7,7 +7,13 @@ from spacy.training import Example
 
 from .. import gold
 from ..corpora.duplicates import duplicate_mask
-from ..diagnosis.corpus_checks import check_edges, documents_are_annotated, judge_fit, named
+from ..diagnosis.corpus_checks import (
+    check_edges,
+    documents_are_annotated,
+    judge_fit,
+    named,
+    spans_are_entities,
+)
 from ..diagnosis.findings import Finding, is_rare, judged
 
 FEW = 50  # entities of a label, below which it is hardly learned
@@ -44,6 +50,7 @@ def find_doubts(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[Fi
     yield entities_fit_the_tokenizer([*train, *dev])
     yield from check_edges(_references([*train, *dev]))
     yield documents_are_annotated([*train, *dev])
+    yield spans_are_entities(_references([*train, *dev]))
     yield labels_are_frequent(count_labels(train, dev))
     yield documents_are_sentences([*train, *dev])
     yield dev_is_new(_references(train), _references(dev))
@@ -55,7 +62,7 @@ def entities_fit_the_tokenizer(examples: Sequence[Example]) -> Finding:
         examples,
         "begin or end within a token",
         "They are learned from the annotated tokens (gold_preproc = true), but can't be found in raw "
-        "text: add rules to the tokenizer.",
+        "text. Give the language of the texts with --lang, or add rules to its tokenizer.",
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..attention import Layout, PositionalTagger, keep_mask
 from ..component import PositionalNER, Prediction, token_spans
-from ..confidence import scored_spans
+from ..confidence import all_confidences
 from ..diagnosis.probes import Attention, watched_attention
 from ..evaluation import piped_batches
 from ..head import pieces_of
@@ -83,19 +83,16 @@ def doc_sentence(doc: Doc, gold: Optional[Doc] = None) -> Sentence:
     gold (Optional[Doc]): The same with its gold entities.
     RETURNS (Sentence): Tokens and entities.
     """
-    scores = _scores(doc)
-    entities = [Entity(e.start, e.end, e.label_, scores.get((e.start, e.end, e.label_))) for e in doc.ents]
+    scores = all_confidences(doc)
+    entities = [
+        Entity(ent.start, ent.end, ent.label_, scores.get((ent.start_char, ent.end_char, ent.label_)))
+        for ent in doc.ents
+    ]
     return Sentence([token.text for token in doc], entities, None if gold is None else _gold(gold))
 
 
 def _gold(doc: Doc) -> List[Entity]:
     return [Entity(ent.start, ent.end, ent.label_, None) for ent in doc.ents]
-
-
-def _scores(doc: Doc) -> Dict[Any, float]:
-    """How sure the entities of a document are, by the span groups that say so."""
-    scored = (each for key in doc.spans for each in scored_spans(doc, key))
-    return {(span.start, span.end, span.label_): score for span, score in scored}
 
 
 def examined_sentences(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> List[Sentence]:

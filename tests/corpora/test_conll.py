@@ -201,6 +201,14 @@ def test_read_conll_takes_the_language_off_words_that_all_have_one(tmp_path: Pat
     assert read_conll(write(tmp_path, some)).sentences[0].words[0] == "en:Ann"
 
 
+@pytest.mark.parametrize("prefixes", [["simple:"], ["EN:"], ["zh-min-nan:"], ["en:", "de:"]])
+def test_read_conll_takes_any_languages_off(tmp_path: Path, prefixes: list[str]) -> None:
+    rows = [f"{prefixes[i % len(prefixes)]}{word}\t{tag}\n" for i, (word, tag) in enumerate(SENTENCE * 2)]
+    corpus = read_conll(write(tmp_path, "".join(rows)))
+    assert corpus.sentences[0].words == [word for word, _ in SENTENCE * 2]
+    assert all(f'"{prefix}"' in corpus.notes[0] for prefix in prefixes)
+
+
 def test_read_conll_says_which_of_several_tags_it_read(tmp_path: Path) -> None:
     path = write(tmp_path, "Ann\tNNP\tB-NP\tB-per\nleft\tVB\tB-VP\tO\nnow\tRB\tO\tO\n")
     assert read_conll(path).notes[0] == (

@@ -82,6 +82,25 @@ def test_spans_of_which_nobody_spoke_are_named(vocab: Vocab, tmp_path: Path) -> 
         read_docs(path, vocab, spans_key="d")
 
 
+def test_spans_beside_entities_of_others_are_named(vocab: Vocab, tmp_path: Path) -> None:
+    docs = [Doc(vocab, words=WORDS) for _ in range(3)]
+    docs[0].ents, docs[1].ents, docs[2].ents = [Span(docs[0], 0, 1, label="x")], [], []
+    docs[1].spans["sc"] = [Span(docs[1], 3, 4, label="geo")]
+    DocBin(docs=docs).to_disk(tmp_path / "own.spacy")
+    (note,) = read_docs(tmp_path / "own.spacy", vocab).notes
+    assert '1 of 3 documents have no entities in doc.ents, but spans in doc.spans["sc"] (1)' in note
+    assert "--spans-key sc" in note
+
+
+def test_spans_of_documents_that_are_not_annotated_are_named(vocab: Vocab, tmp_path: Path) -> None:
+    docs = [Doc(vocab, words=WORDS) for _ in range(2)]
+    docs[0].ents = [Span(docs[0], 0, 1, label="x")]
+    docs[1].spans["sc"] = [Span(docs[1], 3, 4, label="geo")]
+    DocBin(docs=docs).to_disk(tmp_path / "own.spacy")
+    with pytest.raises(CorpusError, match=r"document 2: no entity is annotated.*--spans-key sc"):
+        read_docs(tmp_path / "own.spacy", vocab)
+
+
 def test_without_spans_the_key_is_all_that_is_named(vocab: Vocab, tmp_path: Path) -> None:
     path = write(tmp_path / "own.spacy", vocab, {})
     with pytest.raises(CorpusError, match=r'no document has doc\.spans\["sc"\]\. There are no spans at all'):

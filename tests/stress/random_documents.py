@@ -79,6 +79,7 @@ def pipeline(setting: Setting, family: str) -> Language:
     nlp = frozen_pipeline(setting.encoder(family), lexical=LEXICAL, settings={"candidates": CANDIDATES})
     train(nlp, 30)
     nlp.get_pipe(NAME).cfg["temperature"] = 2.0
+    nlp.max_length = 10**8  # characters; words may be very long
     if family == "roberta":
         nlp.replace_listeners("transformer", NAME, ["model.tok2vec"])
         nlp.remove_pipe("transformer")
