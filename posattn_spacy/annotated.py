@@ -59,7 +59,7 @@ def _files(path: Path) -> List[Path]:
 
 
 def _conversion(path: Path) -> str:
-    return f"Convert it first: python scripts/convert.py {path} {path.stem or 'my'}-corpus"
+    return f"Convert it first: python -m spacy posattn convert {path} {path.stem or 'my'}-corpus"
 
 
 def _read(file: Path, vocab: Vocab) -> Iterator[Doc]:

@@ -367,6 +367,56 @@ def _show(findings: Iterable["Finding"]) -> None:
         show(finding.said, finding.remedy)
 
 
+@posattn.command("convert")
+def convert_command(
+    source: Annotated[Path, typer.Argument(help="File or folder")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write to")],
+    n_sents: Annotated[
+        int, typer.Option(min=1, help="Sentences joined into one document, in which they stay marked")
+    ] = 1,
+    tag_column: Annotated[int, typer.Option(help="Tag column of columned text, from 0 (-1: last)")] = -1,
+    word_column: Annotated[int, typer.Option(help="Word column of columned text, from 0")] = 0,
+    spans_key: Annotated[
+        str, typer.Option(help="Key in doc.spans of the entities of a .spacy file; empty: doc.ents")
+    ] = "",
+    dev_share: Annotated[
+        Optional[float],
+        typer.Option(help="Share of train to cut off for dev, if a folder has no file for it"),
+    ] = None,
+    test_share: Annotated[Optional[float], typer.Option(help="The same for test")] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding; empty: the default of the kind of file")] = "",
+    repair: Annotated[bool, typer.Option("--repair", help="Repair and count what can be repaired")] = False,
+    lang: Annotated[str, typer.Option(help="Code of a language that spaCy has")] = "en",
+) -> None:
+    """Make train.spacy, dev.spacy and test.spacy of annotated text.
+
+    They are written to OUT_DIR/file-order, and counts to OUT_DIR/corpus.json.
+    SOURCE is one of
+
+    .conll .txt .iob .iob2 .bio .tsv: a word and its tag per line, a blank
+    line after each sentence; tags in IOB, IOB2, BILUO, BIOES or BMES
+
+    .csv .zip: a table with the columns "Sentence #", Word, Tag and, if there
+    is one, POS
+
+    .spacy: documents of spaCy
+
+    a folder with a file of any of these for train, dev and test, whose split
+    is kept (OUT_DIR/given); a single file is cut 70/15/15 in its order
+    """
+    from .corpora.convert import convert
+    from .corpora.read import Format
+    from .corpora.sentences import CorpusError
+    from .corpora.shown import show_report
+
+    options = Format(encoding or None, word_column, tag_column, spans_key or None, repair)
+    given = {"dev": dev_share, "test": test_share}
+    shares = {part: share for part, share in given.items() if share is not None}
+    with told(CorpusError):
+        report = convert(source, out_dir, options, n_sents=n_sents, lang=lang, shares=shares)
+    show_report(report, out_dir)
+
+
 @init.command("config")
 def init_config(
     output: Annotated[Path, typer.Argument(help="Config to write")],

@@ -153,7 +153,7 @@ def describe_spans(keys: Sequence[str]) -> str:
     named = ", ".join(f'doc.spans["{key}"]' for key in keys)
     return (
         f" There are spans in {named}, which are not read as entities: make entities of them with "
-        f"`python scripts/convert.py … --spans-key {keys[0]}`."
+        f"`python -m spacy posattn convert … --spans-key {keys[0]}`."
     )
 
 

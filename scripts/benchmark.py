@@ -8,10 +8,10 @@ import spacy
 import srsly
 import typer
 from posattn_benchmark.benchmark import benchmark
+from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.tables import SUMMARY_HEADER, summary_rows, type_rows
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 

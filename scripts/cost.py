@@ -23,11 +23,11 @@ from posattn_benchmark.cost.report import (
     time_rows,
 )
 from posattn_benchmark.cost.workload import Workload
+from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.tables import README_RUN, fill_readme
 from tqdm import tqdm
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.frozen.store import StoreError
 from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing

@@ -6,6 +6,7 @@ from typing import Annotated, Dict, List
 import spacy
 import srsly
 import typer
+from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, Plan
 from posattn_benchmark.grid.tables import variant_rows, write_csv
@@ -14,7 +15,6 @@ from posattn_benchmark.tables import figures_folder
 from tqdm import tqdm
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.telling import insist_writable
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from posattn_benchmark.gmb.locate import locate_corpus, write_source
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import locate_corpus, write_source
 from posattn_spacy.corpora.sentences import CorpusError
 
 

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import srsly
 import typer
+from posattn_benchmark.gmb.locate import sample_mark
 from wasabi import msg
-
-from posattn_spacy.corpora.locate import sample_mark
 
 
 def main(report: Annotated[Path, typer.Argument(help="The corpus.json of the converted corpus")]) -> None:

@@ -8,9 +8,9 @@ from typing import Annotated, List
 
 import srsly
 import typer
+from posattn_benchmark.gmb.packaging import package_meta
 from wasabi import msg
 
-from posattn_spacy.packaging import package_meta
 from posattn_spacy.telling import insist_writable
 
 

@@ -7,6 +7,7 @@ import spacy
 import srsly
 import typer
 from posattn_benchmark.benchmark import read_examples
+from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
 from posattn_benchmark.report.contents import MARKERS, markdown, sections
@@ -17,7 +18,6 @@ from posattn_benchmark.tables import figures_folder, fill_readme
 from wasabi import msg
 
 from posattn_spacy.calibration import posattn_pipes
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import srsly
 import typer
+from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
@@ -26,7 +27,6 @@ from posattn_benchmark.runs import make, missing_steps
 from posattn_benchmark.tables import figures_folder, fill_readme, markdown_table
 from wasabi import msg
 
-from posattn_spacy.corpora.locate import sample_mark
 from posattn_spacy.telling import insist_writable
 from posattn_spacy.writing import replacing
 

@@ -285,7 +285,7 @@ def refused(
 def test_what_can_not_be_started_with_is_named_at_once(tmp_path: Path, refused: Callable[..., str]) -> None:
     write_corpus(tmp_path / "good.spacy")
     (tmp_path / "my.csv").write_text("Sentence #,Word,Tag\n")
-    convert = "my.csv is no .spacy file. Convert it first: python scripts/convert.py my.csv my-corpus"
+    convert = "my.csv is no .spacy file. Convert it first: python -m spacy posattn convert my.csv my-corpus"
     assert convert in refused("my.csv", "good.spacy")
     assert "There is no nowhere.spacy" in refused("good.spacy", "nowhere.spacy")
     assert "my.csv is no folder. Give another" in refused("good.spacy", "good.spacy", output="my.csv/ner.cfg")

@@ -1,6 +1,7 @@
-"""Conversion: from a located corpus to .spacy files, split in every way, with all counts."""
+"""Conversion: from a corpus to .spacy files, split, with all counts."""
 
 import json
+import os
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -14,15 +15,15 @@ from spacy.vocab import Vocab, create_vocab
 
 from ..writing import replacing
 from .docs import count_docs, join_docs, kept_attrs, store_docs
-from .files import naming_obstacles, read_bytes
-from .locate import Source
+from .files import content_md5, naming_obstacles, read_bytes
 from .parts import advise_part, find_parts
 from .read import SUFFIXES, Documents, Format, read_documents
 from .sentences import CorpusError, Counts, Repair
 from .spacing import unspaced_share
-from .splits import GIVEN, PARTS, SPLITS, cut_off_end, make_splits
+from .splits import FILE_ORDER, GIVEN, PARTS, Splitter, cut_off_end, file_order
 
 REPORT_NAME = "corpus.json"
+SPLITTERS: Dict[str, Splitter] = {FILE_ORDER: file_order}
 # Languages without spaces between words that spaCy has tokenizers for.
 _UNSPACED_LANGS = ("zh", "ja", "th")
 
@@ -51,7 +52,7 @@ class CutOff:
 class Report:
     """What a conversion read, repaired and wrote.
 
-    source (Source): The corpus.
+    about (Mapping[str, Any]): What is known of the corpus besides.
     n_sents (int): How many sentences make one document.
     read (Counts): What was read, a cut-off sentence included.
     splits (Dict[str, Dict[str, PartCounts]]): What was written, by split and part.
@@ -62,7 +63,7 @@ class Report:
         same for the same corpus.
     """
 
-    source: Source
+    about: Mapping[str, Any]
     n_sents: int
     read: Counts
     splits: Dict[str, Dict[str, PartCounts]]
@@ -74,8 +75,7 @@ class Report:
     def to_json(self) -> Dict[str, Any]:
         """Build what is written to corpus.json; the counts of a part stand side by side."""
         return {
-            "kind": self.source.kind,
-            "md5": self.source.md5,
+            **self.about,
             "n_sents": self.n_sents,
             "read": asdict(self.read),
             "splits": {
@@ -89,39 +89,47 @@ class Report:
 
 
 def convert(
-    source: Source,
+    path: Path,
     out_dir: Path,
     options: Format,
     *,
     n_sents: int = 1,
     lang: str = "en",
     shares: Optional[Mapping[str, float]] = None,
+    splitters: Mapping[str, Splitter] = SPLITTERS,
+    about: Optional[Mapping[str, Any]] = None,
 ) -> Report:
     """Convert a corpus to .spacy files: OUT_DIR/SPLIT/{train,dev,test}.spacy and corpus.json.
 
-    source (Source): The corpus. A folder with a file per part keeps the split it has, "given".
+    path (Path): The corpus. A folder with a file per part keeps the split it has, "given".
     out_dir (Path): The folder to write to.
     options (Format): What the files do not say about themselves.
     n_sents (int): How many consecutive sentences of a part make one document.
     lang (str): The language code of the documents.
     shares (Optional[Mapping[str, float]]): Which share of train is cut off for dev or test, where a folder
         has no file for it.
+    splitters (Mapping[str, Splitter]): How a single file is split, by the names of the splits.
+    about (Optional[Mapping[str, Any]]): What else is written to corpus.json; by default the checksum of the
+        corpus.
     RETURNS (Report): What was read, repaired and written.
     RAISES (CorpusError): If the corpus breaks its format, a part would be empty, the corpus lies where the
         splits are written, there are files of others, or nothing can be written.
     """
     if n_sents < 1:
         raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
-    _check_place(source.path, out_dir)
+    if not os.path.exists(path):  # Path.exists raises where a folder can't be entered
+        raise CorpusError(f"There is no corpus {path}. Check the path.")
+    names = {*splitters, GIVEN}
+    _check_place(path, out_dir, names)
     vocab = _make_vocab(lang)
-    if source.path.is_dir():
-        files, splits, notes = _read_folder(source.path, vocab, options, shares or {})
+    if path.is_dir():
+        files, splits, notes = _read_folder(path, vocab, options, shares or {})
     else:
-        files, splits, notes = _read_file(source.path, vocab, options, shares or {})
+        files, splits, notes = _read_file(path, vocab, options, shares or {}, splitters)
     # Everything is checked before anything is written.
     for split, parts in splits.items():
         for part in PARTS:
-            _check_part(source.path, split, part, parts[part])
+            _check_part(path, split, part, parts[part])
     made_before = _check_out_dir(out_dir, splits)
     attrs = kept_attrs(dict.fromkeys(attr for file in files for attr in file.attrs), n_sents)
     joined = {
@@ -130,7 +138,7 @@ def convert(
     }
     all_notes = [*(note for file in files for note in file.notes), *notes, *_doubt_lang(splits, lang)]
     report = Report(
-        source=source,
+        about={"md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
         read=count_docs([doc for file in files for doc in file.docs], sum(len(file.docs) for file in files)),
         splits={
@@ -147,7 +155,7 @@ def convert(
     )
     with naming_obstacles(out_dir):
         _write(joined, out_dir, attrs, report)
-        report.removed.extend(_remove_splits(out_dir, made_before - set(splits)))
+        report.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
     return report
 
 
@@ -163,7 +171,11 @@ def _write(joined: Splits, out_dir: Path, attrs: List[str], report: Report) -> N
 
 
 def _read_file(
-    path: Path, vocab: Vocab, options: Format, shares: Mapping[str, float]
+    path: Path,
+    vocab: Vocab,
+    options: Format,
+    shares: Mapping[str, float],
+    splitters: Mapping[str, Splitter],
 ) -> Tuple[List[Documents], Splits, List[str]]:
     """Read a single file, and cut it in all ways."""
     if shares:
@@ -172,9 +184,10 @@ def _read_file(
             "with a file for train."
         )
     documents = read_documents(path, vocab, options)
+    found = {name: split(documents.ids, documents.cut_off) for name, split in splitters.items()}
     splits = {
         split: {part: [documents.docs[i] for i in indices] for part, indices in parts.items()}
-        for split, parts in make_splits(documents.ids, documents.cut_off).items()
+        for split, parts in found.items()
     }
     return [documents], splits, []
 
@@ -232,8 +245,8 @@ def _make_vocab(lang: str) -> Vocab:
         raise CorpusError(f'spaCy has no language "{lang}". Pass another with --lang.') from error
 
 
-def _check_place(path: Path, out_dir: Path) -> None:
-    for split in SPLITS:
+def _check_place(path: Path, out_dir: Path, names: Collection[str]) -> None:
+    for split in names:
         if path.resolve().is_relative_to((out_dir / split).resolve()):
             raise CorpusError(
                 f"{path} lies in {out_dir / split}, whose files are replaced. Give another folder to write "
@@ -291,7 +304,7 @@ def _paths(out_dir: Path, split: str) -> List[Path]:
 
 def _remove_splits(out_dir: Path, splits: Collection[str]) -> List[Path]:
     """Remove what the conversion of another corpus left behind, lest a training run mixes the two."""
-    stale = [file for split in SPLITS if split in splits for file in _paths(out_dir, split) if file.is_file()]
+    stale = [file for split in sorted(splits) for file in _paths(out_dir, split) if file.is_file()]
     for file in stale:
         file.unlink()
     return stale

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator, List
 
-from .known import GMB
 from .sentences import CorpusError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -106,12 +105,10 @@ def _zip_member(data: bytes, path: Path) -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = [name for name in archive.namelist() if not name.startswith("__MACOSX/")]
         tables = [name for name in names if name.lower().endswith(".csv")]
-        # Kaggle's own archive holds a second csv file beside the corpus.
-        chosen = GMB.file_name if GMB.file_name in tables else tables[0] if len(tables) == 1 else None
-        if chosen is None:
+        if len(tables) != 1:
             found = ", ".join(tables or names[:5]) or "nothing"
             raise CorpusError(
                 f"{path} must hold exactly one csv file, but holds: {found}. "
                 "Unpack it and pass the file or folder that is meant."
             )
-        return archive.read(chosen)
+        return archive.read(tables[0])

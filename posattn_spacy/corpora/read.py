@@ -13,10 +13,10 @@ from .conll import read_conll
 from .docs import ENTITY_ATTRS, make_doc, read_docs
 from .entities import blank_edged, crossing, trim_blanks, without_blanks
 from .files import read_bytes
-from .gmb import read_csv
 from .recognise import check_is_known, looks_columned
 from .repairs import Repairs
 from .sentences import Corpus, CorpusError, Repair
+from .tables import read_csv
 
 _TABLES = frozenset([".csv", ".zip"])
 _COLUMNED = frozenset([".conll", ".txt", ".iob", ".iob2", ".bio", ".tsv"])

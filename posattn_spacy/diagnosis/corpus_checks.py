@@ -103,7 +103,7 @@ def check_edges(docs: Sequence[Doc]) -> Iterator[Finding]:
         [ent for doc in docs for ent in blank_edged(doc)],
         "begin or end in white space",
         "They are learned and scored without it, but spaCy's own `ner` and `debug data` do not take them. "
-        "`python scripts/convert.py` takes it off, for a .spacy file, too.",
+        "`python -m spacy posattn convert` takes it off, for a .spacy file, too.",
     )
     yield _edges_are(
         total,

@@ -14,7 +14,6 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 from posattn_spacy.corpora.convert import Report, convert
-from posattn_spacy.corpora.locate import find_source
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
 
@@ -87,7 +86,7 @@ def _convert(files: Files, options: Mapping[str, Any], folder: Path) -> Report:
     source = folder / named.pop("source", next(iter(files)).partition("/")[0])
     out = folder / named.pop("out", "out")
     settings = {key: named.pop(key) for key in ("n_sents", "lang", "shares") if key in named}
-    return convert(find_source(source), out, Format(**named), **settings)
+    return convert(source, out, Format(**named), **settings)
 
 
 def rows(sentence: Sequence[Sequence[str]] = SENTENCE, n: int = N) -> List[Sequence[str]]:
@@ -1003,7 +1002,6 @@ FOLDERS = [
         entities=3 * ENTITIES,
     ),
 ]
-SOURCE = b'{"kind": "own", "path": "%s", "md5": "0"}'
 OPTIONS = [
     Kind(
         "option: --tag-column for a table",
@@ -1081,27 +1079,9 @@ OPTIONS = [
     ),
     Kind(
         "path: documents of others",
-        {"own.conll": PLAIN, "taken/random42/dev.spacy": stored(docs())},
+        {"own.conll": PLAIN, "taken/file-order/dev.spacy": stored(docs())},
         ["dev.spacy is there already", "Write to another folder, or move it"],
         options={"out": "taken"},
-    ),
-    Kind(
-        "source.json: of a corpus that is gone",
-        {"own.json": SOURCE % b"gone.conll"},
-        ["own.json names gone.conll", "Locate again"],
-        {"own.conll": PLAIN},
-    ),
-    Kind(
-        "source.json: incomplete",
-        {"own.json": b'{"kind": "own"}'},
-        ["own.json does not name a corpus", "scripts/locate.py"],
-        {"own.conll": PLAIN},
-    ),
-    Kind(
-        "the published name on another file",
-        {"ner_dataset.csv": table()},
-        ["ner_dataset.csv: wrong checksum", "give it another name"],
-        {"own.csv": table()},
     ),
 ]
 KINDS: List[Kind] = [*TABLES, *COLUMNED, *FOREIGN, *STORED, *FOLDERS, *OPTIONS]

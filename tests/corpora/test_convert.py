@@ -3,17 +3,15 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import pytest
-import spacy
-from small_corpora import SENTENCE, conll_text, kaggle_rows, run_script
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from posattn_spacy.corpora.convert import convert
 from posattn_spacy.corpora.docs import make_doc, read_docs
-from posattn_spacy.corpora.locate import SAMPLE_MARK, Source, identify, write_source
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError, Sentence
 from posattn_spacy.corpora.splits import PARTS
+from small_corpora import SENTENCE, conll_text, kaggle_rows, run_convert
 
 WriteCsv = Callable[..., Path]
 WORDS = [word for word, _ in SENTENCE]
@@ -30,9 +28,9 @@ def write_docbin(path: Path, vocab: Vocab, n: int) -> None:
     DocBin(docs=docs).to_disk(path)
 
 
-def test_convert_writes_both_splits_of_a_table(write_csv: WriteCsv, vocab: Vocab, tmp_path: Path) -> None:
+def test_convert_splits_a_table_in_its_order(write_csv: WriteCsv, vocab: Vocab, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    report = convert(identify(write_csv(kaggle_rows(20))), out, Format())
+    report = convert(write_csv(kaggle_rows(20)), out, Format())
     docs = parts_of(out / "file-order", vocab)
     assert [len(docs[part]) for part in PARTS] == [14, 3, 3]
     firsts = [doc[0].text for part in PARTS for doc in docs[part]]
@@ -43,24 +41,21 @@ def test_convert_writes_both_splits_of_a_table(write_csv: WriteCsv, vocab: Vocab
         ("Oslo", "geo"),
     ]
     assert docs["train"][0][0].tag_ == "NNP"
-    shuffled = parts_of(out / "random42", vocab)
-    assert [len(shuffled[part]) for part in PARTS] == [14, 2, 4]
-    assert sorted(doc[0].text for part in PARTS for doc in shuffled[part]) == sorted(firsts)
     written = json.loads((out / "corpus.json").read_text())
     assert written == report.to_json()
-    assert written["splits"]["random42"]["test"] == {
-        "documents": 4,
-        "sentences": 4,
-        "tokens": 20,
-        "entities": 8,
-        "types": {"per": 4, "geo": 4},
+    assert written["splits"]["file-order"]["test"] == {
+        "documents": 3,
+        "sentences": 3,
+        "tokens": 15,
+        "entities": 6,
+        "types": {"per": 3, "geo": 3},
     }
     assert written["read"]["sentences"] == 20
-    assert (written["kind"], written["n_sents"], written["cut_off"]) == ("own", 1, None)
+    assert (written["n_sents"], written["cut_off"]) == (1, None)
 
 
 def test_convert_gives_the_same_bytes_twice(write_csv: WriteCsv, tmp_path: Path) -> None:
-    source = identify(write_csv(kaggle_rows(10)))
+    source = write_csv(kaggle_rows(10))
     for out in ("a", "b"):
         convert(source, tmp_path / out, Format())
     for file in sorted((tmp_path / "a").rglob("*.*")):
@@ -69,7 +64,7 @@ def test_convert_gives_the_same_bytes_twice(write_csv: WriteCsv, tmp_path: Path)
 
 
 def test_convert_joins_sentences_within_a_part(write_csv: WriteCsv, vocab: Vocab, tmp_path: Path) -> None:
-    source = identify(write_csv(kaggle_rows(20)))
+    source = write_csv(kaggle_rows(20))
     single = convert(source, tmp_path / "single", Format())
     joined = convert(source, tmp_path / "joined", Format(), n_sents=4)
     docs = parts_of(tmp_path / "joined" / "file-order", vocab)
@@ -85,9 +80,9 @@ def test_convert_joins_sentences_within_a_part(write_csv: WriteCsv, vocab: Vocab
 def test_convert_leaves_the_cut_off_sentence_out(
     write_csv: WriteCsv, vocab: Vocab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posattn_spacy.corpora.gmb.ROW_LIMIT", 102)
+    monkeypatch.setattr("posattn_spacy.corpora.tables.ROW_LIMIT", 102)
     rows = kaggle_rows(21)[:103]
-    report = convert(identify(write_csv(rows)), tmp_path / "out", Format())
+    report = convert(write_csv(rows), tmp_path / "out", Format())
     written = json.loads((tmp_path / "out" / "corpus.json").read_text())
     assert written["cut_off"] == {"sentence": "Sentence: 21", "tokens": 2, "entities": 1}
     assert "row limit" in report.notes[0]
@@ -117,7 +112,7 @@ def test_convert_takes_a_given_split(vocab: Vocab, tmp_path: Path, names: List[s
     (folder / "README.md").write_text("about")
     for i, name in enumerate(names):
         (folder / name).write_text(conll_text(i + 1))
-    report = convert(identify(folder), tmp_path / "out", Format())
+    report = convert(folder, tmp_path / "out", Format())
     assert list(report.splits) == ["given"]
     docs = parts_of(tmp_path / "out" / "given", vocab)
     assert [len(docs[part]) for part in PARTS] == [1, 2, 3]
@@ -128,13 +123,13 @@ def test_convert_takes_a_given_split(vocab: Vocab, tmp_path: Path, names: List[s
 def test_convert_leaves_the_cut_off_sentence_out_of_a_given_part(
     write_csv: WriteCsv, vocab: Vocab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posattn_spacy.corpora.gmb.ROW_LIMIT", 12)
+    monkeypatch.setattr("posattn_spacy.corpora.tables.ROW_LIMIT", 12)
     folder = tmp_path / "own"
     folder.mkdir()
     write_csv(kaggle_rows(3)[:13]).rename(folder / "train.csv")
     for part in ("dev", "test"):
         (folder / f"{part}.conll").write_text(conll_text(1))
-    report = convert(identify(folder), tmp_path / "out", Format())
+    report = convert(folder, tmp_path / "out", Format())
     assert report.cut_off is not None
     assert report.cut_off.sentence == "Sentence: 3"
     docs = parts_of(tmp_path / "out" / "given", vocab)
@@ -147,7 +142,7 @@ def test_convert_takes_mixed_formats(write_csv: WriteCsv, vocab: Vocab, tmp_path
     write_csv(kaggle_rows(3)).rename(folder / "train.csv")
     (folder / "dev.conll").write_text(conll_text(1))
     write_docbin(folder / "test.spacy", vocab, 2)
-    convert(identify(folder), tmp_path / "out", Format())
+    convert(folder, tmp_path / "out", Format())
     docs = parts_of(tmp_path / "out" / "given", vocab)
     assert [len(docs[part]) for part in PARTS] == [3, 1, 2]
     assert all(doc.ents for part in PARTS for doc in docs[part])
@@ -157,7 +152,7 @@ def test_convert_splits_a_docbin_and_leaves_its_docs_alone(vocab: Vocab, tmp_pat
     path = tmp_path / "own.spacy"
     write_docbin(path, vocab, 20)
     before = read_docs(path, vocab).docs
-    convert(identify(path), tmp_path / "out", Format())
+    convert(path, tmp_path / "out", Format())
     docs = parts_of(tmp_path / "out" / "file-order", vocab)
     after = [doc for part in PARTS for doc in docs[part]]
     assert [doc.to_json() for doc in after] == [doc.to_json() for doc in before]
@@ -166,21 +161,21 @@ def test_convert_splits_a_docbin_and_leaves_its_docs_alone(vocab: Vocab, tmp_pat
 
 def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    convert(identify(write_csv(kaggle_rows(10))), out, Format())
+    convert(write_csv(kaggle_rows(10)), out, Format())
     folder = tmp_path / "own"
     folder.mkdir()
     for part in PARTS:
         (folder / f"{part}.conll").write_text(conll_text(1))
-    report = convert(identify(folder), out, Format())
+    report = convert(folder, out, Format())
     assert sorted(path.parent.name for path in out.rglob("*.spacy")) == ["given"] * 3
-    assert len(report.removed) == 6
+    assert len(report.removed) == 3
     known = (out / "corpus.json").read_bytes()
-    assert not convert(identify(folder), out, Format()).removed
+    assert not convert(folder, out, Format()).removed
     assert (out / "corpus.json").read_bytes() == known
 
 
 @pytest.mark.parametrize(
-    "name", ["corpus.json", "file-order/dev.spacy", "random42/train.spacy", "given/train.spacy"]
+    "name", ["corpus.json", "file-order/dev.spacy", "file-order/train.spacy", "given/train.spacy"]
 )
 def test_convert_leaves_files_alone_that_it_did_not_write(
     write_csv: WriteCsv, tmp_path: Path, name: str
@@ -188,7 +183,7 @@ def test_convert_leaves_files_alone_that_it_did_not_write(
     path = tmp_path / "out" / name
     path.parent.mkdir(parents=True)
     path.write_text('[{"text": "annotated by hand"}]')
-    source = identify(write_csv(kaggle_rows(10)))
+    source = write_csv(kaggle_rows(10))
     if name.startswith("given"):  # no split of this corpus: not removed either
         assert not convert(source, tmp_path / "out", Format()).removed
         assert not convert(source, tmp_path / "out", Format()).removed
@@ -222,7 +217,7 @@ def test_convert_error_on_an_unfit_folder(tmp_path: Path, files: Dict[str, str],
     for name, text in files.items():
         (folder / f"{name}.conll").write_text(text)
     with pytest.raises(CorpusError, match=message):
-        convert(identify(folder), tmp_path / "out", Format())
+        convert(folder, tmp_path / "out", Format())
     assert not (tmp_path / "out").exists()
 
 
@@ -242,47 +237,33 @@ def test_convert_error_on_an_unfit_file(
 ) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(CorpusError, match=message):
-        convert(identify(tmp_path / name), tmp_path / "out", options)
+        convert(tmp_path / name, tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
 
 
 def test_convert_error_on_an_unknown_language(write_csv: WriteCsv, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r'no language "xyz".*--lang'):
-        convert(identify(write_csv(kaggle_rows(4))), tmp_path / "out", Format(), lang="xyz")
+        convert(write_csv(kaggle_rows(4)), tmp_path / "out", Format(), lang="xyz")
 
 
 def test_convert_error_on_no_sentences_per_document(write_csv: WriteCsv, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="--n-sents is 0"):
-        convert(identify(write_csv(kaggle_rows(4))), tmp_path / "out", Format(), n_sents=0)
+        convert(write_csv(kaggle_rows(4)), tmp_path / "out", Format(), n_sents=0)
 
 
-def test_convert_script_converts_a_located_sample(write_csv: WriteCsv, tmp_path: Path) -> None:
-    located = identify(write_csv(kaggle_rows(20)))
-    write_source(Source("sample", located.path, located.md5), tmp_path / "source.json")
-    result = run_script("convert.py", "source.json", "out", "--n-sents", 2, cwd=tmp_path)
-    assert result.code == 0, result.output
-    for text in ("Counts", "Converted to out", "These are not the figures of the real corpus"):
-        assert f"{SAMPLE_MARK}{text}" in result.output
-    assert "file-order train 7 14 70 28 14 14" in result.output
-    assert json.loads((tmp_path / "out" / "corpus.json").read_text())["kind"] == "sample"
-    nlp = spacy.blank("en")
-    assert len(read_docs(tmp_path / "out" / "file-order" / "test.spacy", nlp.vocab).docs) == 2
-
-
-def test_convert_script_reports_every_repair(tmp_path: Path) -> None:
+def test_convert_command_reports_every_repair(tmp_path: Path) -> None:
     text = "1 a I-x\n2 b B-x\n\n3 c O\n\n4 d I-x\n5\n\n" + "6 e B-x\n\n" * 4
     (tmp_path / "own.txt").write_text(text, encoding="latin-1")
     args = ["own.txt", "out", "--word-column", 1, "--tag-column", 2, "--lang", "xx"]
-    failed = run_script("convert.py", *args, cwd=tmp_path)
+    failed = run_convert(*args, cwd=tmp_path)
     assert failed.code == 1
     assert "own.txt, line 7: missing columns, found only 1." in failed.output
     assert "Traceback" not in failed.output
     assert not (tmp_path / "out").exists()
-    repaired = run_script("convert.py", *args, "--repair", cwd=tmp_path)
+    repaired = run_convert(*args, "--repair", cwd=tmp_path)
     assert repaired.code == 0, repaired.output
     assert "Repaired: 2 tags that continue no entity" in repaired.output
     assert "Repaired: 1 row with missing columns, dropped" in repaired.output
-    assert SAMPLE_MARK not in repaired.output
     repairs = json.loads((tmp_path / "out" / "corpus.json").read_text())["repairs"]
     assert sorted(repairs.values()) == [1, 2]
 
@@ -295,6 +276,6 @@ def test_a_corpus_is_not_replaced_by_what_is_made_of_it(source: str, vocab: Voca
         write_docbin(path, vocab, 10)
     before = {path: path.read_bytes() for path in (tmp_path / "corpus/given").iterdir()}
     with pytest.raises(CorpusError, match="Give another folder to write to"):
-        convert(identify(tmp_path / source), tmp_path / "corpus", Format())
+        convert(tmp_path / source, tmp_path / "corpus", Format())
     assert {path: path.read_bytes() for path in (tmp_path / "corpus/given").iterdir()} == before
-    convert(identify(tmp_path / source), tmp_path / "elsewhere", Format())
+    convert(tmp_path / source, tmp_path / "elsewhere", Format())

@@ -11,17 +11,16 @@ import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from malformed import KINDS, Kind, docs, spans_docs
-from small_corpora import conll_text, run_script
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 from posattn_spacy.corpora.convert import Report, convert
 from posattn_spacy.corpora.docs import read_docs
-from posattn_spacy.corpora.locate import find_source, identify
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
 from posattn_spacy.writing import replacing
+from small_corpora import conll_text, run_convert
 
 READ_SUFFIXES = ("conll", "csv", "zip", "spacy", "json", "txt", "annotated", "")
 
@@ -47,7 +46,7 @@ def write_folder(folder: Path, **texts: str) -> Path:
 
 def test_parts_that_are_missing_are_cut_off_the_end_of_train(vocab: Vocab, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "own", train=numbered(20), test=numbered(3))
-    report = convert(identify(folder), tmp_path / "out", Format(), shares={"dev": 0.25})
+    report = convert(folder, tmp_path / "out", Format(), shares={"dev": 0.25})
     names = [f"Ann{i}" for i in range(20)]
     assert firsts(tmp_path / "out" / "given", vocab) == {
         "train": names[:15],
@@ -57,7 +56,7 @@ def test_parts_that_are_missing_are_cut_off_the_end_of_train(vocab: Vocab, tmp_p
     assert report.read.sentences == 23
     assert "The 20 sentences of train.conll were cut in their order: train 15, dev 5." in report.notes
     alone = write_folder(tmp_path / "alone", train=numbered(20))
-    convert(identify(alone), tmp_path / "out", Format(), shares={"test": 0.1, "dev": 0.1})
+    convert(alone, tmp_path / "out", Format(), shares={"test": 0.1, "dev": 0.1})
     assert firsts(tmp_path / "out" / "given", vocab) == {
         "train": names[:16],
         "dev": names[16:18],
@@ -71,7 +70,7 @@ def test_files_of_editors_and_notes_are_no_parts(vocab: Vocab, tmp_path: Path) -
         (folder / name).write_text("about")
     (folder / "train_dev.conll").write_text(numbered(3))  # both in one, as some corpora have it
     (folder / "dev").mkdir()
-    report = convert(identify(folder), tmp_path / "out", Format())
+    report = convert(folder, tmp_path / "out", Format())
     assert "train_dev.conll was left out: its name says dev and train." in report.notes
     assert firsts(tmp_path / "out" / "given", vocab)["train"] == ["Ann0", "Ann1"]
 
@@ -85,7 +84,7 @@ def spaced_doc(vocab: Vocab) -> Doc:
 
 def test_white_space_is_taken_off_entities_and_told(vocab: Vocab, tmp_path: Path) -> None:
     DocBin(docs=[spaced_doc(vocab) for _ in range(10)]).to_disk(tmp_path / "own.spacy")
-    report = convert(identify(tmp_path / "own.spacy"), tmp_path / "out", Format())
+    report = convert(tmp_path / "own.spacy", tmp_path / "out", Format())
     assert report.read.types == {"PER": 10, "LOC": 10}
     assert report.notes == [
         "Entities that begin or end in white space, which was taken off them: 10 of 30 (the first: "
@@ -104,7 +103,7 @@ def test_entities_across_sentences_are_counted_and_the_cost_told(vocab: Vocab, t
     made = docs(20)
     made[4][1].is_sent_start = True
     DocBin(docs=made).to_disk(tmp_path / "own.spacy")
-    report = convert(identify(tmp_path / "own.spacy"), tmp_path / "out", Format())
+    report = convert(tmp_path / "own.spacy", tmp_path / "out", Format())
     assert report.read.entities == 40
     (note,) = report.notes
     assert (
@@ -115,7 +114,7 @@ def test_entities_across_sentences_are_counted_and_the_cost_told(vocab: Vocab, t
 
 def test_entities_are_read_from_spans_on_request(vocab: Vocab, tmp_path: Path) -> None:
     DocBin(docs=spans_docs()).to_disk(tmp_path / "own.spacy")
-    result = run_script("convert.py", "own.spacy", "out", "--spans-key", "sc", cwd=tmp_path)
+    result = run_convert("own.spacy", "out", "--spans-key", "sc", cwd=tmp_path)
     assert result.code == 0, result.output
     assert 'The entities were read from doc.spans["sc"]' in result.output
     doc = read_docs(tmp_path / "out" / "file-order" / "train.spacy", vocab).docs[0]
@@ -169,7 +168,7 @@ def test_text_comes_out_as_the_language_writes_it(
 ) -> None:
     sentence = rows.replace("|", "\n").replace(" ", "\t") + "\n\n"
     (tmp_path / "own.conll").write_text(sentence * 10)
-    report = convert(identify(tmp_path / "own.conll"), tmp_path / "out", Format(), lang=lang)
+    report = convert(tmp_path / "own.conll", tmp_path / "out", Format(), lang=lang)
     nlp = spacy.blank(
         "zh" if lang == "zh" else "xx"
     )  # the tokenizers of the others need packages of their own
@@ -185,7 +184,7 @@ def test_text_comes_out_as_the_language_writes_it(
 
 def test_sentences_without_spaces_are_joined_without(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text("小 B-PER\n明 I-PER\n来 O\n。 O\n\n" * 10)
-    convert(identify(tmp_path / "own.conll"), tmp_path / "out", Format(), lang="zh", n_sents=3)
+    convert(tmp_path / "own.conll", tmp_path / "out", Format(), lang="zh", n_sents=3)
     doc = read_docs(tmp_path / "out" / "file-order" / "train.spacy", spacy.blank("xx").vocab).docs[0]
     assert doc.text == "小明来。" * 3
     assert [sentence.text for sentence in doc.sents] == ["小明来。"] * 3
@@ -193,20 +192,20 @@ def test_sentences_without_spaces_are_joined_without(tmp_path: Path) -> None:
 
 def test_a_language_that_splits_at_spaces_is_doubted(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text("小 B-PER\n明 I-PER\n来 O\n。 O\n\n" * 10)
-    report = convert(identify(tmp_path / "own.conll"), tmp_path / "out", Format(), lang="en")
+    report = convert(tmp_path / "own.conll", tmp_path / "out", Format(), lang="en")
     assert 'the tokenizer of "en" splits at spaces' in report.notes[-1]
     assert "--lang" in report.notes[-1]
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
-@pytest.mark.parametrize("nth", [1, 4, 7])
+@pytest.mark.parametrize("nth", [1, 2, 4])
 def test_what_was_there_stays_when_nothing_can_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, nth: int
 ) -> None:
     (tmp_path / "own.conll").write_text(conll_text(20))
     (tmp_path / "new.conll").write_text(conll_text(30))
     out = tmp_path / "out"
-    convert(identify(tmp_path / "own.conll"), out, Format())
+    convert(tmp_path / "own.conll", out, Format())
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     calls = 0
 
@@ -219,26 +218,26 @@ def test_what_was_there_stays_when_nothing_can_be_written(
 
     monkeypatch.setattr("posattn_spacy.corpora.convert.replacing", fail)
     with pytest.raises(CorpusError, match=r"out cannot be written: .*(Make some|Write to another folder)"):
-        convert(identify(tmp_path / "new.conll"), out, Format())
+        convert(tmp_path / "new.conll", out, Format())
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
-def test_convert_script_says_what_is_in_the_way(tmp_path: Path) -> None:
+def test_convert_command_says_what_is_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "own.conll").write_text(conll_text(20))
     (tmp_path / "out").write_text("notes")
-    result = run_script("convert.py", "own.conll", "out", cwd=tmp_path)
+    result = run_convert("own.conll", "out", cwd=tmp_path)
     assert result.code == 1
     assert "out is a file, where a folder is needed. Write to another folder." in result.output
     assert "Traceback" not in result.output
     assert (tmp_path / "out").read_text() == "notes"
 
 
-def test_convert_script_cuts_dev_off_train(tmp_path: Path) -> None:
+def test_convert_command_cuts_dev_off_train(tmp_path: Path) -> None:
     write_folder(tmp_path / "own", train=numbered(20), test=numbered(4))
-    failed = run_script("convert.py", "own", "out", cwd=tmp_path)
+    failed = run_convert("own", "out", cwd=tmp_path)
     assert failed.code == 1
     assert "--dev-share 0.1" in failed.output
-    result = run_script("convert.py", "own", "out", "--dev-share", 0.1, cwd=tmp_path)
+    result = run_convert("own", "out", "--dev-share", 0.1, cwd=tmp_path)
     assert result.code == 0, result.output
     assert (
         json.loads((tmp_path / "out" / "corpus.json").read_text())["splits"]["given"]["dev"]["sentences"] == 2
@@ -269,7 +268,7 @@ def test_any_bytes_are_converted_or_named(
     path = folder / f"own.{suffix}".rstrip(".")
     path.write_bytes(content)
     try:
-        report: Report = convert(find_source(path), folder / "out", Format(repair=repair))
+        report: Report = convert(path, folder / "out", Format(repair=repair))
     except CorpusError:
         assert os.listdir(folder) == [path.name]
     else:

@@ -14,7 +14,6 @@ from spacy.cli.convert import convert as spacy_convert
 from spacy.tokens import Doc, DocBin
 
 from posattn_spacy.corpora.convert import convert
-from posattn_spacy.corpora.locate import identify
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.recognise import recognise
 
@@ -29,7 +28,7 @@ def advice(name: str, content: bytes) -> str:
 
 
 def converted(folder: Path, name: str) -> int:
-    return convert(identify(folder / name), folder / "out", Format()).read.entities
+    return convert(folder / name, folder / "out", Format()).read.entities
 
 
 @pytest.mark.parametrize(("name", "content"), READ)
@@ -104,7 +103,7 @@ def test_brackets_become_tags_as_the_message_says(tmp_path: Path) -> None:
     tags = {"(PER*": "B-PER", "*)": "I-PER", "(LOC)": "B-LOC", "*": "O"}
     changed = [[*row[:-1], tags[row[-1]]] if row else row for row in map(split, BRACKETED.splitlines())]
     (tmp_path / "own.conll").write_text("\n".join("\t".join(row) for row in changed))
-    report = convert(identify(tmp_path / "own.conll"), tmp_path / "out", Format(word_column=3))
+    report = convert(tmp_path / "own.conll", tmp_path / "out", Format(word_column=3))
     assert report.read.entities == ENTITIES
     assert report.read.tokens == sum(map(bool, rows()))
 

@@ -1,4 +1,4 @@
-"""The Kaggle csv made from the Groningen Meaning Bank, and own csv files in the same format."""
+"""Tables with a word and its tag in each row, as csv files."""
 
 import csv
 import io
@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .decoding import decode, marked_encoding, split_lines
-from .files import md5, read_bytes
+from .files import read_bytes
 from .foreign import OFFSETS
-from .known import GMB
 from .recognise import check_is_known, check_is_text, looks_columned
 from .repairs import EMPTY_WORDS, MISSING_IDS, REPEATED_IDS, SHORT_ROWS, Repairs
 from .schemes import Scheme, detect_scheme, normalise
-from .sentences import Corpus, CorpusError, Counts, RawRows, Sentence, count_sentences
+from .sentences import Corpus, CorpusError, RawRows, Sentence
 
+# What files that are not in UTF-8 mostly are in.
+FALLBACK = "cp1252"
 # What a spreadsheet keeps of a longer table: 2 ** 20 rows less the header.
 ROW_LIMIT = 1_048_575
 _ID, _WORD, _TAG, _POS = "Sentence #", "Word", "Tag", "POS"
@@ -39,19 +40,17 @@ def read_csv(path: Path, *, encoding: Optional[str] = None, repair: bool = False
 
     path (Path): The file, or a zip archive with one csv file in it.
     encoding (Optional[str]): Its encoding; by default what its byte-order mark says, or UTF-8 if it is, or
-        else cp1252 as on Kaggle.
+        else cp1252.
     repair (bool): Repair what can be repaired instead of raising.
     RETURNS (Corpus): The sentences, tags in IOB2, with an account of what was repaired.
-    RAISES (CorpusError): If the file breaks the format, is in another one, or is the known one with other
-        counts.
+    RAISES (CorpusError): If the file breaks the format, or is in another one.
     """
     data = read_bytes(path)
     check_is_text(path, data)
-    is_known = md5(data) == GMB.md5
     notes: List[str] = []
     if encoding is None:
-        encoding = GMB.encoding if is_known else _guess_encoding(data)
-        if not is_known and encoding == GMB.encoding:
+        encoding = _guess_encoding(data)
+        if encoding == FALLBACK:
             notes.append(f"The file is not UTF-8, so it was read as {encoding}.")
     repairs = Repairs(path, repair)
     text = decode(data, encoding, repairs)
@@ -65,8 +64,6 @@ def read_csv(path: Path, *, encoding: Optional[str] = None, repair: bool = False
     sentences = [
         Sentence(rows.id, rows.words, iob2, rows.pos or None) for rows, iob2 in zip(groups, tags, strict=True)
     ]
-    if is_known:
-        check_counts(count_sentences(sentences), GMB.counts, path)
     cut_off = None
     if sentences and n_rows == ROW_LIMIT:
         cut_off = len(sentences) - 1
@@ -77,21 +74,6 @@ def read_csv(path: Path, *, encoding: Optional[str] = None, repair: bool = False
     return Corpus(sentences, cut_off, repairs.counts, notes)
 
 
-def check_counts(found: Counts, expected: Counts, path: Path) -> None:
-    """Check the counts of a known corpus.
-
-    found (Counts): What was read.
-    expected (Counts): What is known.
-    path (Path): The file, for the error.
-    RAISES (CorpusError): If they differ.
-    """
-    if found != expected:
-        raise CorpusError(
-            f"{path} has the known checksum, but was read as {found} instead of {expected}. "
-            "The reader is broken: please report it, and use a released version."
-        )
-
-
 def _guess_encoding(data: bytes) -> str:
     marked = marked_encoding(data)
     if marked is not None:
@@ -100,7 +82,7 @@ def _guess_encoding(data: bytes) -> str:
         data.decode("utf-8")
     except UnicodeDecodeError:
         # A file with both valid and invalid UTF-8 is damaged: cp1252 would hide that.
-        return "utf-8" if _UTF8_SEQUENCE.search(data) else GMB.encoding
+        return "utf-8" if _UTF8_SEQUENCE.search(data) else FALLBACK
     return "utf-8"
 
 

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from small_corpora import ScriptResult, kaggle_rows, run_script
-
-from posattn_spacy.corpora.known import GMB, KnownCorpus
-from posattn_spacy.corpora.locate import (
+from posattn_benchmark.gmb.known import GMB, KnownCorpus
+from posattn_benchmark.gmb.locate import (
     DATA_VARIABLE,
     SAMPLE_MARK,
     Source,
@@ -21,7 +19,9 @@ from posattn_spacy.corpora.locate import (
     read_source,
     write_source,
 )
+
 from posattn_spacy.corpora.sentences import CorpusError
+from small_corpora import ScriptResult, kaggle_rows, run_script
 
 CSV = "".join(",".join(row) + "\n" for row in kaggle_rows(3)).encode()
 

@@ -3,17 +3,19 @@
 import json
 import os
 import shutil
+import zipfile
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import List, Optional, Tuple
 from urllib.request import urlopen
 
-from ..writing import replacing
-from .files import content_md5, md5, naming_obstacles, read_bytes
+from posattn_spacy.corpora.files import content_md5, md5, naming_obstacles, read_bytes
+from posattn_spacy.corpora.recognise import check_is_known
+from posattn_spacy.corpora.sentences import CorpusError
+from posattn_spacy.writing import replacing
+
 from .known import GMB, KnownCorpus
-from .recognise import check_is_known
-from .sentences import CorpusError
 
 DATA_VARIABLE = "POSATTN_DATA"
 # Stands before everything that is said about the sample corpus or measured on it.
@@ -95,7 +97,8 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     """
     if not os.path.exists(path):  # Path.exists raises where a folder can't be entered
         raise CorpusError(f"There is no corpus {path}. Check the path.")
-    found = content_md5(path)
+    table = table_of(path, known)
+    found = content_md5(path) if table is None else md5(table)
     if path.name in known.file_names and found != known.md5:
         raise CorpusError(
             f"{path}: wrong checksum, expected {known.md5} for {known.file_name}, got {found}. If it shall "
@@ -109,6 +112,20 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
     else:
         kind = "own"
     return Source(kind, _relative(path), found)
+
+
+def table_of(path: Path, known: KnownCorpus = GMB) -> Optional[bytes]:
+    """Read the published table out of Kaggle's own archive, which holds a second one.
+
+    path (Path): A file.
+    known (KnownCorpus): The published corpus.
+    RETURNS (Optional[bytes]): The table; None if the file is no archive with such a table among others.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
+        return archive.read(known.file_name) if known.file_name in names and len(names) > 1 else None
 
 
 def find_source(path: Path) -> Source:
@@ -171,11 +188,12 @@ def read_source(path: Path) -> Source:
         raise CorpusError(
             f"{path} does not name a corpus with kind, path and md5, as scripts/locate.py writes it "
             f"({error!r}), and holds no documents in a JSON format that is known. Pass the corpus itself, in "
-            "a format that scripts/convert.py --help lists."
+            "a format that `python -m spacy posattn convert --help` lists."
         ) from error
     if not os.path.exists(source.path):
         raise CorpusError(f"{path} names {source.path}, which is not there. Locate again.")
-    found = content_md5(source.path)
+    table = table_of(source.path)
+    found = content_md5(source.path) if table is None else md5(table)
     if found != source.md5:
         raise CorpusError(
             f"{source.path}: wrong checksum, expected {source.md5} as in {path}, got {found}. "

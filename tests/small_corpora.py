@@ -1,5 +1,6 @@
 """Small corpora in every format, and running the scripts on them."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -7,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List
 
-ROOT = Path(__file__).parents[2]
+from typer.testing import CliRunner
+
+from posattn_spacy.cli import posattn
+
+ROOT = Path(__file__).parents[1]
 # Words and tags that every small corpus of these tests is made of.
 SENTENCE = [("Ann", "B-per"), ("Lee", "I-per"), ("left", "O"), ("Oslo", "B-geo"), (".", "O")]
 
@@ -33,6 +38,14 @@ def kaggle_rows(n_sentences: int) -> List[List[str]]:
 def conll_text(n_sentences: int) -> str:
     """Make a two-column file of equal sentences."""
     return "\n".join("".join(f"{word} {tag}\n" for word, tag in SENTENCE) for _ in range(n_sentences)) + "\n"
+
+
+def run_convert(*args: object, cwd: Path) -> ScriptResult:
+    """Run `posattn convert` in another folder, within this process."""
+    with contextlib.chdir(cwd):
+        result = CliRunner().invoke(posattn, ["convert", *map(str, args)], env={"COLUMNS": "200"})
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return ScriptResult(result.exit_code, " ".join(result.output.split()))
 
 
 def run_script(name: str, *args: object, cwd: Path, data: str = "") -> ScriptResult:

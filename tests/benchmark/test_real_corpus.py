@@ -7,16 +7,17 @@ from typing import Dict, List, Tuple
 
 import pytest
 import spacy
-from small_corpora import ROOT
+from posattn_benchmark.gmb.known import GMB
+from posattn_benchmark.gmb.locate import Source, locate_corpus
+from posattn_benchmark.gmb.splits import RANDOM42, SPLITS
 from spacy.tokens import Doc
 
 from posattn_spacy.corpora.docs import count_docs
 from posattn_spacy.corpora.duplicates import duplicate_mask
-from posattn_spacy.corpora.known import GMB
-from posattn_spacy.corpora.locate import Source, locate_corpus
 from posattn_spacy.corpora.read import Documents, Format, read_documents
 from posattn_spacy.corpora.sentences import Counts
-from posattn_spacy.corpora.splits import FILE_ORDER, PARTS, RANDOM42, make_splits
+from posattn_spacy.corpora.splits import FILE_ORDER, PARTS
+from small_corpora import ROOT
 
 Real = Tuple[Source, Documents, Dict[str, Dict[str, List[Doc]]]]
 
@@ -28,9 +29,10 @@ def real() -> Real:
     assets = ROOT / "assets"
     source, _ = locate_corpus(None, assets, assets / "sample" / "sample.csv", known=offline)
     documents = read_documents(source.path, spacy.blank("en").vocab, Format())
+    found = {name: split(documents.ids, documents.cut_off) for name, split in SPLITS.items()}
     splits = {
         name: {part: [documents.docs[i] for i in split[part]] for part in PARTS}
-        for name, split in make_splits(documents.ids, documents.cut_off).items()
+        for name, split in found.items()
     }
     return source, documents, splits
 

@@ -3,8 +3,7 @@
 from typing import Any, Dict
 
 import pytest
-
-from posattn_spacy.packaging import package_meta
+from posattn_benchmark.gmb.packaging import package_meta
 
 META = {
     "lang": "en",

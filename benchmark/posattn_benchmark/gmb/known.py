@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Tuple
 
-from .sentences import Counts
+from posattn_spacy.corpora.sentences import Counts
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Callable, List
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_corpora import kaggle_rows
 
-from posattn_spacy.corpora import gmb
-from posattn_spacy.corpora.gmb import ROW_LIMIT, check_counts, read_csv
-from posattn_spacy.corpora.known import GMB
+from posattn_spacy.corpora import tables
 from posattn_spacy.corpora.repairs import (
     EMPTY_WORDS,
     MISSING_IDS,
@@ -20,6 +16,8 @@ from posattn_spacy.corpora.repairs import (
     SHORT_ROWS,
 )
 from posattn_spacy.corpora.sentences import CorpusError, Sentence
+from posattn_spacy.corpora.tables import ROW_LIMIT, read_csv
+from small_corpora import kaggle_rows
 
 WriteCsv = Callable[..., Path]
 HEADER = ["Sentence #", "Word", "POS", "Tag"]
@@ -72,15 +70,6 @@ def test_read_csv_reads_the_csv_file_inside_an_archive(write_csv: WriteCsv, tmp_
         file.writestr("__MACOSX/own.csv", "shadow")
         file.writestr("README.md", "hello")
     assert read_csv(archive).sentences == read_csv(path).sentences
-
-
-def test_read_csv_prefers_the_published_file_name(write_csv: WriteCsv, tmp_path: Path) -> None:
-    path = write_csv(kaggle_rows(2))
-    archive = tmp_path / "archive.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("ner.csv", "another table")
-        file.write(path, GMB.file_name)
-    assert len(read_csv(archive).sentences) == 2
 
 
 def test_read_csv_refuses_an_archive_with_two_tables(tmp_path: Path) -> None:
@@ -241,7 +230,7 @@ def test_read_csv_marks_the_sentence_that_the_row_limit_cuts(
 ) -> None:
     # The limit itself is a fact about spreadsheets; a file of a million rows would only take time.
     assert ROW_LIMIT == 2**20 - 1
-    monkeypatch.setattr(gmb, "ROW_LIMIT", 9)
+    monkeypatch.setattr(tables, "ROW_LIMIT", 9)
     rows = n_rows - ROW_LIMIT + 9
     path = tmp_path / "long.csv"
     path.write_text(
@@ -257,24 +246,3 @@ def test_read_csv_marks_the_sentence_that_the_row_limit_cuts(
     else:
         assert corpus.cut_off is None
         assert corpus.notes == []
-
-
-def test_check_counts_refuses_other_counts(tmp_path: Path) -> None:
-    check_counts(GMB.counts, GMB.counts, tmp_path)
-    with pytest.raises(CorpusError, match=r"known checksum, but was read as.*tokens=1,"):
-        check_counts(replace(GMB.counts, tokens=1), GMB.counts, tmp_path)
-
-
-def test_read_csv_checks_the_counts_of_the_known_file(
-    write_csv: WriteCsv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_csv(kaggle_rows(2))
-    known = replace(GMB, md5=gmb.md5(path.read_bytes()))
-    monkeypatch.setattr(gmb, "GMB", known)
-    with pytest.raises(CorpusError, match=r"known checksum, but was read as.*sentences=2,"):
-        read_csv(path)
-
-
-def test_known_counts_add_up() -> None:
-    assert sum(GMB.counts.types.values()) == GMB.counts.entities == 111_891
-    assert GMB.counts.tokens == ROW_LIMIT
