@@ -2,9 +2,7 @@
 
 import math
 import warnings
-from contextlib import contextmanager
 from copy import deepcopy
-from pathlib import Path
 from typing import (
     Any,
     Callable,
@@ -12,12 +10,10 @@ from typing import (
     Iterable,
     Iterator,
     List,
-    NamedTuple,
     Optional,
     Sequence,
     Set,
     Tuple,
-    Union,
     cast,
 )
 
@@ -29,7 +25,7 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from spacy_transformers.util import batch_by_length
-from thinc.api import Config, Model, Optimizer, set_dropout_rate, to_numpy, torch2xp, xp2torch
+from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
 from thinc.types import Floats2d
 
 from . import forking  # noqa: F401  # forked workers would hang without it
@@ -38,12 +34,12 @@ from .annotation import (
     kept_spans,
     predicted_spans,
     taken_tokens,
-    taken_words,
     write_entities,
     write_group,
 )
-from .checks import CheckedPipe, require_types
 from .confidence import write_confidence
+from .configured_pipe import ConfiguredPipe
+from .decoding import Prediction, filled_lengths, lattice_of, token_spans
 from .frozen.encoder import pad_embedding
 from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_encoder, find_listeners, require_features
@@ -54,111 +50,15 @@ from .losses import TaggingLoss, loss_and_gradient
 from .memory import give_back
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
-from .settings import CONFIGURED, changes, read_settings, settle, write_settings
+from .settings import CONFIGURED, check_labels, check_settings
 from .tagging import Spans, TagScheme
 
-default_model_config = """
-[model]
-@architectures = "posattn-spacy.PosAttnTagger.v1"
-
-[model.tok2vec]
-@architectures = "spacy.HashEmbedCNN.v2"
-pretrained_vectors = null
-width = 96
-depth = 4
-embed_size = 2000
-window_size = 1
-maxout_pieces = 3
-subword_features = true
-"""
-DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
-DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a copy
-    "positional_weight": 0.0,
-    "label_weights": {},
-    "threshold": 0.0,
-    "label_thresholds": {},
-    "candidates": None,
-    "overwrite": False,
-}
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
 GIVE_BACK_TOKENS = 20_000  # that are read between two times at which freed memory is given back
 
 
-class Prediction(NamedTuple):
-    """What the component finds in a document.
-
-    entities (Spans): Spans that do not overlap, in order.
-    candidates (Spans): All spans that are probable enough, overlapping ones too; none unless asked for.
-    """
-
-    entities: Spans
-    candidates: Spans
-
-
-@Language.factory(
-    "posattn_ner",
-    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        **DEFAULTS,
-        "scorer": {"@scorers": "posattn-spacy.ner_scorer.v1"},
-    },
-    default_score_weights={
-        "ents_f": 1.0,
-        "ents_p": 0.0,
-        "ents_r": 0.0,
-        "ents_per_type": None,
-        "flat_f": 0.0,
-        "flat_p": None,
-        "flat_r": None,
-        "flat_per_type": None,
-    },
-)
-def make_posattn_ner(
-    nlp: Language,
-    name: str,
-    model: Model[List[Doc], TokenScores],
-    positional_weight: float,
-    label_weights: Dict[str, float],
-    threshold: float,
-    label_thresholds: Dict[str, float],
-    candidates: Optional[float],
-    overwrite: bool,
-    scorer: Optional[Callable],
-) -> "PositionalNER":
-    """Make a `posattn_ner` component.
-
-    model (Model[List[Doc], TokenScores]): A `posattn-spacy.PosAttnTagger.v1`.
-    positional_weight (float): Weight λ of the positional loss, at least 0.
-    label_weights (Dict[str, float]): How heavily a type's tokens weigh in the categorical loss, where it is
-        not 1: by this factor their other tags count for more.
-    threshold (float): Entities that are less probable are left out.
-    label_thresholds (Dict[str, float]): The same for single types, in place of `threshold`.
-    candidates (Optional[float]): If given, every span that is at least so probable is written to `doc.spans`,
-        overlapping ones too.
-    overwrite (bool): Whether entities that are already there give way to predicted ones. By default they
-        stay, as they do in spaCy's `ner`.
-    scorer (Optional[Callable]): The scoring method.
-    """
-    pipe = PositionalNER(
-        nlp.vocab,
-        model,
-        name,
-        positional_weight=positional_weight,
-        label_weights=label_weights,
-        threshold=threshold,
-        label_thresholds=label_thresholds,
-        candidates=candidates,
-        overwrite=overwrite,
-        scorer=scorer,
-    )
-    pipe.pipeline = Pipeline(nlp)
-    pipe.pipeline.mend()
-    return pipe
-
-
-class PositionalNER(CheckedPipe):
+class PositionalNER(ConfiguredPipe):
     """Pipeline component that recognises named entities with positional attention (DESIGN.md 2).
 
     Its `cfg` has the settings in `DEFAULTS`, which may be changed there, what the config said of them
@@ -202,7 +102,7 @@ class PositionalNER(CheckedPipe):
             "candidates": candidates,
             "overwrite": overwrite,
         }
-        _check_settings(f"components.{name}", settings)
+        check_settings(f"components.{name}", settings)
         self.cfg: Dict[str, Any] = {
             "labels": [],
             **settings,
@@ -309,14 +209,7 @@ class PositionalNER(CheckedPipe):
         scores (TokenScores): What the model says about their words.
         RETURNS (Lattice): The distribution, at the temperature that was fitted.
         """
-        tag_scores = xp2torch(scores.tags).cpu() / self.cfg["temperature"]
-        taken = [taken_tokens(doc, self.cfg["overwrite"]) for doc in docs]
-        if any(each.any() for each in taken):
-            places = np.split(scores.places, np.cumsum(to_numpy(scores.lengths))[:-1])
-            outside, apart = zip(*map(taken_words, taken, places), strict=True)
-            tag_scores[torch.from_numpy(np.concatenate(outside)), 1:] = -torch.inf
-            tag_scores[torch.from_numpy(np.concatenate(apart)), 2::2] = -torch.inf
-        return Lattice(tag_scores, _filled_lengths(scores))
+        return lattice_of(docs, scores, self.cfg["temperature"], self.cfg["overwrite"])
 
     def set_annotations(self, docs: Iterable[Doc], predictions: Sequence[Prediction]) -> None:
         """Write predicted entities to the documents, and with their scores to `doc.spans`.
@@ -426,7 +319,7 @@ class PositionalNER(CheckedPipe):
             logits,
             torch.from_numpy(gold.tags).to(tags.device),
             torch.from_numpy(gold.positions).to(tags.device),
-            _filled_lengths(scores),
+            filled_lengths(scores),
             self.cfg["positional_weight"],
             self._tag_weights(tags.device),
         )
@@ -486,7 +379,7 @@ class PositionalNER(CheckedPipe):
                 f"{Errors.E143.format(name=self.name)} No entity is annotated in the examples."
                 f"{describe_spans(survey.spans)}"
             )
-        self._check_labels_of_settings()
+        check_labels(f"components.{self.name}", self.cfg, self.labels)
         tok2vec = self.model.get_ref("tok2vec")
         encoder = find_encoder(tok2vec, nlp)
         n_tags = len(TagScheme(self.labels))
@@ -495,15 +388,6 @@ class PositionalNER(CheckedPipe):
         self.cfg |= {"temperature": 1.0, "thresholds_at": None}  # those were of other weights
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
-
-    def require_cfg(self) -> None:
-        """Insist that settings and labels are such as can be worked with.
-
-        RAISES (ValueError): If they are not.
-        """
-        cfg = {**DEFAULTS, **self.cfg}  # that of an older version may lack a setting
-        require_types(cfg)
-        _check_settings(f"components.{self.name}", cfg)
 
     def require_match(self) -> None:
         """Insist that the model has the tags of the labels, and that its parts fit each other.
@@ -517,118 +401,3 @@ class PositionalNER(CheckedPipe):
                 f"'model' has {self.model.get_dim('nO')}: they are of different pipelines"
             )
         require_widths(self.model)
-
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
-        """Save the component; as part of a pipeline, with its config brought up to date.
-
-        The pipeline writes its config before its components, and does not know what was changed in their cfg.
-
-        path (Union[str, Path]): The folder.
-        exclude (Iterable[str]): What to leave out.
-        """
-        super().to_disk(path, exclude=exclude)
-        model, name = Path(path).parent, Path(path).name
-        changed = changes(self.cfg)
-        if changed and "cfg" not in exclude and read_settings(model, name):
-            write_settings(model, name, changed)
-
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "PositionalNER":
-        """Load the component; settings hold as the config has them where it says something new.
-
-        path (Union[str, Path]): The folder.
-        exclude (Iterable[str]): What to leave out.
-        RETURNS (PositionalNER): The component itself.
-        RAISES (ValueError): If the model that was saved is another one than the config describes.
-        """
-        with self._reading_cfg("cfg" not in exclude) as saved:
-            super().from_disk(path, exclude=exclude)
-        self._settle(saved, Path(path))
-        return self
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "PositionalNER":
-        """Load the component; settings hold as the config has them where it says something new.
-
-        bytes_data (bytes): What `to_bytes` gave.
-        exclude (Iterable[str]): What to leave out.
-        RETURNS (PositionalNER): The component itself.
-        RAISES (ValueError): If the model that was saved is another one than the config describes.
-        """
-        with self._reading_cfg("cfg" in self.saved_parts(bytes_data).difference(exclude)) as saved:
-            super().from_bytes(bytes_data, exclude=exclude)
-        self._settle(saved)
-        return self
-
-    @contextmanager
-    def _reading_cfg(self, is_read: bool) -> Iterator[Dict[str, Any]]:
-        """Let a cfg be read into a dictionary of its own, if one is read, and keep what is there."""
-        own, saved = self.cfg, {"labels": [], "temperature": 1.0} if is_read else {}
-        self.cfg = saved if is_read else own
-        try:
-            yield saved
-        finally:
-            self.cfg = own
-
-    def _settle(self, saved: Dict[str, Any], path: Optional[Path] = None) -> None:
-        """Take over a cfg that was saved, in the folder `path` if there is one.
-
-        A cfg of an older version does not remember what the config said. There, what differs from the config
-        beside it was given at loading, and what differs from the defaults was meant.
-        """
-        if not saved:
-            return
-        if CONFIGURED in saved:
-            memories = [saved[CONFIGURED]]
-        else:
-            memories = [DEFAULTS, read_settings(path.parent, path.name) if path else {}]
-        self.cfg = settle(self.cfg, saved, memories)
-        if self.labels:
-            self._check_labels_of_settings(known=saved)
-
-    def _check_labels_of_settings(self, known: Optional[Dict[str, Any]] = None) -> None:
-        """Refuse settings of labels that there are not, mostly misspelt ones, unless `known` has them."""
-        for setting in ("label_weights", "label_thresholds"):
-            unknown = sorted(set(self.cfg[setting]) - {*self.labels, *(known or {}).get(setting, {})})
-            if unknown:
-                raise ValueError(
-                    f"components.{self.name}.{setting} names {', '.join(unknown)}, but the labels are "
-                    f"{', '.join(self.labels)}."
-                )
-
-
-def token_spans(spans: Spans, scores: TokenScores) -> List[Spans]:
-    """Deal spans of a batch's words out to its documents.
-
-    spans (Spans): The spans, whose words are counted over the batch.
-    scores (TokenScores): What the model says about the batch.
-    RETURNS (List[Spans]): The spans of each document's tokens.
-    """
-    lengths = to_numpy(scores.lengths)
-    places = np.split(scores.places, np.cumsum(lengths)[:-1])
-    return [own.at(place) for own, place in zip(spans.split(lengths), places, strict=True)]
-
-
-def _filled_lengths(scores: TokenScores) -> torch.Tensor:
-    """(texts,) words of the documents that have any."""
-    lengths = xp2torch(scores.lengths).long()
-    return lengths[lengths > 0]
-
-
-def _check_settings(path: str, cfg: Dict[str, Any]) -> None:
-    """Refuse settings that are out of their range; `path` is where they stand in the config."""
-    if not 0 <= cfg["positional_weight"] < math.inf:
-        raise ValueError(
-            f"{path}.positional_weight = {cfg['positional_weight']}: the weight of a loss is a number of at "
-            "least 0, which leaves the positional loss out."
-        )
-    for label, weight in cfg["label_weights"].items():
-        if not 0 <= weight < math.inf:
-            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is a number of at least 0.")
-    thresholds = {f"label_thresholds.{label}": value for label, value in cfg["label_thresholds"].items()}
-    for key, value in {"threshold": cfg["threshold"], **thresholds}.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{path}.{key} = {value}: a probability is from 0 to 1.")
-    if cfg["candidates"] is not None and not 0 < cfg["candidates"] <= 1:
-        raise ValueError(
-            f"{path}.candidates = {cfg['candidates']}: it is the least probability of a candidate, above 0 "
-            "and at most 1; null makes none."
-        )

@@ -4,16 +4,24 @@ The pipeline's config says what a component does. Its own `cfg` file has what wa
 the config said when the component was saved: where the config says something else at loading, that holds.
 """
 
+import math
 from copy import deepcopy
-from math import isclose
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import srsly
 from spacy.util import load_config
 
 from .writing import replacing
 
+DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a copy
+    "positional_weight": 0.0,
+    "label_weights": {},
+    "threshold": 0.0,
+    "label_thresholds": {},
+    "candidates": None,
+    "overwrite": False,
+}
 CONFIGURED = "configured"  # in a cfg: what the config says of the settings
 
 
@@ -48,7 +56,7 @@ def _same(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
-        return isclose(one, other, rel_tol=1e-9)
+        return math.isclose(one, other, rel_tol=1e-9)
     return bool(one == other)
 
 
@@ -80,3 +88,48 @@ def write_settings(model: Path, name: str, settings: Dict[str, Any]) -> None:
         srsly.write_json(temporary, {**cfg, **settings})
     with replacing(config_path) as temporary:
         config.to_disk(temporary)
+
+
+def check_settings(path: str, cfg: Mapping[str, Any]) -> None:
+    """Refuse settings that are out of their range.
+
+    path (str): Where they stand in the config.
+    cfg (Mapping[str, Any]): The settings.
+    RAISES (ValueError): If one is.
+    """
+    if not 0 <= cfg["positional_weight"] < math.inf:
+        raise ValueError(
+            f"{path}.positional_weight = {cfg['positional_weight']}: the weight of a loss is a number of at "
+            "least 0, which leaves the positional loss out."
+        )
+    for label, weight in cfg["label_weights"].items():
+        if not 0 <= weight < math.inf:
+            raise ValueError(f"{path}.label_weights.{label} = {weight}: a weight is a number of at least 0.")
+    thresholds = {f"label_thresholds.{label}": value for label, value in cfg["label_thresholds"].items()}
+    for key, value in {"threshold": cfg["threshold"], **thresholds}.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{path}.{key} = {value}: a probability is from 0 to 1.")
+    if cfg["candidates"] is not None and not 0 < cfg["candidates"] <= 1:
+        raise ValueError(
+            f"{path}.candidates = {cfg['candidates']}: it is the least probability of a candidate, above 0 "
+            "and at most 1; null makes none."
+        )
+
+
+def check_labels(
+    path: str, cfg: Mapping[str, Any], labels: Sequence[str], known: Optional[Mapping[str, Any]] = None
+) -> None:
+    """Refuse settings of labels that there are not, mostly misspelt ones.
+
+    path (str): Where they stand in the config.
+    cfg (Mapping[str, Any]): The settings.
+    labels (Sequence[str]): The labels that there are.
+    known (Optional[Mapping[str, Any]]): Settings whose labels are let pass.
+    RAISES (ValueError): If there are such settings.
+    """
+    for setting in ("label_weights", "label_thresholds"):
+        unknown = sorted(set(cfg[setting]) - {*labels, *(known or {}).get(setting, {})})
+        if unknown:
+            raise ValueError(
+                f"{path}.{setting} names {', '.join(unknown)}, but the labels are {', '.join(labels)}."
+            )

@@ -10,8 +10,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from pipelines import HASH_EMBED, TEXTS, add_head, make_examples, plain_pipeline, train
-from posattn_spacy.component import PositionalNER, Prediction
+from posattn_spacy.component import PositionalNER
 from posattn_spacy.confidence import add_confidence_extension
+from posattn_spacy.decoding import Prediction
 from posattn_spacy.tagging import Spans
 
 LABELS = ["geo", "per"]

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 
 from hidden_states import hidden_states
 from pipelines import Corpus, entities, frozen_pipeline, make_examples, train
-from posattn_spacy.component import Prediction
+from posattn_spacy.decoding import Prediction
 from posattn_spacy.frozen.caching import describe, through
 from posattn_spacy.frozen.encode import max_pieces
 from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, encode_texts, huggingface

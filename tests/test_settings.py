@@ -12,8 +12,8 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 from pipelines import GOLD, LEXICAL, TEXTS, entities, frozen_pipeline, plain_pipeline, train
-from posattn_spacy.component import DEFAULTS
 from posattn_spacy.model import torch_head
+from posattn_spacy.settings import DEFAULTS
 
 NAME = "posattn_ner"
 TRAINED: Dict[str, Any] = {  # other than the defaults

@@ -12,7 +12,8 @@ from thinc.api import xp2torch
 from torch import Tensor, nn
 
 from ..attention import Layout, PositionalTagger, keep_mask
-from ..component import PositionalNER, Prediction, token_spans
+from ..component import PositionalNER
+from ..decoding import Prediction, token_spans
 from ..evaluation import piped_batches
 from ..head import Piece, pieces_of
 from ..losses import MISSING

@@ -11,8 +11,9 @@ from thinc.api import xp2torch
 from torch import Tensor
 
 from ..attention import Layout, PositionalTagger, keep_mask
-from ..component import PositionalNER, Prediction, token_spans
+from ..component import PositionalNER
 from ..confidence import all_confidences
+from ..decoding import Prediction, token_spans
 from ..diagnosis.probes import Attention, watched_attention
 from ..evaluation import piped_batches
 from ..head import pieces_of

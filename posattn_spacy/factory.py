@@ -1,0 +1,92 @@
+"""The factory of `posattn_ner`; spaCy imports it for every pipeline, so what is heavy comes with the call."""
+
+from typing import TYPE_CHECKING, Callable, Dict, Optional
+
+from spacy.language import Language
+from thinc.api import Config, Model
+
+from .settings import DEFAULTS
+
+if TYPE_CHECKING:
+    from .component import PositionalNER
+
+default_model_config = """
+[model]
+@architectures = "posattn-spacy.PosAttnTagger.v1"
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+"""
+DEFAULT_MODEL = Config().from_str(default_model_config)["model"]
+
+
+@Language.factory(
+    "posattn_ner",
+    assigns=["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        **DEFAULTS,
+        "scorer": {"@scorers": "posattn-spacy.ner_scorer.v1"},
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+        "flat_f": 0.0,
+        "flat_p": None,
+        "flat_r": None,
+        "flat_per_type": None,
+    },
+)
+def make_posattn_ner(
+    nlp: Language,
+    name: str,
+    model: Model,
+    positional_weight: float,
+    label_weights: Dict[str, float],
+    threshold: float,
+    label_thresholds: Dict[str, float],
+    candidates: Optional[float],
+    overwrite: bool,
+    scorer: Optional[Callable],
+) -> "PositionalNER":
+    """Make a `posattn_ner` component.
+
+    model (Model[List[Doc], TokenScores]): A `posattn-spacy.PosAttnTagger.v1`.
+    positional_weight (float): Weight λ of the positional loss, at least 0.
+    label_weights (Dict[str, float]): How heavily a type's tokens weigh in the categorical loss, where it is
+        not 1: by this factor their other tags count for more.
+    threshold (float): Entities that are less probable are left out.
+    label_thresholds (Dict[str, float]): The same for single types, in place of `threshold`.
+    candidates (Optional[float]): If given, every span that is at least so probable is written to `doc.spans`,
+        overlapping ones too.
+    overwrite (bool): Whether entities that are already there give way to predicted ones. By default they
+        stay, as they do in spaCy's `ner`.
+    scorer (Optional[Callable]): The scoring method.
+    """
+    from .component import PositionalNER
+    from .neighbours import Pipeline
+
+    pipe = PositionalNER(
+        nlp.vocab,
+        model,
+        name,
+        positional_weight=positional_weight,
+        label_weights=label_weights,
+        threshold=threshold,
+        label_thresholds=label_thresholds,
+        candidates=candidates,
+        overwrite=overwrite,
+        scorer=scorer,
+    )
+    pipe.pipeline = Pipeline(nlp)
+    pipe.pipeline.mend()
+    return pipe
