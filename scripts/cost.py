@@ -24,7 +24,7 @@ from posattn_benchmark.cost.report import (
 )
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.gmb.locate import sample_mark
-from posattn_benchmark.tables import README_RUN, fill_readme
+from posattn_benchmark.tables import README_RUN, fill_page, seen_from
 from tqdm import tqdm
 from wasabi import msg
 
@@ -43,8 +43,8 @@ def main(
         "corpus/corpus.json"
     ),
     seed: Annotated[int, typer.Option(help="Seed of the finished pipeline")] = 0,
-    readme: Annotated[Path | None, typer.Option(help="README to put table and chart into")] = None,
-    chart: Annotated[Path, typer.Option(help="The README's chart")] = Path("assets/cost.png"),
+    page: Annotated[Path | None, typer.Option(help="Page to put table and chart into")] = None,
+    chart: Annotated[Path, typer.Option(help="The page's chart")] = Path("assets/cost.png"),
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a whole training")] = 12,
     docs: Annotated[int, typer.Option(min=1, help="Documents of the short measurements")] = 4000,
     repeats: Annotated[int, typer.Option(min=1, help="How many times to measure everything")] = 3,
@@ -91,14 +91,14 @@ def main(
     ):
         msg.table(rows, header=header, divider=True, max_col=80, aligns=["l", *"r" * (len(header) - 1)])
     msg.good(f"{mark}Figures written to {output}, drawn in {output.with_suffix('.png')}")
-    if readme is None:
+    if page is None:
         return
     if any(described[key] != value for key, value in {**README_RUN, **README_COST}.items()):
-        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
+        msg.info(f"{mark}{page} left as it is: it shows the figures of the shipped defaults only")
         return
     draw(cost, chart)
-    fill_readme(readme, MARKERS, cost_markdown(cost, chart.as_posix()))
-    msg.good(f"Cost written to {readme}")
+    fill_page(page, MARKERS, cost_markdown(cost, seen_from(page, chart)))
+    msg.good(f"Cost written to {page}")
 
 
 if __name__ == "__main__":

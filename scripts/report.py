@@ -14,7 +14,7 @@ from posattn_benchmark.report.contents import MARKERS, markdown, sections
 from posattn_benchmark.report.page import page_html, write_png
 from posattn_benchmark.report.predictions import look_at
 from posattn_benchmark.results import may_stand_in_readme
-from posattn_benchmark.tables import figures_folder, fill_readme
+from posattn_benchmark.tables import figures_folder, fill_page, seen_from
 from wasabi import msg
 
 from posattn_spacy.calibration import posattn_pipes
@@ -37,10 +37,10 @@ def main(
     seeds: Annotated[int, typer.Option(help="As in the experiments")] = 3,
     encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
     sentences: Annotated[int, typer.Option(min=0, help="How many sentences to show")] = 60,
-    pictures: Annotated[Path | None, typer.Option(help="Folder for the README's charts")] = None,
-    readme: Annotated[Path | None, typer.Option(help="README to put tables and charts into")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="Folder for the page's charts")] = None,
+    page: Annotated[Path | None, typer.Option(help="Page to put tables and charts into")] = None,
 ) -> None:
-    """Write the page, of what is there; the README shows the published corpus alone."""
+    """Write the page, of what is there; the page in docs/ shows the published corpus alone."""
     insist_writable(output)
     about = srsly.read_json(corpus / "corpus.json")
     kind = about["kind"]
@@ -75,11 +75,11 @@ def main(
     for part in parts:
         if part.chart:
             write_png(part.chart, folder)
-    if readme is not None and is_published:
-        fill_readme(readme, MARKERS, markdown(parts, folder.as_posix()))
-        msg.good(f"Tables and charts written to {readme}")
-    elif readme is not None:
-        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
+    if page is not None and is_published:
+        fill_page(page, MARKERS, markdown(parts, seen_from(page, folder)))
+        msg.good(f"Tables and charts written to {page}")
+    elif page is not None:
+        msg.info(f"{mark}{page} left as it is: it shows the figures of the shipped defaults only")
 
 
 if __name__ == "__main__":

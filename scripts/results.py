@@ -24,7 +24,7 @@ from posattn_benchmark.results import (
     system_rows,
 )
 from posattn_benchmark.runs import make, missing_steps
-from posattn_benchmark.tables import figures_folder, fill_readme, markdown_table
+from posattn_benchmark.tables import figures_folder, fill_page, markdown_table
 from wasabi import msg
 
 from posattn_spacy.telling import insist_writable
@@ -40,12 +40,15 @@ def main(
     encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
     lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
-    readme: Annotated[Path | None, typer.Option(help="README to put the tables into")] = None,
+    readme: Annotated[Path | None, typer.Option(help="README to put the table of systems into")] = None,
+    docs: Annotated[Path, typer.Option(help="Folder of the pages accuracy.md and confidence.md")] = Path(
+        "docs"
+    ),
     published: Annotated[Path, typer.Option(help="Published figures to show beside ours")] = Path(
         "assets/published.json"
     ),
 ) -> None:
-    """Make what is missing, print the tables, and write JSON and README."""
+    """Make what is missing, print the tables, and write JSON, README and pages."""
     corpus = srsly.read_json(report)
     mark = sample_mark(corpus["kind"])
     output = figures_folder(metrics, corpus["kind"], encoder) / "results.json"
@@ -71,12 +74,14 @@ def main(
     if readme is None:
         return
     if may_stand_in_readme(measured, seeds):
-        fill_readme(readme, SYSTEMS, markdown_table(SYSTEM_HEADER, system_rows(measured, others)))
-        fill_readme(readme, ACCURACY, accuracy_markdown(measured))
-        fill_readme(readme, CONFIDENCE, confidence_markdown(measured))
-        msg.good(f"Results written to {readme}")
+        fill_page(readme, SYSTEMS, markdown_table(SYSTEM_HEADER, system_rows(measured, others)))
+        fill_page(docs / "accuracy.md", ACCURACY, accuracy_markdown(measured))
+        fill_page(docs / "confidence.md", CONFIDENCE, confidence_markdown(measured))
+        msg.good(f"Results written to {readme} and {docs}")
     else:
-        msg.info(f"{mark}{readme} left as it is: it shows the figures of the shipped defaults only")
+        msg.info(
+            f"{mark}{readme} and {docs} left as they are: they show the figures of the shipped defaults only"
+        )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Annotated, Dict, List, Sequence
 
 import srsly
 import typer
-from posattn_benchmark.tables import EXAMPLE, fill_readme, is_readme_run
+from posattn_benchmark.tables import EXAMPLE, fill_page, is_readme_run
 from wasabi import msg
 
 # Runs in the new environment. Any file that is opened under one of the closed folders ends it.
@@ -80,7 +80,7 @@ def main(
         msg.warn("The packaged pipeline found no entity in a sentence of news")
     msg.good(f"'{name}' loads and finds entities from its wheels alone")
     if readme is not None and is_readme_run(srsly.read_json(metrics)):
-        fill_readme(readme, EXAMPLE, f"```\n{entities.strip()}\n```")
+        fill_page(readme, EXAMPLE, f"```\n{entities.strip()}\n```")
         msg.good(f"Entities written to {readme}")
 
 

@@ -22,8 +22,10 @@ from processes import ROOT, run
 FILES = (
     "assets/published.json",
     "assets/sample",
+    "benchmark",
     "configs",
     "constraints.txt",
+    "docs",
     "LICENSE",
     "posattn_spacy",
     "project.yml",
@@ -309,8 +311,8 @@ def test_spacy_commands_run_on_the_trained_pipeline(project: Path) -> None:
     assert "2 not known" in said  # two evaluations do not tell whether the loss on dev jumps, or F1 falls
 
 
-def test_readme_documents_the_project_as_it_is(project: Path, tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    shutil.copy(ROOT / "README.md", readme)
-    run("-m", "spacy", "project", "document", "--output", readme)
-    assert readme.read_text() == (ROOT / "README.md").read_text()
+def test_a_page_documents_the_project_as_it_is(project: Path, tmp_path: Path) -> None:
+    page = tmp_path / "project.md"
+    shutil.copy(ROOT / "docs" / "project.md", page)
+    run("-m", "spacy", "project", "document", "--output", page)
+    assert page.read_text() == (ROOT / "docs" / "project.md").read_text()

@@ -267,7 +267,7 @@ def label_rows(measured: Sequence[Measured], trainings: Sequence[Training], labe
 
 
 def accuracy_markdown(measured: Sequence[Measured]) -> str:
-    """Write the README's part about accuracy.
+    """Write the part of docs/accuracy.md that is made.
 
     measured (Sequence[Measured]): What the runs measured.
     RETURNS (str): Markdown.
@@ -285,7 +285,7 @@ def accuracy_markdown(measured: Sequence[Measured]) -> str:
 
 
 def confidence_markdown(measured: Sequence[Measured]) -> str:
-    """Write the README's part about confidence.
+    """Write the part of docs/confidence.md that is made.
 
     measured (Sequence[Measured]): What the runs measured.
     RETURNS (str): Markdown.

@@ -1,5 +1,6 @@
-"""Tables of measured figures, for the terminal and for the README."""
+"""Tables of measured figures, for the terminal, the README and docs/."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
@@ -79,19 +80,24 @@ def figure(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
-def fill_readme(readme: Path, markers: Tuple[str, str], markdown: str) -> None:
-    """Put text between two markers of the README.
+def fill_page(page: Path, markers: Tuple[str, str], markdown: str) -> None:
+    """Put text between two markers of a page.
 
-    readme (Path): The README.
+    page (Path): The Markdown file.
     markers (Tuple[str, str]): The lines before and after the text.
     markdown (str): The text.
-    RAISES (ValueError): If the README has not exactly one pair of markers.
+    RAISES (ValueError): If the page has not exactly one pair of markers.
     """
-    text = readme.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     start, end = markers
     pattern = re.compile(f"{re.escape(start)}.*?{re.escape(end)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
-        raise ValueError(f"{readme} needs one line {start!r} and, after it, one line {end!r}.")
+        raise ValueError(f"{page} needs one line {start!r} and, after it, one line {end!r}.")
     written = pattern.sub(lambda _: f"{start}\n\n{markdown}\n\n{end}", text)
-    with replacing(readme) as temporary:
+    with replacing(page) as temporary:
         temporary.write_text(written, encoding="utf-8")
+
+
+def seen_from(page: Path, path: Path) -> str:
+    """RETURNS (str): A path as links of a page have it."""
+    return Path(os.path.relpath(path, page.parent)).as_posix()

@@ -11,7 +11,7 @@ from posattn_benchmark.cost.processes import measure, run
 from posattn_benchmark.cost.ratios import compute, medians
 from posattn_benchmark.cost.report import MARKERS, cost_markdown, ratio_rows, training_minutes
 from posattn_benchmark.cost.workload import Workload
-from posattn_benchmark.tables import fill_readme
+from posattn_benchmark.tables import fill_page
 
 SETTING: Dict[str, Any] = {
     **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2, "processor": "a processor"},
@@ -94,7 +94,7 @@ def test_readme_gets_tables_and_chart(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     start, end = MARKERS
     readme.write_text(f"before\n{start}\nlast time\n{end}\nafter\n")
-    fill_readme(readme, MARKERS, cost_markdown(cost, "cost.png"))
+    fill_page(readme, MARKERS, cost_markdown(cost, "cost.png"))
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
@@ -102,7 +102,7 @@ def test_readme_gets_tables_and_chart(tmp_path: Path) -> None:
     assert "(cost.png)" in text
     assert "| training, posattn-spacy, features in the store | 400 |" in text
     assert "| fine-tuned, spaCy | 17.0 | extrapolated from its words/s |" in text
-    fill_readme(readme, MARKERS, cost_markdown(cost, "cost.png"))
+    fill_page(readme, MARKERS, cost_markdown(cost, "cost.png"))
     assert readme.read_text() == text
 
 

@@ -224,7 +224,7 @@ def test_pictures_have_a_background(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_readme_has_the_place_for_the_experiments() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_page_has_the_place_for_the_experiments() -> None:
+    text = (ROOT / "docs" / "experiments.md").read_text()
     start, end = MARKERS
     assert text.count(start) == text.count(end) == 1

@@ -142,9 +142,13 @@ def test_only_figures_of_the_shipped_defaults_on_the_published_corpus_may_stand_
     assert not may_stand_in_readme([*ALL[1:], {**ALL[0], key: value}], 3)
 
 
-def test_readme_has_the_places_for_the_tables() -> None:
-    text = (ROOT / "README.md").read_text()
-    for start, end in (SYSTEMS, ACCURACY, CONFIDENCE):
+@pytest.mark.parametrize(
+    ("page", "markers"),
+    [("README.md", SYSTEMS), ("docs/accuracy.md", ACCURACY), ("docs/confidence.md", CONFIDENCE)],
+)
+def test_pages_have_the_places_for_the_tables(page: str, markers: Tuple[str, str]) -> None:
+    text = (ROOT / page).read_text()
+    for start, end in [markers]:
         assert text.count(start) == text.count(end) == 1
         assert text.index(start) < text.index(end)
 

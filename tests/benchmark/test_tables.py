@@ -6,7 +6,7 @@ import pytest
 from posattn_benchmark.tables import (
     EXAMPLE,
     README_RUN,
-    fill_readme,
+    fill_page,
     is_readme_run,
     markdown_table,
     summary_rows,
@@ -34,10 +34,10 @@ MEASURED = {"test": SCORES, "test_without_duplicates": {**SCORES, "span_f": 0.81
 def test_text_replaces_what_stands_between_the_markers(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{MARKERS[0]}\nold\n{MARKERS[1]}\nafter\n")
-    fill_readme(readme, MARKERS, "new")
+    fill_page(readme, MARKERS, "new")
     text = readme.read_text()
     assert text == f"before\n{MARKERS[0]}\n\nnew\n\n{MARKERS[1]}\nafter\n"
-    fill_readme(readme, MARKERS, "new")
+    fill_page(readme, MARKERS, "new")
     assert readme.read_text() == text
 
 
@@ -46,7 +46,7 @@ def test_readme_without_markers_is_refused_and_kept(text: str, tmp_path: Path) -
     readme = tmp_path / "README.md"
     readme.write_text(text)
     with pytest.raises(ValueError, match="needs one line"):
-        fill_readme(readme, MARKERS, "new")
+        fill_page(readme, MARKERS, "new")
     assert readme.read_text() == text
 
 

@@ -7,7 +7,7 @@ from typing import Any, Dict
 
 import torch
 from posattn_benchmark.cost.machine import processor
-from posattn_benchmark.tables import fill_readme, markdown_table
+from posattn_benchmark.tables import fill_page, markdown_table
 
 from posattn_spacy.precision import bfloat16_is_fast
 
@@ -67,7 +67,7 @@ def table(record: Record) -> str:
 
 def fill_page(page: Path, record: Record) -> None:
     """Put the table into docs/reliability.md."""
-    fill_readme(page, RELIABILITY, table(record))
+    fill_page(page, RELIABILITY, table(record))
 
 
 def shown(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The figures as tables: for the terminal, and for the README."""
+"""The figures as tables: for the terminal, and for docs/cost.md."""
 
 from typing import Any, Dict, List
 
@@ -84,10 +84,10 @@ def describe(cost: Dict[str, Any]) -> str:
 
 
 def cost_markdown(cost: Dict[str, Any], chart: str) -> str:
-    """Write the README's part about cost.
+    """Write the part of docs/cost.md that is made.
 
     cost (Dict[str, Any]): What the cost command wrote.
-    chart (str): Path of the chart, seen from the README.
+    chart (str): Path of the chart, seen from the page.
     RETURNS (str): Markdown.
     """
     parts: List[str] = [

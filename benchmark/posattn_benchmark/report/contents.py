@@ -1,4 +1,4 @@
-"""What stands in the report, and in the README's part about experiments."""
+"""What stands in the report, and in docs/experiments.md."""
 
 from functools import partial
 from itertools import chain
@@ -137,10 +137,10 @@ def _prediction_sections(predictions: Optional[Predictions]) -> List[Section]:
 
 
 def markdown(parts: Sequence[Section], pictures: str) -> str:
-    """Write the README's part about experiments.
+    """Write the part of docs/experiments.md that is made.
 
     parts (Sequence[Section]): The parts of the report.
-    pictures (str): Folder of the PNG files, seen from the README.
+    pictures (str): Folder of the PNG files, seen from the page.
     RETURNS (str): Markdown.
     """
     written: List[str] = []
