@@ -41,9 +41,7 @@ def main(
     lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
     readme: Annotated[Path | None, typer.Option(help="README to put the table of systems into")] = None,
-    docs: Annotated[Path, typer.Option(help="Folder of the pages accuracy.md and confidence.md")] = Path(
-        "docs"
-    ),
+    docs: Annotated[Path, typer.Option(help="Folder of accuracy.md and confidence.md")] = Path("docs"),
     published: Annotated[Path, typer.Option(help="Published figures to show beside ours")] = Path(
         "assets/published.json"
     ),
@@ -80,7 +78,7 @@ def main(
         msg.good(f"Results written to {readme} and {docs}")
     else:
         msg.info(
-            f"{mark}{readme} and {docs} left as they are: they show the figures of the shipped defaults only"
+            f"{mark}{readme}, {docs} left as they are: they show the figures of the shipped defaults only"
         )
 
 

@@ -1,6 +1,6 @@
 """Figures of several seeds: their spread, the goals, and what may reach the README."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 import srsly
@@ -148,9 +148,9 @@ def test_only_figures_of_the_shipped_defaults_on_the_published_corpus_may_stand_
 )
 def test_pages_have_the_places_for_the_tables(page: str, markers: Tuple[str, str]) -> None:
     text = (ROOT / page).read_text()
-    for start, end in [markers]:
-        assert text.count(start) == text.count(end) == 1
-        assert text.index(start) < text.index(end)
+    start, end = markers
+    assert text.count(start) == text.count(end) == 1
+    assert text.index(start) < text.index(end)
 
 
 def test_variants_are_trained_on_the_main_split_alone() -> None:

@@ -7,7 +7,8 @@ from typing import Any, Dict
 
 import torch
 from posattn_benchmark.cost.machine import processor
-from posattn_benchmark.tables import fill_page, markdown_table
+from posattn_benchmark.tables import fill_page as fill
+from posattn_benchmark.tables import markdown_table
 
 from posattn_spacy.precision import bfloat16_is_fast
 
@@ -67,7 +68,7 @@ def table(record: Record) -> str:
 
 def fill_page(page: Path, record: Record) -> None:
     """Put the table into docs/reliability.md."""
-    fill_page(page, RELIABILITY, table(record))
+    fill(page, RELIABILITY, table(record))
 
 
 def shown(value: Any) -> str:
