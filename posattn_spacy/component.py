@@ -82,7 +82,7 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
 }
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
-GIVE_BACK_TOKENS = 1_000_000  # that are read between two times at which freed memory is given back
+GIVE_BACK_TOKENS = 200_000  # that are read between two times at which freed memory is given back
 
 
 class Prediction(NamedTuple):
