@@ -55,7 +55,7 @@ from .tagging import Spans, TagScheme
 
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
-GIVE_BACK_TOKENS = 20_000  # that are read between two times at which freed memory is given back
+GIVE_BACK_TOKENS = 200_000  # that are read between two times at which freed memory is given back
 
 
 class PositionalNER(ConfiguredPipe):

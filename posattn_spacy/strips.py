@@ -85,12 +85,10 @@ class Strips:
         ring (Semiring): How weights are added up.
         entered (Tensor): (strips, states, 1 + labels) before each strip: all that may stand there, and what
             ends within an entity of each label.
-        seen (Optional[Tensor]): (rows, 1 + labels) filled with the state behind each row, if there is one for
-            each strip.
+        seen (Optional[Tensor]): (rows, 1 + labels) filled with the first state behind each row, step by step.
         RETURNS (Tensor): (strips, states, 1 + labels) behind each strip.
         """
         state, left = entered[self.steps.order], []
-        rows = None if seen is None else torch.empty_like(seen)
         for start, stop in self.steps.bounds:
             here, n = slice(start, stop), stop - start
             left.append(state[n:])  # the strips that have ended
@@ -98,10 +96,8 @@ class Strips:
             entity = ring.add(self._begin[here] + before, self._inside[here] + entity)
             upto = ring.total(torch.cat([self._outside[here] + before, entity], dim=2))
             state = torch.cat([upto, entity], dim=2)
-            if rows is not None:
-                rows[here] = state[:, 0]
-        if seen is not None and rows is not None:
-            seen.copy_(self.steps.unpack(rows))
+            if seen is not None:
+                seen[here] = state[:, 0]
         return torch.cat([state, *reversed(left)])[self.steps.rank]
 
     def backward(self, ring: Semiring, entered: Tensor, seen: Optional[Tensor] = None) -> Tensor:
@@ -110,24 +106,20 @@ class Strips:
         ring (Semiring): How weights are added up.
         entered (Tensor): (strips, states, 1 + labels) behind each strip: all that may stand there but what
             starts with an `I-`, and what may follow an entity of each label.
-        seen (Optional[Tensor]): (rows, 1 + labels) filled with the state behind each row, if there is one for
-            each strip.
+        seen (Optional[Tensor]): (rows, 1 + labels) filled with the first state behind each row, step by step.
         RETURNS (Tensor): (strips, states, 1 + labels) before each strip.
         """
         entered = entered[self.steps.order]
         state = entered[:0]
-        rows = None if seen is None else torch.empty_like(seen)
         for start, stop in reversed(self.steps.bounds):
             here = slice(start, stop)
             state = torch.cat([state, entered[len(state) : stop - start]])  # the strips that end here
-            if rows is not None:
-                rows[here] = state[:, 0]
+            if seen is not None:
+                seen[here] = state[:, 0]
             after, rest = state[..., :1], state[..., 1:]
             after = ring.total(torch.cat([self._outside[here] + after, self._begin[here] + rest], dim=2))
             rest = self._inside[here] + rest
             state = torch.cat([after, ring.add(after.expand_as(rest), rest)], dim=2)
-        if seen is not None and rows is not None:
-            seen.copy_(self.steps.unpack(rows))
         return state[self.steps.rank]
 
 
@@ -149,10 +141,10 @@ class Texts:
         cut = torch.repeat_interleave(parts > 1, parts)  # (strips,)
         self._number = cut.cumsum(0) - 1  # of each strip among those of texts that were cut
         self._cut: Optional[Strips] = None
-        if cut.any() and cut.all():  # as where there is one long text: its rows are there once
-            self._cut = self._strips
-        elif cut.any():
-            self._cut = Strips(scores[torch.repeat_interleave(cut, strips)], strips[cut])
+        if cut.any():
+            rows = torch.repeat_interleave(cut, strips)
+            # Where all are cut, as one long text is, their rows are there once.
+            self._cut = self._strips if cut.all() else Strips(scores[rows], strips[cut])
 
     def forward(self, ring: Semiring) -> Tuple[Tensor, Tensor]:
         """Go through the texts from their beginnings.
@@ -161,13 +153,7 @@ class Texts:
         RETURNS (Tuple[Tensor, Tensor]): (rows,) all sequences up to each row, and (rows, labels) those that
             end within an entity of each label.
         """
-        entered = self._entered(-math.inf)
-        if self._cut is not None:
-            through = self._cut.forward(ring, self._units(self._cut))
-            self._carry(ring, through, entered, self._first, 1)
-        seen = entered.new_empty(self._size)
-        self._strips.forward(ring, entered, seen)
-        return seen[:, 0], seen[:, 1:]
+        return self._go(Strips.forward, ring, -math.inf, self._first, 1)
 
     def backward(self, ring: Semiring) -> Tuple[Tensor, Tensor]:
         """Go through the texts from their ends.
@@ -176,25 +162,23 @@ class Texts:
         RETURNS (Tuple[Tensor, Tensor]): (rows,) all that may stand behind each row but what starts with an
             `I-`, and (rows, labels) what may follow an entity of each label.
         """
-        entered = self._entered(0.0)
+        return self._go(Strips.backward, ring, 0.0, self._last, -1)
+
+    def _go(
+        self, run: Callable[..., Tensor], ring: Semiring, entity: float, edge: Tensor, way: int
+    ) -> Tuple[Tensor, Tensor]:
+        """Go through the texts one way; `entity` is what a state says of entities at the edge of a text."""
+        states = self._size[1]
+        entered = torch.full((len(self._number), 1, states), entity, dtype=torch.float64)
+        entered[..., 0] = 0.0
         if self._cut is not None:
-            through = self._cut.backward(ring, self._units(self._cut))
-            self._carry(ring, through, entered, self._last, -1)
+            alone = torch.full((states, states), -math.inf, dtype=torch.float64).fill_diagonal_(0.0)
+            units = alone.repeat(len(self._cut.steps.order), 1, 1)  # each part of a state alone
+            self._carry(ring, run(self._cut, ring, units), entered, edge, way)
         seen = entered.new_empty(self._size)
-        self._strips.backward(ring, entered, seen)
+        run(self._strips, ring, entered, seen)
+        seen = self._strips.steps.unpack(seen)
         return seen[:, 0], seen[:, 1:]
-
-    def _entered(self, entity: float) -> Tensor:
-        """(strips, 1, 1 + labels): the state at the edge of a text, for all strips."""
-        states = torch.full((len(self._number), 1, self._size[1]), entity, dtype=torch.float64)
-        states[..., 0] = 0.0
-        return states
-
-    def _units(self, strips: Strips) -> Tensor:
-        """(strips, states, 1 + labels): each part of a state alone."""
-        n = self._size[1]
-        alone = torch.full((n, n), -math.inf, dtype=torch.float64).fill_diagonal_(0.0)
-        return alone.repeat(len(strips.steps.order), 1, 1)
 
     def _carry(self, ring: Semiring, through: Tensor, entered: Tensor, edge: Tensor, way: int) -> None:
         """Find the states with which strips inside of texts are entered.

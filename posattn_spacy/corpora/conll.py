@@ -175,13 +175,11 @@ def _check_sentences(groups: Sequence[RawRows], sheet: Sheet, repairs: Repairs, 
 
 def _take_prefix_off(groups: Sequence[RawRows], notes: List[str]) -> None:
     prefixes = language_prefixes([word for rows in groups for word in rows.words])
-    for rows in groups if prefixes else ():
-        rows.words = [_without(prefixes, word) or word for word in rows.words]
-    if prefixes:
-        named = " or ".join(f'"{prefix}"' for prefix in prefixes)
-        notes.append(f"{named} was taken off the words, which nearly all begin with it, as in WikiANN.")
-
-
-def _without(prefixes: Sequence[str], word: str) -> str:
-    prefix = next(filter(word.startswith, prefixes), "")
-    return word.removeprefix(prefix)
+    if not prefixes:
+        return
+    for rows in groups:
+        starts = (next(filter(word.startswith, prefixes), "") for word in rows.words)
+        pairs = zip(rows.words, starts, strict=True)
+        rows.words = [word.removeprefix(start) or word for word, start in pairs]
+    named = " or ".join(f'"{prefix}"' for prefix in prefixes)
+    notes.append(f"{named} was taken off the words, which nearly all begin with it, as in WikiANN.")
