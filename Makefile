@@ -56,5 +56,5 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(VENV5) corpus features training report packages project.lock
+	rm -rf $(VENV) $(VENV5) corpus digests features training report packages project.lock
 	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/stress.json' -delete

@@ -9,6 +9,7 @@ import srsly
 import typer
 from posattn_benchmark.benchmark import benchmark
 from posattn_benchmark.gmb.locate import sample_mark
+from posattn_benchmark.provenance import MEASURING_CODE, digest
 from posattn_benchmark.tables import SUMMARY_HEADER, summary_rows, type_rows
 from wasabi import msg
 
@@ -36,7 +37,9 @@ def main(
     about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "config": config}
     about |= {"split": split_dir.name, "seed": seed, "encoder": encoder}
     mark = sample_mark(corpus["kind"])
-    measured = {**about, **benchmark(spacy.load(model), split_dir)}
+    made = srsly.read_json(model.parent / "made.json")
+    made["sources"]["measuring code"] = digest([MEASURING_CODE])
+    measured = {**about, "made": made, **benchmark(spacy.load(model), split_dir)}
     with replacing(metrics) as temporary:
         temporary.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
     msg.divider(f"{mark}{config}, split {split_dir.name}, seed {seed}")

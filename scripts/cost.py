@@ -24,7 +24,8 @@ from posattn_benchmark.cost.report import (
 )
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.gmb.locate import sample_mark
-from posattn_benchmark.tables import README_RUN, fill_page, seen_from
+from posattn_benchmark.provenance import origin
+from posattn_benchmark.tables import README_RUN, figures_folder, fill_page, seen_from
 from tqdm import tqdm
 from wasabi import msg
 
@@ -38,7 +39,8 @@ def main(
     split_dir: Annotated[Path, typer.Argument(help="Folder with train and dev.spacy")],
     encoder: Annotated[Path, typer.Argument(help="Folder of the encoder")],
     model: Annotated[Path, typer.Argument(help="A finished pipeline of ours")],
-    output: Annotated[Path, typer.Argument(help="JSON file to write; the chart goes beside it")],
+    metrics: Annotated[Path, typer.Argument(help="Folder for the figures, by corpus and encoder")],
+    drawn: Annotated[Path, typer.Argument(help="PNG file for the chart")],
     report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
@@ -51,10 +53,12 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="Threads of every measurement")] = os.cpu_count() or 1,
 ) -> None:
     """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart."""
-    insist_writable(output)
     corpus = srsly.read_json(report)
+    output = figures_folder(metrics, corpus["kind"], str(encoder)) / "cost.json"
+    for path in (output, drawn):
+        insist_writable(path)
     mark = sample_mark(corpus["kind"])
-    scratch = output.parent / "cost"
+    scratch = metrics / "cost"
     workload = Workload(
         config=str(config),
         encoder=str(encoder),
@@ -74,6 +78,7 @@ def main(
             msg.fail(str(error), exits=1)
     described = {**about, **setting.describe(), "repeats": repeats}
     cost = {
+        "made": origin(Path()),
         "setting": described,
         "ratios": compute(taken, described),
         "medians": medians(taken),
@@ -81,7 +86,7 @@ def main(
     }
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
-    draw(cost, output.with_suffix(".png"))
+    draw(cost, drawn)
     msg.divider(f"{mark}cost")
     msg.text(describe(cost))
     for header, rows in (
@@ -90,7 +95,7 @@ def main(
         (RATIO_HEADER, ratio_rows(cost)),
     ):
         msg.table(rows, header=header, divider=True, max_col=80, aligns=["l", *"r" * (len(header) - 1)])
-    msg.good(f"{mark}Figures written to {output}, drawn in {output.with_suffix('.png')}")
+    msg.good(f"{mark}Figures written to {output}, drawn in {drawn}")
     if page is None:
         return
     if any(described[key] != value for key, value in {**README_RUN, **README_COST}.items()):

@@ -7,10 +7,12 @@ import spacy
 import srsly
 import typer
 from posattn_benchmark.gmb.locate import sample_mark
-from posattn_benchmark.grid.running import Workshop
+from posattn_benchmark.grid.records import read_records
+from posattn_benchmark.grid.running import MISSING, Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, Plan
-from posattn_benchmark.grid.tables import variant_rows, write_csv
+from posattn_benchmark.grid.tables import stale_sentence, variant_rows, write_csv
 from posattn_benchmark.grid.timing import expected_seconds
+from posattn_benchmark.provenance import TRAINING_CODE, digest
 from posattn_benchmark.tables import figures_folder
 from tqdm import tqdm
 from wasabi import msg
@@ -34,7 +36,10 @@ def main(
     lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what is missing and how long it takes")
+        bool, typer.Option("--dry-run", help="Show what is missing or stale, why, and how long it takes")
+    ] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Make anew what older training code has made, too")
     ] = False,
 ) -> None:
     """Train and measure what is missing, print tables, and write a csv of all figures."""
@@ -50,25 +55,35 @@ def main(
     mark = sample_mark(kind)
     figures = figures_folder(metrics, kind, encoder)
     trainings = Path("training/experiments")
-    workshop = Workshop(corpus, about, encoder, lang, gpu_id, trainings, figures / "experiments")
+    workshop = Workshop(
+        corpus, about, encoder, lang, gpu_id, trainings, figures / "experiments", digest([TRAINING_CODE])
+    )
     plan = Plan(split, share, passes, seeds)
     chosen = {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
-    tasks = workshop.missing(chosen.values(), plan)
+    due = workshop.tasks(chosen.values(), plan)
+    tasks = [task for task in due if stale or task.why == MISSING]
     path = figures / plan.csv_name
     insist_writable(path)
     words = about["splits"][split]["train"]["tokens"]
     seconds = [expected_seconds(task.cell, words) for task in tasks]
     msg.info(f"{mark}{len(tasks)} trainings are missing, which take about {sum(seconds) / 60:,.0f} minutes")
+    if len(due) > len(tasks):
+        msg.warn(
+            f"{mark}{len(due) - len(tasks)} were made by older training code: --dry-run shows which, "
+            "--stale makes them anew"
+        )
     if dry_run:
-        todo = [(str(task.cell.place), f"{each / 60:.1f}") for task, each in zip(tasks, seconds, strict=True)]
-        msg.table(todo, header=("training", "minutes"), divider=True, aligns=("l", "r"))
+        todo = [
+            (str(task.cell.place), f"{expected_seconds(task.cell, words) / 60:.1f}", task.why) for task in due
+        ]
+        msg.table(todo, header=("training", "minutes", "why"), divider=True, aligns=("l", "r", "l"))
         return
     failed: Dict[Path, RuntimeError] = {}
     with tqdm(total=round(sum(seconds)), unit="s") as bar:
         for number, (task, expected) in enumerate(zip(tasks, seconds, strict=True), start=1):
             bar.set_description(f"{number} of {len(tasks)}: {task.cell.place}")
             with workshop.claimed(task.cell) as is_ours:
-                if is_ours and not workshop.is_made(*task):
+                if is_ours and workshop.why_not(task, read_records(workshop.figures)):
                     try:
                         workshop.make(task)
                     except RuntimeError as error:
@@ -77,8 +92,10 @@ def main(
     for experiment in chosen.values():
         msg.divider(f"{mark}{experiment.title}")
         aligns = ["l", *"r" * (len(experiment.header) - 1)]
-        rows = variant_rows(workshop.made(experiment, plan), experiment.figures)
+        variants = workshop.made(experiment, plan)
+        rows = variant_rows(variants, experiment.figures)
         msg.table(rows, header=experiment.header, divider=True, aligns=aligns)
+        msg.text(stale_sentence(variants))
     write_csv({name: workshop.made(each, plan) for name, each in EXPERIMENTS.items()}, path)
     msg.good(f"{mark}Figures of all trainings written to {path}")
     for place, reason in failed.items():

@@ -10,6 +10,7 @@ from posattn_benchmark.benchmark import read_examples
 from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
+from posattn_benchmark.provenance import TRAINING_CODE, digest
 from posattn_benchmark.report.contents import MARKERS, markdown, sections
 from posattn_benchmark.report.page import page_html, write_png
 from posattn_benchmark.report.predictions import look_at
@@ -47,7 +48,9 @@ def main(
     mark = sample_mark(kind)
     figures = figures_folder(metrics, kind, encoder)
     trainings = Path("training/experiments")
-    workshop = Workshop(corpus, about, encoder, "en", -1, trainings, figures / "experiments")
+    workshop = Workshop(
+        corpus, about, encoder, "en", -1, trainings, figures / "experiments", digest([TRAINING_CODE])
+    )
     plan = Plan(split, share, passes, seeds)
     made = {name: workshop.made(experiment, plan) for name, experiment in EXPERIMENTS.items()}
     results = figures / "results.json"

@@ -55,8 +55,8 @@ def main(
     runs = planned_runs(list(corpus["splits"]), corpus["read"]["types"], seeds)
     for number, run in enumerate(runs, start=1):
         msg.divider(f"{mark}{number} of {len(runs)}: {run.config}, split {run.split}, seed {run.seed}")
-        for command in missing_steps(Path(), run, variables):
-            make(Path(), run, command)
+        for step in missing_steps(Path(), run, variables):
+            make(Path(), run, step, variables)
         msg.good(f"{mark}Figures in {run.metrics}")
     measured = [read_run(Path(), run) for run in runs]
     with replacing(output) as temporary:

@@ -8,6 +8,7 @@ from typing import Annotated, List
 
 import srsly
 import typer
+from posattn_benchmark.provenance import origin, training_sources
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
@@ -37,7 +38,10 @@ def main(
     msg.info("Running: python " + " ".join(command[1:]))
     status = subprocess.run(command, env={**LARGE_PAGES, **os.environ}, check=False).returncode
     if not status:
-        srsly.write_json(output / "pass.json", size._asdict())
+        corpus = [Path(config["paths"][part]) for part in ("train", "dev")]
+        encoder = config["paths"].get("encoder")
+        sources = training_sources(Path(), config_path, corpus, encoder and Path(encoder))
+        srsly.write_json(output / "made.json", {**size._asdict(), **origin(Path()), "sources": sources})
     sys.exit(status)
 
 

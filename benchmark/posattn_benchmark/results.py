@@ -153,7 +153,7 @@ def read_run(project: Path, run: Run) -> Measured:
     """
     measured = json.loads((project / run.metrics / "test.json").read_text(encoding="utf-8"))
     log = srsly.read_jsonl(project / run.training / "log.jsonl")
-    size = srsly.read_json(project / run.training / "pass.json")
+    size = measured["made"]
     # Not by spaCy's count of epochs, which can be one behind.
     step = next((line["step"] for line in log if line["score"] >= DEV_GOAL), None)
     passes = step and step / size["batches"]

@@ -1,20 +1,18 @@
 """The trainings behind the published figures, each made by the project's own commands.
 
-weasel's lock file remembers one run of a command, the last one. Here each run keeps a record of its own, so
-that what is there and up to date is not made again.
+Each run says what it was made of, so that what is there and up to date is not made again.
 """
 
-import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple
+from typing import Any, Dict, List, Mapping, NamedTuple
 
 import srsly
-from weasel.cli.run import check_rerun, get_lock_entry, run_commands
-from weasel.util.config import load_project_config
 
-from posattn_spacy.writing import replacing
+from .provenance import MEASURING_CODE, differences, digest, training_sources
 
-STEPS = ("train", "benchmark")
+Variables = Mapping[str, Any]
 
 
 class Run(NamedTuple):
@@ -36,57 +34,40 @@ class Run(NamedTuple):
 
     @property
     def training(self) -> Path:
-        """RETURNS (Path): The folder with its pipelines, the log of its training, and the size of a pass."""
+        """RETURNS (Path): The folder with its pipelines, the log of its training, and what it was made of."""
         return Path("training", self.config, self.split, str(self.seed))
 
 
-def missing_steps(project: Path, run: Run, variables: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
-    """Find the commands whose results are missing, or were made from something else than there is now.
+def missing_steps(project: Path, run: Run, variables: Variables) -> List[str]:
+    """Find the commands whose results are missing, or were made of something else than there is now.
 
     project (Path): The project's folder.
     run (Run): The run.
-    variables (Dict[str, Any]): Variables of the project that all runs share.
-    YIELDS (Dict[str, Any]): The commands, as the project defines them. What comes later may depend on what
-        was made of those before.
+    variables (Variables): Variables of the project that all runs share, among them `encoder`.
+    RETURNS (List[str]): Names of the project's commands, in order.
     """
-    overrides = {f"vars.{name}": value for name, value in {**variables, **run._asdict()}.items()}
-    commands = {
-        command["name"]: command for command in load_project_config(project, overrides=overrides)["commands"]
-    }
-    for step in STEPS:
-        if not _is_made(project, run, commands[step]):
-            yield commands[step]
+    made, measured = project / run.training / "made.json", project / run.metrics / "test.json"
+    corpus = [project / "corpus" / run.split / f"{part}.spacy" for part in ("train", "dev")]
+    encoder = project / f"assets/encoder/{variables['encoder']}"  # also if it is an absolute path
+    now = training_sources(project, project / f"configs/{run.config}.cfg", corpus, encoder)
+    if not made.is_file() or differences(srsly.read_json(made)["sources"], now):
+        return ["train", "benchmark"]
+    now["measuring code"] = digest([project / MEASURING_CODE])
+    before = srsly.read_json(measured) if measured.is_file() else {}
+    return ["benchmark"] if differences(before.get("made", {}).get("sources", {}), now) else []
 
 
-def make(project: Path, run: Run, command: Dict[str, Any]) -> None:
-    """Run a command of the project, and keep a record of what it was made from.
+def make(project: Path, run: Run, step: str, variables: Variables) -> None:
+    """Run a command of the project.
 
     project (Path): The project's folder, in which the command is run.
     run (Run): The run.
-    command (Dict[str, Any]): The command, as the project defines it.
-    RAISES (SystemExit): If it fails.
+    step (str): Name of the command.
+    variables (Variables): Variables of the project that all runs share.
+    RAISES (subprocess.CalledProcessError): If it fails.
     """
-    run_commands(command["script"])
-    _remember(project, run, command)
-
-
-def _is_made(project: Path, run: Run, command: Dict[str, Any]) -> bool:
-    """Whether a command has been run by `make`, or as the last one of its name by the project."""
-    record = _record(project, run, command)
-    if record.is_file() and srsly.read_json(record) == get_lock_entry(project, command):
-        return True
-    if check_rerun(project, command):
-        return False
-    _remember(project, run, command)
-    return True
-
-
-def _remember(project: Path, run: Run, command: Dict[str, Any]) -> None:
-    record = _record(project, run, command)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(record) as temporary:
-        temporary.write_text(json.dumps(get_lock_entry(project, command), indent=2) + "\n", encoding="utf-8")
-
-
-def _record(project: Path, run: Run, command: Dict[str, Any]) -> Path:
-    return project / run.metrics / f"{command['name']}.lock.json"
+    settings: Dict[str, Any] = {**variables, **run._asdict()}
+    options = [item for name, value in settings.items() for item in (f"--vars.{name}", str(value))]
+    subprocess.run(
+        [sys.executable, "-m", "spacy", "project", "run", step, ".", *options], cwd=project, check=True
+    )

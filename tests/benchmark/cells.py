@@ -17,7 +17,8 @@ def cell(**figures: Any) -> Dict[str, Any]:
         **{"dev": scores, "test": scores, "dev_loss": 0.1, "gold_mask_span_f": 0.9, "seconds": 60.0},
         **{"boundaries": {"exact": 0.8, "partial": 0.8, "type": 0.8, "shifted": 7}, "confidence": None},
         **{"peak_bytes": 2e9, "words_per_s": 9.0, "trained_parameters": 3, "passes_made": 6, "threads": 2},
-        "processor": "a processor",
+        "made": {"processor": "a processor", "posattn-spacy": "0.1.0", "commit": "c0ffee"},
+        **{"stale": "", "training_loss": 0.2},
         **{"share": 25, "head": {"gate_recall": 0.9, "entities_kept": 0.9}},
         "curve": [
             {"epoch": e, "step": e, "loss": 1.0, "span_f": 0.2 * e, "flat_f": 0.2 * e} for e in range(4)

@@ -14,15 +14,16 @@ from posattn_benchmark.grid.measuring import (
     boundary_scores,
     head_figures,
     training_curve,
-    training_history,
+    training_figures,
 )
+from posattn_benchmark.grid.records import read_records, write_record
 from posattn_benchmark.grid.running import Task, Workshop
 from posattn_benchmark.grid.subsets import subset
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
 from posattn_benchmark.grid.tables import (
     FIGURES,
     passes_until,
-    training_loss,
+    stale_sentence,
     variant_rows,
     write_csv,
 )
@@ -39,6 +40,7 @@ PLAN = Plan("file-order", 25, 6, 3)
 DROPOUT = "training.dropout"
 NAME = "posattn_ner"
 CELL = Cell("posattn", ((DROPOUT, 0.2),), "file-order", 25, 6, 0)
+CODE = "0123456789abcdef"
 ABOUT = {"kind": "gmb", "n_sents": 1, "md5": "0"}
 
 
@@ -137,33 +139,64 @@ def test_figures_belong_to_config_settings_corpus_encoder_language_and_seed() ->
 
 
 def workshop_in(folder: Path) -> Workshop:
-    return Workshop(folder, ABOUT, "encoder", "en", -1, folder / "training", folder / "metrics")
+    return Workshop(folder, ABOUT, "encoder", "en", -1, folder / "training", folder / "metrics", CODE)
 
 
 def keep(workshop: Workshop, cell: Cell, **figures: Any) -> None:
-    path = workshop.file_of(cell)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    srsly.write_json(path, {"identity": identity(cell, ABOUT, "encoder", "en"), "test": None, **figures})
+    about = {
+        "place": cell.place.as_posix(),
+        "config": cell.config,
+        "identity": identity(cell, ABOUT, "encoder", "en"),
+    }
+    made = {"training code": CODE, "posattn-spacy": "0.1.0", "commit": "c0ffee"}
+    write_record(workshop.figures, {**about, "made": made, "test": None, "history": None, **figures})
 
 
 def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
     workshop = workshop_in(tmp_path)
     experiment = Experiment("", "", {"low": Variant("posattn", {DROPOUT: 0.2})}, ())
     on_test = experiment._replace(on_test=True)
-    assert [task.cell for task in workshop.missing([experiment], PLAN)] == [
+    assert [task.cell for task in workshop.tasks([experiment], PLAN)] == [
         CELL._replace(seed=seed) for seed in range(3)
     ]
     for seed in range(2):
         keep(workshop, CELL._replace(seed=seed))
-    assert workshop.missing([experiment], PLAN) == [Task(CELL._replace(seed=2), False)]
+    assert workshop.tasks([experiment], PLAN) == [Task(CELL._replace(seed=2), False)]
     assert len(workshop.made(experiment, PLAN)["low"]) == 2
     keep(workshop, CELL, identity="of another config")
-    assert [task.cell.seed for task in workshop.missing([experiment], PLAN)] == [0, 2]
+    assert [task.cell.seed for task in workshop.tasks([experiment], PLAN)] == [0, 2]
     keep(workshop, CELL, test={})
-    assert workshop.missing([experiment, on_test], PLAN) == [
+    assert workshop.tasks([experiment, on_test], PLAN) == [
         Task(CELL._replace(seed=1), True),
         Task(CELL._replace(seed=2), True),
     ]
+    assert workshop.tasks([on_test._replace(history=True)], PLAN)[0] == Task(CELL, True, history=True)
+
+
+def test_figures_of_older_training_code_are_called_stale(tmp_path: Path) -> None:
+    workshop = workshop_in(tmp_path)
+    experiment = Experiment("", "", {"low": Variant("posattn", {DROPOUT: 0.2})}, ())
+    for seed in range(3):
+        keep(workshop, CELL._replace(seed=seed))
+    assert stale_sentence(workshop.made(experiment, PLAN)) == ""
+    old = {"training code": None, "posattn-spacy": "0.0.9", "commit": "0123456789ab"}
+    keep(workshop, CELL._replace(seed=1), made=old)
+    (task,) = workshop.tasks([experiment], PLAN)
+    assert task.cell.seed == 1
+    assert task.why == "made by older training code: 0.0.9, commit 0123456789ab"
+    variants = workshop.made(experiment, PLAN)
+    assert [bool(seed["stale"]) for seed in variants["low"]] == [False, True, False]
+    assert stale_sentence(variants) == "Older training code made 1 of 3 trainings: 0.0.9 (0123456789ab)."
+
+
+def test_a_figure_is_written_over_the_one_it_replaces(tmp_path: Path) -> None:
+    for seed, value in ((1, "b"), (0, "a"), (1, "c")):
+        write_record(tmp_path, {"place": f"x/{seed}", "config": "baselines/x", "value": value})
+    assert [record["value"] for record in read_records(tmp_path).values()] == ["a", "c"]
+    path = tmp_path / "baselines/x.jsonl"
+    path.write_text(path.read_text() + "{\n")
+    with pytest.raises(ValueError, match=r"x\.jsonl, line 3, is no figures"):
+        read_records(tmp_path)
 
 
 def test_a_cell_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:
@@ -271,9 +304,6 @@ def test_the_curve_is_what_spacy_logged(tmp_path: Path) -> None:
     ]
     assert passes_until({"curve": curve, "passes_made": 2}, 0.8) == 2  # by steps, not by epochs
     assert passes_until({"curve": curve, "passes_made": 2}, 0.82) is None
-    steps = [{"step": step, "categorical": loss} for step, loss in ((0, 9.0), (4, 3.0), (9, 1.0))]
-    assert training_loss({"curve": curve, "history": {"steps": steps}}) == 2.0
-    assert training_loss({"curve": curve, "history": None}) is None
 
 
 def test_the_history_is_short_enough_to_plot(tmp_path: Path) -> None:
@@ -287,11 +317,21 @@ def test_the_history_is_short_enough_to_plot(tmp_path: Path) -> None:
     ]
     lines[500]["pipes"][NAME]["dev"] = {"loss": 0.25, "gate_recall": 0.9}
     srsly.write_jsonl(tmp_path / "steps.jsonl", lines)
-    history = training_history(tmp_path / "steps.jsonl")
+    log = [{"epoch": 0, "step": step, "losses": {}, "scores": {"ents_f": 0.0}} for step in (0, 989, 999)]
+    srsly.write_jsonl(tmp_path / "log.jsonl", log)
+    found = training_figures(tmp_path / "log.jsonl", tmp_path / "steps.jsonl", history=True)
+    assert found["training_loss"] == pytest.approx(994.5)  # of steps 990 to 999
+    less = training_figures(tmp_path / "log.jsonl", tmp_path / "steps.jsonl", history=False)
+    assert less == {**found, "history": None}
+    assert training_figures(tmp_path / "log.jsonl", tmp_path / "none.jsonl", True)["training_loss"] is None
+    history = found["history"]
     assert len(history["steps"]) == 200
     first = {"step": 2.0, "learn_rate": 0.1, "categorical": 2.0, "positional": 1.0, "gradient_norm": 2.0}
     assert history["steps"][0] == pytest.approx(first)  # the mean of five
     assert history["dev"] == [{"step": 500, "loss": 0.25, "gate_recall": 0.9}]
+
+
+MADE = {"commit": "c0ffee", "posattn-spacy": "0.1.0", "spacy": "3.8", "torch": "2.13"}
 
 
 def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
@@ -302,7 +342,8 @@ def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
             **about,
             "passes_made": 6,
             "threads": 2,
-            "processor": "p",
+            "made": {**MADE, "processor": "p"},
+            "stale": "",
             "seed": seed,
             "encoder": "e",
             "source": "gmb",
@@ -311,7 +352,7 @@ def measured(seed: int, span_f: float, **figures: Any) -> Dict[str, Any]:
         **{"dev": scores, "test": None, "dev_loss": None, "head": None, "gold_mask_span_f": None},
         **{"boundaries": {"exact": 0.5, "partial": 0.5, "type": 0.5, "shifted": 3}, "confidence": None},
         **{
-            "history": None,
+            "training_loss": None,
             "seconds": 90.0,
             "peak_bytes": None,
             "words_per_s": None,
@@ -331,10 +372,10 @@ def test_a_row_has_mean_and_spread_of_its_seeds() -> None:
 
 
 def test_times_of_another_machine_are_not_compared() -> None:
-    old = [measured(seed, 0.8, processor="old") for seed in (0, 1, 2)]
-    new = [measured(seed, 0.9, processor="new", seconds=60.0) for seed in (0, 1)]
-    fewer = measured(2, 0.9, processor="new", threads=1, seconds=600.0)
-    third = measured(0, 0.8, processor="third")
+    old = [measured(seed, 0.8, made={**MADE, "processor": "old"}) for seed in (0, 1, 2)]
+    new = [measured(seed, 0.9, made={**MADE, "processor": "new"}, seconds=60.0) for seed in (0, 1)]
+    fewer = measured(2, 0.9, made={**MADE, "processor": "new"}, threads=1, seconds=600.0)
+    third = measured(0, 0.8, made={**MADE, "processor": "third"})
     rows = variant_rows(
         {"both": [*old, new[0]], "new": [new[1], fewer], "third": [third]}, ("span F1", "minutes")
     )

@@ -211,11 +211,17 @@ def test_what_was_learned_from_is_said() -> None:
 
 
 def test_the_machine_of_times_is_said() -> None:
-    seeds = {"none": [cell()], "soft": [cell(processor="another", threads=1), cell()]}
+    seeds = {"none": [cell()], "soft": [cell(made={"processor": "another"}, threads=1), cell()]}
     (only,) = sections({"mask": seeds}, [], None)
     assert "Times and memory: 2 threads of a processor; those of seeds made elsewhere are left" in only.text
     (only,) = sections({"mask": {"none": [cell()]}}, [], None)
     assert "Times and memory: 2 threads of a processor." in only.text
+
+
+def test_trainings_of_older_code_are_said() -> None:
+    old = cell(stale="made by older training code")
+    (only,) = sections({"dropout": {"0.1": [old, cell()]}}, [], None)
+    assert only.text.endswith("Older training code made 1 of 2 trainings: 0.1.0 (c0ffee).")
 
 
 def test_pictures_have_a_background(tmp_path: Path) -> None:

@@ -174,10 +174,10 @@ def test_passes_are_counted_until_dev_is_good_enough(
     run = Run("posattn", "file-order", 0)
     for path in (run.metrics, run.training):
         (tmp_path / path).mkdir(parents=True)
-    srsly.write_json(tmp_path / run.metrics / "test.json", {"source": "gmb"})
+    made = {"batches": 7, "words": 1000}
+    srsly.write_json(tmp_path / run.metrics / "test.json", {"made": made})
     lines = [{"step": 7 * n, "epoch": 0, "score": score} for n, score in enumerate([0.01, *scores])]
     # spaCy's first line is of the untrained pipeline.
     srsly.write_jsonl(tmp_path / run.training / "log.jsonl", lines)
-    srsly.write_json(tmp_path / run.training / "pass.json", {"batches": 7, "words": 1000})
     words = passes and 1000 * passes
-    assert read_run(tmp_path, run) == {"source": "gmb", "passes": passes, "words": words}
+    assert read_run(tmp_path, run) == {"made": made, "passes": passes, "words": words}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict
 
 import torch
-from posattn_benchmark.cost.machine import processor
+from posattn_benchmark.provenance import processor
 from posattn_benchmark.tables import fill_page as fill
 from posattn_benchmark.tables import markdown_table
 

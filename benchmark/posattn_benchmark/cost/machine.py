@@ -1,9 +1,7 @@
 """The machine, and the bounds it sets: matrix products, and the encoder's forward pass alone."""
 
-import platform
 import time
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Iterator, List, Tuple
 
 import spacy
@@ -20,15 +18,6 @@ from .workload import Figures, Workload, count_words
 
 SHAPES = {"square": (2048, 2048, 2048), "feed_forward": (1024, 384, 1536)}
 CPU = torch.device("cpu")
-
-
-def processor() -> str:
-    """RETURNS (str): What the processor calls itself; empty if it does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 def matrix_product(workload: Workload) -> Figures:

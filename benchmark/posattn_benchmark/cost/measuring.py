@@ -15,7 +15,8 @@ from tqdm import tqdm
 from posattn_spacy.frozen.upkeep import survey
 from posattn_spacy.precision import bfloat16_is_fast
 
-from .machine import CPU, processor
+from ..provenance import processor
+from .machine import CPU
 from .ours import trained_scores, training_command
 from .processes import measure, peak_figure, run
 from .systems import SYSTEMS

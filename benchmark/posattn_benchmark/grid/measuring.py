@@ -107,6 +107,36 @@ def _entities(ents: Any) -> List[Dict[str, Any]]:
     return [{"label": ent.label_, "start": ent.start, "end": ent.end - 1} for ent in ents]
 
 
+def training_figures(log: Path, steps: Path, history: bool) -> Dict[str, Any]:
+    """Read the logs of a training.
+
+    log (Path): spaCy's log.
+    steps (Path): The log of `posattn-spacy.DiagnosticLogger.v1`; it may not be there.
+    history (bool): Whether its steps are wanted.
+    RETURNS (Dict[str, Any]): `curve`, see `training_curve`; `training_loss`: mean categorical loss of the last
+        pass, with dropout, None if it was not logged; and `history`, see `training_history`, or None.
+    """
+    curve = training_curve(log)
+    logged = steps.is_file()
+    return {
+        "curve": curve,
+        "training_loss": last_loss(steps, curve) if logged else None,
+        "history": training_history(steps) if logged and history else None,
+    }
+
+
+def last_loss(steps: Path, curve: Sequence[Dict[str, Any]]) -> Optional[float]:
+    """RETURNS (Optional[float]): Mean categorical loss since the evaluation before the last; None without steps."""
+    start = [0, *(point["step"] for point in curve)][-2]
+    losses = [
+        pipe["categorical"]
+        for line in srsly.read_jsonl(steps)
+        if line["step"] > start
+        for pipe in line["pipes"].values()
+    ]
+    return float(np.mean(losses)) if losses else None
+
+
 def training_curve(log: Path) -> List[Dict[str, Any]]:
     """Read what spaCy's logger kept of a training.
 

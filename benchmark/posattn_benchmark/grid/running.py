@@ -1,6 +1,5 @@
 """Training and measuring a cell."""
 
-import json
 import shutil
 import sys
 from contextlib import contextmanager
@@ -15,15 +14,16 @@ from thinc.api import Config
 
 from posattn_spacy.frozen.caching import FeatureStoreCallback
 from posattn_spacy.schedule import measure_pass, scaled_schedule
-from posattn_spacy.writing import replacing
 
-from ..cost.machine import processor
 from ..cost.processes import run
+from ..provenance import origin
 from .cells import Cell, identity, read_config
-from .measuring import measure_cell, training_curve, training_history
+from .measuring import measure_cell, training_figures
+from .records import Records, Variants, age, read_records, write_record
 from .subsets import subset
 from .sweeps import Experiment, Plan, cells_by_variant
 
+MISSING = "missing"
 STORE_GB = 20.0
 LOG, STEPS = "log.jsonl", "steps.jsonl"
 
@@ -33,10 +33,14 @@ class Task(NamedTuple):
 
     cell (Cell): The cell.
     on_test (bool): Whether it is wanted on test, too.
+    history (bool): Whether its steps are wanted, for a chart.
+    why (str): Why it has to be made.
     """
 
     cell: Cell
     on_test: bool
+    history: bool = False
+    why: str = "missing"
 
 
 class Workshop(NamedTuple):
@@ -49,6 +53,7 @@ class Workshop(NamedTuple):
     gpu_id (int): GPU to use, -1 for the CPU.
     trainings (Path): Folder for the logs, and for the pipelines while they are measured.
     figures (Path): Folder for the figures.
+    code (str): Digest of the training code.
     """
 
     corpus: Path
@@ -58,53 +63,53 @@ class Workshop(NamedTuple):
     gpu_id: int
     trainings: Path
     figures: Path
+    code: str
 
-    def file_of(self, cell: Cell) -> Path:
-        """RETURNS (Path): Where the figures of a cell are kept."""
-        return (self.figures / cell.place).with_suffix(".json")
-
-    def is_made(self, cell: Cell, on_test: bool) -> bool:
-        """Find whether a cell's figures are there, and of the config and corpus as they are.
-
-        cell (Cell): The cell.
-        on_test (bool): Whether those on test are wanted, too.
-        RETURNS (bool): Whether they are.
-        """
-        if not self.file_of(cell).is_file():
-            return False
-        figures = self.read(cell)
-        measured = figures["test"] is not None or not on_test
-        return measured and figures["identity"] == self._identity(cell)
-
-    def read(self, cell: Cell) -> Dict[str, Any]:
-        """RETURNS (Dict[str, Any]): The figures of a cell."""
-        return json.loads(self.file_of(cell).read_text(encoding="utf-8"))
-
-    def missing(self, experiments: Iterable[Experiment], plan: Plan) -> List[Task]:
+    def tasks(self, experiments: Iterable[Experiment], plan: Plan) -> List[Task]:
         """List what has to be made for experiments, each cell once.
 
         experiments (Iterable[Experiment]): The experiments.
         plan (Plan): How much of everything.
-        RETURNS (List[Task]): The cells whose figures are not there.
+        RETURNS (List[Task]): The cells whose figures are not there, or are of older training code.
         """
         wanted: Dict[Path, Task] = {}
         for experiment in experiments:
             for cell in chain.from_iterable(cells_by_variant(experiment, plan).values()):
+                on_test, history = experiment.on_test, experiment.history and cell.seed == 0
                 before = wanted.get(cell.place, Task(cell, False))
-                wanted[cell.place] = Task(cell, before.on_test or experiment.on_test)
-        return [task for task in wanted.values() if not self.is_made(*task)]
+                wanted[cell.place] = Task(cell, before.on_test or on_test, before.history or history)
+        records = read_records(self.figures)
+        judged = (task._replace(why=self.why_not(task, records)) for task in wanted.values())
+        return [task for task in judged if task.why]
 
-    def made(self, experiment: Experiment, plan: Plan) -> Dict[str, List[Dict[str, Any]]]:
+    def why_not(self, task: Task, records: Records) -> str:
+        """RETURNS (str): Why the figures of a cell are not as they would be now; empty if they are."""
+        cell, on_test, history, _ = task
+        record = records.get(cell.place.as_posix())
+        if record is None or record["identity"] != self._identity(cell):
+            return MISSING
+        if (on_test and record["test"] is None) or (history and record["history"] is None):
+            return MISSING
+        return age(record, self.code)
+
+    def made(self, experiment: Experiment, plan: Plan) -> Variants:
         """Read the figures of an experiment.
 
         experiment (Experiment): The experiment.
         plan (Plan): How much of everything.
-        RETURNS (Dict[str, List[Dict[str, Any]]]): The seeds of each variant, as far as they are made.
+        RETURNS (Variants): The seeds of each variant, as far as they are made. `stale` says which of them are
+            of older training code, and of which; it is empty for others.
         """
-        return {
-            variant: [self.read(cell) for cell in cells if self.is_made(cell, experiment.on_test)]
-            for variant, cells in cells_by_variant(experiment, plan).items()
-        }
+        records = read_records(self.figures)
+        found: Variants = {}
+        for variant, cells in cells_by_variant(experiment, plan).items():
+            ages = {cell: self.why_not(Task(cell, experiment.on_test), records) for cell in cells}
+            found[variant] = [
+                {**records[cell.place.as_posix()], "stale": why}
+                for cell, why in ages.items()
+                if why != MISSING
+            ]
+        return found
 
     @contextmanager
     def claimed(self, cell: Cell) -> Iterator[bool]:
@@ -132,7 +137,7 @@ class Workshop(NamedTuple):
         task (Task): The cell.
         RAISES (RuntimeError): If training fails; the message has the end of its output.
         """
-        cell, on_test = task
+        cell, on_test, history, _ = task
         folder = self.trainings / cell.place
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -144,7 +149,9 @@ class Workshop(NamedTuple):
         command += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
         took = run(command, torch.get_num_threads(), folder / "output.txt")
         figures = {
+            "place": cell.place.as_posix(),
             "identity": self._identity(cell),
+            "made": {**origin(Path()), "training code": self.code},
             **cell._asdict(),
             "setting": cell.setting,
             "encoder": self.encoder,
@@ -153,14 +160,11 @@ class Workshop(NamedTuple):
             "seconds": took.seconds,
             "peak_bytes": took.peak_bytes,
             "threads": torch.get_num_threads(),
-            "processor": processor(),
             "passes_made": config["training"]["max_steps"] / batches,
-            "curve": training_curve(folder / LOG),
-            "history": training_history(folder / STEPS) if (folder / STEPS).is_file() else None,
+            **training_figures(folder / LOG, folder / STEPS, history),
             **measure_cell(folder / "model-best", self.corpus / cell.split, store, on_test),
         }
-        with replacing(self.file_of(cell)) as temporary:
-            temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_record(self.figures, figures)
         for made in (folder / "model-best", folder / "model-last", own_store):
             shutil.rmtree(made, ignore_errors=True)
 

@@ -47,6 +47,7 @@ class Experiment(NamedTuple):
     variants (Dict[str, Variant]): The trainings by name.
     figures (Tuple[str, ...]): The figures that tell, of `tables.FIGURES`.
     on_test (bool): Whether they are measured on test, too, once.
+    history (bool): Whether the steps of the first seed are kept, for a chart.
     """
 
     title: str
@@ -54,6 +55,7 @@ class Experiment(NamedTuple):
     variants: Dict[str, Variant]
     figures: Tuple[str, ...]
     on_test: bool = False
+    history: bool = False
 
     @property
     def header(self) -> Tuple[str, ...]:
@@ -151,6 +153,7 @@ EXPERIMENTS = {
         {"configs/paper.cfg": _whole("paper")},
         ("span F1", "flat F1", "test span F1", "test flat F1", "dev loss", "training loss"),
         on_test=True,
+        history=True,
     ),
     "learning_rate": Experiment(
         "Learning rate of the paper's config",

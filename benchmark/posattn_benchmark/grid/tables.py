@@ -10,9 +10,7 @@ from posattn_spacy.writing import replacing
 
 from ..results import spread
 from ..tables import Rows
-
-Figures = Dict[str, Any]
-Variants = Dict[str, List[Figures]]
+from .records import Record, Variants
 
 
 class Figure(NamedTuple):
@@ -23,7 +21,7 @@ class Figure(NamedTuple):
     by_machine (bool): Whether it depends on the machine, so that only figures of one machine are compared.
     """
 
-    of: Callable[[Figures], Optional[float]]
+    of: Callable[[Record], Optional[float]]
     digits: int = 4
     by_machine: bool = False
 
@@ -44,28 +42,19 @@ def _head(key: str) -> Figure:
     return Figure(lambda cell: (cell["head"] or {}).get(key))
 
 
-def passes_until(cell: Figures, span_f: float) -> Optional[float]:
+def passes_until(cell: Record, span_f: float) -> Optional[float]:
     """RETURNS (Optional[float]): Passes over the training documents until dev reached a span F1."""
     return next((passes_at(cell, point) for point in cell["curve"] if point["span_f"] >= span_f), None)
 
 
-def passes_at(cell: Figures, point: Figures) -> float:
+def passes_at(cell: Record, point: Record) -> float:
     """Tell how far a training had come; spaCy's own count of epochs can be one behind.
 
-    cell (Figures): The cell.
-    point (Figures): A point of its curve, which ends with the training.
+    cell (Record): The cell.
+    point (Record): A point of its curve, which ends with the training.
     RETURNS (float): Passes over the training documents.
     """
     return point["step"] * cell["passes_made"] / cell["curve"][-1]["step"]
-
-
-def training_loss(cell: Figures) -> Optional[float]:
-    """RETURNS (Optional[float]): Mean categorical loss of the last pass, with dropout; None if not logged."""
-    if cell["history"] is None:
-        return None
-    start = [0, *(point["step"] for point in cell["curve"])][-2]
-    losses = [row["categorical"] for row in cell["history"]["steps"] if row["step"] > start]
-    return mean(losses) if losses else None
 
 
 def _billionth(value: Optional[float]) -> Optional[float]:
@@ -81,7 +70,7 @@ FIGURES = {
     "test span F1": _test("span_f"),
     "test flat F1": _test("flat_f"),
     "dev loss": Figure(lambda cell: cell["dev_loss"]),
-    "training loss": Figure(training_loss),
+    "training loss": Figure(lambda cell: cell["training_loss"]),
     "exact F1": _boundary("exact"),
     "partial F1": _boundary("partial"),
     "type F1": _boundary("type"),
@@ -105,11 +94,11 @@ ABOUT = (
     "passes_made",
     "seed",
     "threads",
-    "processor",
     "encoder",
     "source",
     "n_sents",
 )
+MADE = ("commit", "posattn-spacy", "spacy", "torch", "processor")
 
 
 def write_csv(experiments: Dict[str, Variants], path: Path) -> None:
@@ -120,12 +109,17 @@ def write_csv(experiments: Dict[str, Variants], path: Path) -> None:
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["experiment", "variant", *ABOUT, *FIGURES])
+        writer.writerow(["experiment", "variant", *ABOUT, *MADE, "stale", *FIGURES])
         for experiment, variants in experiments.items():
             for variant, cells in variants.items():
                 for cell in cells:
                     figures = [figure.of(cell) for figure in FIGURES.values()]
-                    writer.writerow([experiment, variant, *(cell[key] for key in ABOUT), *figures])
+                    about = [
+                        *(cell[key] for key in ABOUT),
+                        *(cell["made"][key] for key in MADE),
+                        cell["stale"],
+                    ]
+                    writer.writerow([experiment, variant, *about, *figures])
 
 
 def variant_rows(variants: Variants, figures: Sequence[str]) -> Rows:
@@ -143,6 +137,16 @@ def variant_rows(variants: Variants, figures: Sequence[str]) -> Rows:
     ]
 
 
+def stale_sentence(variants: Variants) -> str:
+    """RETURNS (str): How many seeds were made by older training code, and by which; empty if none was."""
+    seeds = [seed for each in variants.values() for seed in each]
+    stale = [seed["made"] for seed in seeds if seed["stale"]]
+    if not stale:
+        return ""
+    versions = sorted({f"{made['posattn-spacy']} ({made['commit'] or 'unknown'})" for made in stale})
+    return f"Older training code made {len(stale)} of {len(seeds)} trainings: {', '.join(versions)}."
+
+
 def on_one_machine(variants: Variants) -> Variants:
     """Leave out the seeds whose times can't be compared.
 
@@ -155,11 +159,11 @@ def on_one_machine(variants: Variants) -> Variants:
     return {name: [c for c in seeds if machine_of(c) == common] for name, seeds in variants.items()}
 
 
-def machine_of(cell: Figures) -> Tuple[int, Optional[str]]:
+def machine_of(cell: Record) -> Tuple[int, Optional[str]]:
     """RETURNS (Tuple[int, Optional[str]]): Threads and processor of a cell; None if it was not kept."""
-    return cell["threads"], cell["processor"]
+    return cell["threads"], cell["made"]["processor"]
 
 
-def _spread(name: str, seeds: Sequence[Figures], comparable: Sequence[Figures]) -> str:
+def _spread(name: str, seeds: Sequence[Record], comparable: Sequence[Record]) -> str:
     figure = FIGURES[name]
     return spread([figure.of(cell) for cell in (comparable if figure.by_machine else seeds)], figure.digits)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from posattn_spacy.view.fragment import sentences_html
 
 from ..grid.sweeps import EXPERIMENTS
-from ..grid.tables import FIGURES, Variants, machine_of, on_one_machine, variant_rows
+from ..grid.tables import FIGURES, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
 from ..results import SHIPPED, of
 from ..tables import markdown_table
 from . import charts
@@ -55,6 +55,7 @@ def experiment_section(name: str, variants: Variants) -> Section:
     text = f"{_how(filled)} Mean ± standard deviation over seeds, made by `{command}`."
     if any(FIGURES[figure].by_machine for figure in experiment.figures):
         text += f" {_where(filled)}"
+    text = f"{text} {stale_sentence(filled)}".rstrip()
     return Section(experiment.title, text, experiment.header, rows, chart)
 
 

@@ -1,0 +1,67 @@
+"""The figures of the cells: a JSON line for each, in one file for each config."""
+
+import json
+from pathlib import Path
+from typing import Any, Dict, List
+
+import portalocker
+
+from posattn_spacy.writing import replacing
+
+Record = Dict[str, Any]
+Records = Dict[str, Record]  # by the cells' places
+Variants = Dict[str, List[Record]]  # the seeds of each variant of an experiment
+
+
+def read_records(folder: Path) -> Records:
+    """Read the figures of all cells.
+
+    folder (Path): The files' folder; it may not be there.
+    RETURNS (Records): The figures by the cells' places.
+    RAISES (ValueError): If a line is no figures.
+    """
+    return {
+        place: record for path in sorted(folder.rglob("*.jsonl")) for place, record in _read(path).items()
+    }
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the figures of a cell over those it had, also while others write theirs.
+
+    folder (Path): The files' folder.
+    record (Record): The figures, with `place` and `config`.
+    """
+    path = folder / f"{record['config']}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with portalocker.Lock(path.with_suffix(".lock"), timeout=None):
+        records = {**(_read(path) if path.is_file() else {}), record["place"]: record}
+        lines = (json.dumps(records[place], ensure_ascii=False) for place in sorted(records))
+        with replacing(path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def age(record: Record, code: str) -> str:
+    """Tell of figures that were made by other training code than there is.
+
+    record (Record): The figures.
+    code (str): Digest of the training code as it is.
+    RETURNS (str): By what they were made; empty if by the same code.
+    """
+    made = record["made"]
+    if made["training code"] == code:
+        return ""
+    return f"made by older training code: {made['posattn-spacy']}, commit {made['commit'] or 'unknown'}"
+
+
+def _read(path: Path) -> Records:
+    records: Records = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            records[record["place"]] = record
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path}, line {number}, is no figures of a training: {error!r}. Take the file from the "
+                "repository again, or delete the line."
+            ) from error
+    return records
