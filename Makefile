@@ -35,7 +35,7 @@ test: install
 	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile
 
 test-transformers5: $(INSTALLED5)
-	PYTHONPATH=. $(VENV5)/bin/python -m pytest tests/test_encode.py tests/test_storing.py
+	PYTHONPATH=. $(VENV5)/bin/python -m pytest tests/test_pieces.py tests/test_storing.py
 
 $(INSTALLED5): constraints-transformers5.txt
 	$(PYTHON) -m venv $(VENV5)

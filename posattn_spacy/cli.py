@@ -41,11 +41,11 @@ StorePath = Annotated[Path, typer.Argument(help="Folder of the store")]
 @store.command("info")
 def info(path: StorePath) -> None:
     """Show what is in a store: encoder, texts, size and hit rate."""
+    from .frozen.maintenance import contents_of
     from .frozen.store import StoreError
-    from .frozen.upkeep import survey
 
     try:
-        contents = survey(path)
+        contents = contents_of(path)
     except StoreError as error:
         msg.fail(str(error), exits=1)
     lookups = contents.hits + contents.misses
@@ -74,23 +74,23 @@ def verify_store(path: StorePath) -> None:
     """Check every record of a store against what was written."""
     from tqdm import tqdm
 
+    from .frozen.maintenance import verify
     from .frozen.store import StoreError
-    from .frozen.upkeep import verify
 
     def progress(records: Iterator[Any], total: int) -> Iterator[Any]:
         return iter(tqdm(records, total=total, unit=" records", disable=None))
 
     try:
-        verdict = verify(path, progress)
+        verified = verify(path, progress)
     except StoreError as error:
         msg.fail(str(error), exits=1)
-    if verdict.damaged:
+    if verified.damaged:
         msg.fail(
-            f"{verdict.damaged:,} of {verdict.records:,} records differ from what was written. Training and "
-            "`store warm` encode their texts anew.",
+            f"{verified.damaged:,} of {verified.records:,} records differ from what was written. Training "
+            "and `store warm` encode their texts anew.",
             exits=1,
         )
-    msg.good(f"All {verdict.records:,} records are as they were written.")
+    msg.good(f"All {verified.records:,} records are as they were written.")
 
 
 @store.command("prune")
@@ -99,8 +99,8 @@ def prune_store(
     max_gb: Annotated[float, typer.Option(min=0, help="Size in 10⁹ bytes that the store may keep")],
 ) -> None:
     """Remove the texts that were not used for longest, and give their space back."""
+    from .frozen.maintenance import prune
     from .frozen.store import StoreError
-    from .frozen.upkeep import prune
 
     try:
         pruned = prune(path, max_gb)
@@ -435,7 +435,7 @@ def init_config(
     """
     from . import gold
     from .annotated import make_examples
-    from .frozen.weights import fetch_encoder
+    from .frozen.download import fetch_encoder
     from .starting.config import make_config
     from .starting.doubts import count_labels, find_doubts
     from .writing import replacing

@@ -40,7 +40,7 @@ from .annotation import (
 from .confidence import write_confidence
 from .configured_pipe import ConfiguredPipe
 from .decoding import Prediction, filled_lengths, lattice_of, token_spans
-from .frozen.encoder import pad_embedding
+from .frozen.architecture import pad_embedding
 from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, describe_spans, gold_batch, survey_examples

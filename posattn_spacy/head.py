@@ -76,8 +76,8 @@ def forward(
     """Score the words of a batch, section by section; the backward pass gives their rows' gradients."""
     shim = cast(PyTorchShim, model.shims[0])
     head: PositionalTagger = shim._model
-    features = Source(model, inputs.features, shim.device, is_train and model.attrs["input_gradient"])
-    written = None if inputs.written is None else Source(model, inputs.written, shim.device, is_train)
+    features = BatchRows(model, inputs.features, shim.device, is_train and model.attrs["input_gradient"])
+    written = None if inputs.written is None else BatchRows(model, inputs.written, shim.device, is_train)
     texts = np.concatenate([each.lengths for each in inputs.words])
     drop = model.attrs["dropout_rate"] if is_train else 0.0
     with torch.set_grad_enabled(is_train):
@@ -96,7 +96,7 @@ def forward(
     return TokenScores(tags, positions, lengths, places), backprop
 
 
-class Source:
+class BatchRows:
     """Rows of a batch's words on the device of the head; those of long documents are made when read.
 
     model (Model): The layer, for its ops.
@@ -165,15 +165,15 @@ def pieces_of(model: Model[HeadInputs, TokenScores], inputs: HeadInputs) -> Iter
     YIELDS (Piece): The pieces.
     """
     device = cast(PyTorchShim, model.shims[0]).device
-    features = Source(model, inputs.features, device, False)
-    written = None if inputs.written is None else Source(model, inputs.written, device, False)
+    features = BatchRows(model, inputs.features, device, False)
+    written = None if inputs.written is None else BatchRows(model, inputs.written, device, False)
     texts = np.concatenate([each.lengths for each in inputs.words])
     for section in sections(cut_texts(texts)) if len(texts) else ():
         yield from _pieces(section, groups(section), features, written)
 
 
 def _pieces(
-    section: Stretches, found: List[Group], features: Source, written: Optional[Source]
+    section: Stretches, found: List[Group], features: BatchRows, written: Optional[BatchRows]
 ) -> Iterator[Piece]:
     start, stop = int(section.starts[0]), int(section.stops.max())
     rows = features.read(start, stop)
@@ -213,16 +213,16 @@ def score(
 
 def score_section(
     head: PositionalTagger,
-    features: Source,
-    written: Optional[Source],
+    features: BatchRows,
+    written: Optional[BatchRows],
     drop: float,
     section: Stretches,
 ) -> Tuple[Tensor, ...]:
     """Score the words of a section, in groups of stretches of like length.
 
     head (PositionalTagger): The head.
-    features (Source): The features of the batch's words.
-    written (Optional[Source]): What the lexical channel says of them.
+    features (BatchRows): The features of the batch's words.
+    written (Optional[BatchRows]): What the lexical channel says of them.
     drop (float): The dropout rate.
     section (Stretches): The section.
     RETURNS (Tuple[Tensor, ...]): Tag scores (words, tags) and logits (words, 3) of the words that it scores.

@@ -7,7 +7,7 @@ import numpy as np
 from .calibration import Judged
 
 
-class Point(NamedTuple):
+class OperatingPoint(NamedTuple):
     """The scores of the entities that are at least so probable, all from 0 to 1.
 
     threshold (float): The least probability.
@@ -31,12 +31,12 @@ def of_label(judged: Judged, label: int) -> Judged:
     return Judged(labels[own], probabilities[own], correct[own], gold[label : label + 1])
 
 
-def points(judged: Judged, thresholds: Sequence[float]) -> List[Point]:
+def points(judged: Judged, thresholds: Sequence[float]) -> List[OperatingPoint]:
     """Score the entities at given thresholds.
 
     judged (Judged): The entities.
     thresholds (Sequence[float]): The thresholds.
-    RETURNS (List[Point]): The scores at each of them.
+    RETURNS (List[OperatingPoint]): The scores at each of them.
     """
     order = np.argsort(judged.probabilities, kind="stable")
     first = np.searchsorted(judged.probabilities[order], np.asarray(thresholds, dtype=np.float32))
@@ -48,16 +48,18 @@ def points(judged: Judged, thresholds: Sequence[float]) -> List[Point]:
     ]
 
 
-def _point(threshold: float, kept: int, right: int, gold: int) -> Point:
-    return Point(threshold, kept, right / max(kept, 1), right / max(gold, 1), 2 * right / max(kept + gold, 1))
+def _point(threshold: float, kept: int, right: int, gold: int) -> OperatingPoint:
+    return OperatingPoint(
+        threshold, kept, right / max(kept, 1), right / max(gold, 1), 2 * right / max(kept + gold, 1)
+    )
 
 
-def best_point(judged: Judged) -> Point:
+def best_point(judged: Judged) -> OperatingPoint:
     """Find the threshold with the highest F1, the lowest of them if there are several.
 
     judged (Judged): The entities.
-    RETURNS (Point): Its scores; a threshold that leaves nothing out is 0. Others lie half-way between two
-        probabilities that occur.
+    RETURNS (OperatingPoint): Its scores; a threshold that leaves nothing out is 0. Others lie half-way
+        between two probabilities that occur.
     """
     occurring = np.unique(judged.probabilities.astype(np.float64))
     between = (occurring[:-1] + occurring[1:]) / 2

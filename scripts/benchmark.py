@@ -9,8 +9,8 @@ import srsly
 import typer
 from posattn_benchmark.benchmark import benchmark
 from posattn_benchmark.gmb.locate import sample_mark
+from posattn_benchmark.pages import SUMMARY_HEADER, summary_rows, type_rows
 from posattn_benchmark.provenance import MEASURING_CODE, digest
-from posattn_benchmark.tables import SUMMARY_HEADER, summary_rows, type_rows
 from wasabi import msg
 
 from posattn_spacy.telling import insist_writable

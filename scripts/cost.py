@@ -8,9 +8,9 @@ from typing import Annotated
 import srsly
 import typer
 from posattn_benchmark.cost.chart import draw
-from posattn_benchmark.cost.measuring import Setting, measurements, take_figures
 from posattn_benchmark.cost.ratios import compute, medians
-from posattn_benchmark.cost.report import (
+from posattn_benchmark.cost.rounds import Setting, measurements, take_figures
+from posattn_benchmark.cost.summary import (
     MARKERS,
     RATIO_HEADER,
     README_COST,
@@ -24,8 +24,8 @@ from posattn_benchmark.cost.report import (
 )
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.gmb.locate import sample_mark
+from posattn_benchmark.pages import README_RUN, figures_folder, fill_page, seen_from
 from posattn_benchmark.provenance import origin
-from posattn_benchmark.tables import README_RUN, figures_folder, fill_page, seen_from
 from tqdm import tqdm
 from wasabi import msg
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
-from posattn_spacy.frozen.weights import fetch_encoder
+from posattn_spacy.frozen.download import fetch_encoder
 
 
 def main(

@@ -7,13 +7,13 @@ import spacy
 import srsly
 import typer
 from posattn_benchmark.gmb.locate import sample_mark
-from posattn_benchmark.grid.records import read_records
+from posattn_benchmark.grid.archive import read_archive
+from posattn_benchmark.grid.comparison import stale_sentence, variant_rows, write_csv
 from posattn_benchmark.grid.running import MISSING, Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, Plan
-from posattn_benchmark.grid.tables import stale_sentence, variant_rows, write_csv
 from posattn_benchmark.grid.timing import expected_seconds
+from posattn_benchmark.pages import figures_folder
 from posattn_benchmark.provenance import TRAINING_CODE, digest
-from posattn_benchmark.tables import figures_folder
 from tqdm import tqdm
 from wasabi import msg
 
@@ -83,7 +83,7 @@ def main(
         for number, (task, expected) in enumerate(zip(tasks, seconds, strict=True), start=1):
             bar.set_description(f"{number} of {len(tasks)}: {task.cell.place}")
             with workshop.claimed(task.cell) as is_ours:
-                if is_ours and workshop.why_not(task, read_records(workshop.figures)):
+                if is_ours and workshop.why_not(task, read_archive(workshop.figures)):
                     try:
                         workshop.make(task)
                     except RuntimeError as error:

@@ -10,12 +10,12 @@ from posattn_benchmark.benchmark import read_examples
 from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
+from posattn_benchmark.pages import figures_folder, fill_page, seen_from
 from posattn_benchmark.provenance import TRAINING_CODE, digest
 from posattn_benchmark.report.contents import MARKERS, markdown, sections
 from posattn_benchmark.report.page import page_html, write_png
 from posattn_benchmark.report.predictions import look_at
 from posattn_benchmark.results import may_stand_in_readme
-from posattn_benchmark.tables import figures_folder, fill_page, seen_from
 from wasabi import msg
 
 from posattn_spacy.calibration import posattn_pipes

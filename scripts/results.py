@@ -7,6 +7,7 @@ from typing import Annotated
 import srsly
 import typer
 from posattn_benchmark.gmb.locate import sample_mark
+from posattn_benchmark.pages import figures_folder, fill_page, markdown_table
 from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
@@ -24,7 +25,6 @@ from posattn_benchmark.results import (
     system_rows,
 )
 from posattn_benchmark.runs import make, missing_steps
-from posattn_benchmark.tables import figures_folder, fill_page, markdown_table
 from wasabi import msg
 
 from posattn_spacy.telling import insist_writable

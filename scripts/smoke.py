@@ -9,7 +9,7 @@ from typing import Annotated, Dict, List, Sequence
 
 import srsly
 import typer
-from posattn_benchmark.tables import EXAMPLE, fill_page, is_readme_run
+from posattn_benchmark.pages import EXAMPLE, fill_page, is_readme_run
 from wasabi import msg
 
 # Runs in the new environment. Any file that is opened under one of the closed folders ends it.

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Optimizer
 
-from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.architecture import huggingface
 
 Corpus = Sequence[Tuple[str, Dict[str, Any]]]
 

@@ -31,7 +31,7 @@ from pipelines import (
     train,
     train_on_stock,
 )
-from posattn_spacy.frozen.encoder import pad_embedding
+from posattn_spacy.frozen.architecture import pad_embedding
 from posattn_spacy.frozen.listener import FrozenListener, build_frozen_listener_v1, token_rows
 from processes import run
 

@@ -40,8 +40,8 @@ from posattn_spacy.diagnosis.score_checks import (
     check_scores,
     thresholds_are_of_this_temperature,
 )
-from posattn_spacy.frozen.caching import find_frozen_transformers
-from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.architecture import huggingface
+from posattn_spacy.frozen.callback import find_frozen_transformers
 from posattn_spacy.model import torch_head
 from processes import run
 

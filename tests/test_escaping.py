@@ -15,7 +15,7 @@ from posattn_benchmark.report.page import Chart, Section, page_html, svg, table_
 from spacy.tokens import Doc
 
 from posattn_spacy.view.fragment import embedded_json, sentences_html, visualize
-from posattn_spacy.view.sentences import Entity, Look, Sentence
+from posattn_spacy.view.sentences import Entity, Look, ShownSentence
 
 NASTY = [
     "</script>",
@@ -100,9 +100,11 @@ def shape(html: str) -> Tuple[List[Element], int]:
 # Sentences
 
 
-def sentences(text: str, label: str) -> List[Sentence]:
+def sentences(text: str, label: str) -> List[ShownSentence]:
     entity = Entity(0, 1, label, 0.5)
-    return [Sentence([text, label], [entity], [entity], [50, 50], [Look(0, [50, 50]), Look(0, [50, 50])])]
+    return [
+        ShownSentence([text, label], [entity], [entity], [50, 50], [Look(0, [50, 50]), Look(0, [50, 50])])
+    ]
 
 
 @given(texts | with_surrogates, texts | with_surrogates)

@@ -16,7 +16,7 @@ PIPELINE = [
     "posattn_spacy/component.py",
     "posattn_spacy/lexical.py",
     "posattn_spacy/scoring.py",
-    "posattn_spacy/frozen/encoder.py",
+    "posattn_spacy/frozen/architecture.py",
 ]
 STARTS = {
     "encoder": ["scripts/encoder.py"],
@@ -26,7 +26,7 @@ STARTS = {
         "posattn_spacy/augmentation.py",
         "posattn_spacy/batching.py",
         "posattn_spacy/calibration.py",
-        "posattn_spacy/frozen/caching.py",
+        "posattn_spacy/frozen/callback.py",
         "posattn_spacy/memory.py",
         *PIPELINE,
     ],
@@ -82,10 +82,10 @@ def test_command_depends_on_all_the_code_it_runs(command: str) -> None:
         ("tagging.py", {"spacy", "thinc", "spacy_transformers"}),
         ("lattice.py", {"spacy", "thinc", "spacy_transformers"}),
         ("strips.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("frozen/encode.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("frozen/pieces.py", {"spacy", "thinc", "spacy_transformers"}),
         ("frozen/loading.py", {"spacy", "thinc", "spacy_transformers"}),
         ("frozen/storing.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("frozen/weights.py", {"spacy", "thinc", "spacy_transformers"}),
+        ("frozen/download.py", {"spacy", "thinc", "spacy_transformers"}),
         ("saving.py", {"spacy", "thinc", "spacy_transformers"}),
     ],
 )

@@ -16,7 +16,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import set_dropout_rate
 
-import posattn_spacy.frozen.encoder as frozen_encoder
+import posattn_spacy.frozen.architecture as frozen_encoder
 from pipelines import (
     LEXICAL,
     MASKS,
@@ -29,11 +29,11 @@ from pipelines import (
 )
 from posattn_spacy import rows as rows_module
 from posattn_spacy import stretches
+from posattn_spacy.frozen.architecture import encode_texts
 from posattn_spacy.frozen.blocks import CONTEXT, block_bounds, texts_between
-from posattn_spacy.frozen.caching import configure_feature_store_v1
+from posattn_spacy.frozen.callback import configure_feature_store_v1
 from posattn_spacy.frozen.data import FrozenData
-from posattn_spacy.frozen.encoder import encode_texts
-from posattn_spacy.frozen.upkeep import survey
+from posattn_spacy.frozen.maintenance import contents_of
 from posattn_spacy.model import head_inputs, torch_head
 from posattn_spacy.rows import BLOCK, LONG, Keeper, LazyRows
 from posattn_spacy.stretches import CELLS, LONGEST, SECTION, cut_texts, groups, scored_words, sections
@@ -381,4 +381,4 @@ def test_a_long_document_is_trained_on(
     assert losses[-1] < losses[0]
     assert any(not torch.equal(weight, before[name]) for name, weight in head_parameters(nlp).items())
     store.close()
-    assert survey(tmp_path / "features").hits > 0  # the second time its blocks are read
+    assert contents_of(tmp_path / "features").hits > 0  # the second time its blocks are read

@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 from hidden_states import hidden_states
 from pipelines import Corpus, entities, frozen_pipeline, make_examples, train
 from posattn_spacy.decoding import Prediction
-from posattn_spacy.frozen.caching import describe, through
-from posattn_spacy.frozen.encode import max_pieces
-from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, encode_texts, huggingface
+from posattn_spacy.frozen.architecture import build_frozen_transformer_v1, encode_texts, huggingface
+from posattn_spacy.frozen.callback import describe, through
+from posattn_spacy.frozen.pieces import max_pieces
 from posattn_spacy.frozen.store import FeatureStore
 from processes import ROOT
 

@@ -15,10 +15,10 @@ from spacy.tokens import Doc
 
 from pipelines import TEXTS, add_frozen_transformer, entities, frozen_pipeline, initialized, train
 from posattn_spacy.attention import PositionalTagger
-from posattn_spacy.frozen.caching import describe
+from posattn_spacy.frozen.callback import describe
 from posattn_spacy.precision import BFLOAT16_INSTRUCTIONS, bfloat16_is_fast, precision, product_type
 from test_attention import CONFIG, LENGTHS
-from test_caching import with_store
+from test_callback import with_store
 
 CPU = torch.device("cpu")
 WEIGHT = torch.zeros(1)

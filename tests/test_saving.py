@@ -24,7 +24,7 @@ from pipelines import (
     train,
 )
 from posattn_spacy.attention import HeadConfig, PositionalTagger
-from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.architecture import huggingface
 from posattn_spacy.head import HeadInputs
 from posattn_spacy.saving import head_from_bytes, head_to_bytes
 from posattn_spacy.texts import read_words

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from features import ABOUT, assert_there, damage_record, fill, look_up, made_store, open_store, rows_of
 from posattn_spacy.frozen.environment import TABLES, open_environment
+from posattn_spacy.frozen.maintenance import contents_of
 from posattn_spacy.frozen.store import StoreError
-from posattn_spacy.frozen.upkeep import survey
 from processes import run
 
 
@@ -140,7 +140,7 @@ def test_many_threads_read_and_write(tmp_path: Path) -> None:
         found = sum(threads.map(use, range(8)))
     assert_there(store, range(200))
     store.close()
-    contents = survey(tmp_path / "store")
+    contents = contents_of(tmp_path / "store")
     assert contents.texts == 200
     assert (contents.hits, contents.hits + contents.misses) == (found + 200, 8 * 200 + 200)
 

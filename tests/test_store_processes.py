@@ -12,8 +12,8 @@ import pytest
 
 from features import assert_there, made_store, open_store
 from posattn_spacy.frozen.environment import open_environment
+from posattn_spacy.frozen.maintenance import verify
 from posattn_spacy.frozen.store import StoreError
-from posattn_spacy.frozen.upkeep import verify
 from processes import ROOT, run
 
 BATCH = 50

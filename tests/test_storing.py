@@ -13,8 +13,8 @@ from transformers import DistilBertConfig, DistilBertModel, T5Config, T5Model
 
 from encoders import MAX_PIECES, TEXTS, WRITERS
 from old_format import old_encoder, torch_save
-from posattn_spacy.frozen.encode import WordPieces, encode_words
 from posattn_spacy.frozen.loading import load_encoder
+from posattn_spacy.frozen.pieces import WordPieces, encode_words
 from posattn_spacy.frozen.storing import encoder_from_bytes, encoder_to_bytes
 from posattn_spacy.saving import (
     SavedError,

@@ -18,7 +18,7 @@ import posattn_spacy
 from pipelines import TEXTS, frozen_pipeline, make_examples, plain_pipeline, train
 from posattn_spacy.model import torch_head
 from posattn_spacy.view.fragment import embedded_json, sentences_html, visualize
-from posattn_spacy.view.sentences import Entity, Look, Sentence, doc_sentence, examined_sentences
+from posattn_spacy.view.sentences import Entity, Look, ShownSentence, doc_sentence, examined_sentences
 
 NAME = "posattn_ner"
 
@@ -141,7 +141,7 @@ def test_html_holds_the_sentences_and_nothing_from_elsewhere() -> None:
 
 @pytest.mark.parametrize("text", ["</script><script>alert(1)</script>", "<!--", "\u2028", '"quotes"', "<b>"])
 def test_no_text_gets_out_of_its_place(text: str) -> None:
-    html = sentences_html([Sentence([text], [])])
+    html = sentences_html([ShownSentence([text], [])])
     assert sentences_in(html)[0]["tokens"] == [text]
     assert html.count("</script>") == 1
     assert "<" not in embedded_json([text])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from encoders import write_bert
-from posattn_spacy.frozen.weights import fetch_encoder
+from posattn_spacy.frozen.download import fetch_encoder
 from processes import run
 
 

@@ -69,10 +69,9 @@ def changed_files(before: str, now: str) -> List[str]:
 
 def _registered() -> Iterator[str]:
     """Our modules that spaCy finds by the names in a config."""
-    for point in entry_points():
-        ours = point.module.split(".")[0] in FOLDERS
-        if ours and point.group.startswith("spacy_") and point.group != "spacy_cli":
-            yield point.module
+    for group in entry_points().groups:
+        if group.startswith("spacy_") and group != "spacy_cli":
+            yield from (p.module for p in entry_points(group=group) if p.module.split(".")[0] in FOLDERS)
 
 
 def _file_of(module: str, project: Path) -> Path:

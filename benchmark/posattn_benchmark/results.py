@@ -8,12 +8,12 @@ from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, S
 
 import srsly
 
+from .pages import FIGURES, README_RUN, SETS, Rows, figure, markdown_table
 from .runs import Run
-from .tables import FIGURES, README_RUN, SETS, Rows, figure, markdown_table
 
 Measured = Dict[str, Any]
 Training = Tuple[str, str]  # config and split
-Figure = Callable[[Measured], Optional[float]]
+Take = Callable[[Measured], Optional[float]]
 
 SYSTEMS = ("<!-- SYSTEMS: written by `spacy project run results` -->", "<!-- END OF SYSTEMS -->")
 ACCURACY = ("<!-- ACCURACY: written by `spacy project run results` -->", "<!-- END OF ACCURACY -->")
@@ -39,25 +39,25 @@ class Goal(NamedTuple):
     name (str): What it says.
     config (str): Name of the config it is measured with.
     split (str): The split it is measured on.
-    of (Figure): Takes it from what one run measured; None if the run has none.
+    of (Take): Takes it from what one run measured; None if the run has none.
     bound (Optional[float]): The goal, if one was set.
     at_least (bool): Whether the goal is a lower bound.
     digits (int): Decimal places.
-    without_duplicates (Optional[Figure]): The same without the test sentences that stand in train.
+    without_duplicates (Optional[Take]): The same without the test sentences that stand in train.
     """
 
     name: str
     config: str
     split: str
-    of: Figure
+    of: Take
     bound: Optional[float] = None
     at_least: bool = True
     digits: int = 4
-    without_duplicates: Optional[Figure] = None
+    without_duplicates: Optional[Take] = None
 
 
 def _f1(name: str, config: str, split: str, key: str, bound: float) -> Goal:
-    def score(part: str) -> Figure:
+    def score(part: str) -> Take:
         return lambda measured: measured[part][key]
 
     return Goal(
@@ -65,11 +65,11 @@ def _f1(name: str, config: str, split: str, key: str, bound: float) -> Goal:
     )
 
 
-def _joined(n_sents: int) -> Figure:
+def _joined(n_sents: int) -> Take:
     return lambda measured: measured["joined"][str(n_sents)]
 
 
-def _drop(to: Figure) -> Figure:
+def _drop(to: Take) -> Take:
     """How much a span F1 differs from that on given sentences and tokens."""
 
     def difference(measured: Measured) -> Optional[float]:
@@ -79,7 +79,7 @@ def _drop(to: Figure) -> Figure:
     return difference
 
 
-def _confidence(key: str) -> Figure:
+def _confidence(key: str) -> Take:
     return lambda measured: (measured["confidence"] or {}).get(key)
 
 
@@ -202,11 +202,11 @@ def goal_rows(measured: Sequence[Measured], goals: Sequence[Goal]) -> Rows:
         other = goal.without_duplicates
         without = spread([other(each) for each in seeds], goal.digits) if other else ""
         name = f"{goal.name}, {goal.split}"
-        rows.append((name, spread(values, goal.digits), without, *_verdict(goal, values)))
+        rows.append((name, spread(values, goal.digits), without, *_held_against(goal, values)))
     return rows
 
 
-def _verdict(goal: Goal, values: Sequence[Optional[float]]) -> Tuple[str, str]:
+def _held_against(goal: Goal, values: Sequence[Optional[float]]) -> Tuple[str, str]:
     if goal.bound is None:
         return "", ""
     known = complete(values)

@@ -130,7 +130,7 @@ def check_header(header: Row, columns: Columns, repairs: Repairs) -> None:
             )
 
 
-class Survey(NamedTuple):
+class ColumnContents(NamedTuple):
     """What the columns of a file hold.
 
     rows (List[Row]): Rows with as many columns as most have, a sample.
@@ -143,26 +143,26 @@ class Survey(NamedTuple):
     tags: List[int]
 
 
-def survey_columns(rows: Sequence[Row]) -> Survey:
-    """RETURNS (Survey): What the columns of some rows hold, comments and header left out."""
+def look_at_columns(rows: Sequence[Row]) -> ColumnContents:
+    """RETURNS (ColumnContents): What the columns of some rows hold, comments and header left out."""
     widths = Counter(len(row.cells) for row in rows[:_SAMPLE] if len(row.cells) > 1)
     width = widths.most_common(1)[0][0] if widths else 0
     full = [row for row in rows[:_SAMPLE] if len(row.cells) == width]
     tags = [column for column in range(width) if _tag_share(full, column) > 0.9]
     words = [column for column in range(width) if column not in tags and not _doubt_words(full, column)]
-    return Survey(full, words, tags)
+    return ColumnContents(full, words, tags)
 
 
-def judge_columns(survey: Survey, columns: Columns, repairs: Repairs) -> Optional[CorpusError]:
+def judge_columns(contents: ColumnContents, columns: Columns, repairs: Repairs) -> Optional[CorpusError]:
     """Look whether words and tags stand where they are looked for.
 
-    survey (Survey): What the columns hold.
+    contents (ColumnContents): What the columns hold.
     columns (Columns): Where words and tags are looked for.
     repairs (Repairs): The account of the file, for the error.
     RETURNS (Optional[CorpusError]): The error, if the tags stand in another column, or there are no words
         where they should be; else None.
     """
-    rows, words, tags = survey
+    rows, words, tags = contents
     if not rows or not words:
         return None
     first = rows[0]
@@ -179,11 +179,11 @@ def judge_columns(survey: Survey, columns: Columns, repairs: Repairs) -> Optiona
     return None
 
 
-def note_choice(survey: Survey, columns: Columns) -> List[str]:
+def note_choice(contents: ColumnContents, columns: Columns) -> List[str]:
     """RETURNS (List[str]): That one of several columns with tags was taken, if the user did not choose it."""
-    if len(survey.tags) < 2 or columns.tag != -1:
+    if len(contents.tags) < 2 or columns.tag != -1:
         return []
-    listed = " and ".join(map(str, survey.tags))
+    listed = " and ".join(map(str, contents.tags))
     return [f"Columns {listed} have tags: those of the last column were read (see --tag-column)."]
 
 

@@ -11,10 +11,10 @@ from .columns import (
     is_header,
     judge_columns,
     language_prefixes,
+    look_at_columns,
     note_choice,
     part_comments,
     read_rows,
-    survey_columns,
     usual_width,
 )
 from .decoding import decode
@@ -66,14 +66,14 @@ def read_conll(
         check_header(header, columns, repairs)
         notes.append(f"Read as a header: line {header.line} ({', '.join(header.cells)}).")
     rows = [row for sentence in sentences for row in sentence]
-    survey = survey_columns(rows)
-    error = judge_columns(survey, columns, repairs)
+    contents = look_at_columns(rows)
+    error = judge_columns(contents, columns, repairs)
     are_tags = all(looks_like_tag(row.cell(columns.tag) or "") for row in rows)
-    if error is not None or not are_tags or len(survey.tags) > 1:
+    if error is not None or not are_tags or len(contents.tags) > 1:
         check_is_known(path, data)
     if error is not None:
         raise error
-    notes.extend(note_choice(survey, columns))
+    notes.extend(note_choice(contents, columns))
     groups = _group(sentences, columns, repairs, notes)
     _check_sentences(groups, sheet, repairs, notes)
     _take_prefix_off(groups, notes)

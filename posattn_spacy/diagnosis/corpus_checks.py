@@ -11,8 +11,8 @@ from thinc.api import Model
 from ..component import PositionalNER
 from ..corpora.entities import blank_edged, crossing
 from ..evaluation import piped_batches
-from ..frozen.encode import SpecialTokens, WordPieces, max_pieces
-from ..frozen.encoder import FrozenModel, huggingface
+from ..frozen.architecture import FrozenModel, huggingface
+from ..frozen.pieces import SpecialTokens, WordPieces, max_pieces
 from ..gold import count_labels, describe_spans, span_keys, survey_examples
 from ..texts import read_words, split_texts
 from .findings import Finding, is_rare, judged

@@ -12,7 +12,7 @@ from ..attention import PositionalTagger
 from ..calibration import decode, posattn_pipes
 from ..component import PositionalNER
 from ..evaluation import scored_batches
-from ..frozen.caching import find_frozen_transformers
+from ..frozen.callback import find_frozen_transformers
 from ..gold import count_labels
 from ..model import torch_head
 from .corpus_checks import check_corpus
@@ -25,12 +25,12 @@ from .score_checks import check_scores
 
 COMPARED_DOCS = 8  # with the original encoder
 
-Section = Tuple[str, List[Finding]]
+Chapter = Tuple[str, List[Finding]]
 
 
 def diagnose(
     nlp: Language, examples: Sequence[Example], log: Optional[Path], docs: Optional[Sequence[Doc]] = None
-) -> Iterator[Section]:
+) -> Iterator[Chapter]:
     """Check every `posattn_ner` of a pipeline, and what it rests on.
 
     nlp (Language): The trained pipeline.
@@ -38,7 +38,7 @@ def diagnose(
     log (Optional[Path]): The log of its training.
     docs (Optional[Sequence[Doc]]): The documents as they are stored, which spaCy's reader may have cut at
         sentences; the examples' references if not given.
-    YIELDS (Section): Title and findings of one part after another.
+    YIELDS (Chapter): Title and findings of one part after another.
     RAISES (LogError): If the log can't be read.
     """
     docs = [example.reference for example in examples] if docs is None else docs
@@ -74,7 +74,7 @@ def _check_log(nlp: Language, name: str, pipe: PositionalNER, log: Path) -> List
     return list(check_log(read_log(log, name), nlp.config, pipe.cfg["positional_weight"]))
 
 
-def count_verdicts(sections: Sequence[Section]) -> Dict[str, int]:
+def count_verdicts(sections: Sequence[Chapter]) -> Dict[str, int]:
     """RETURNS (Dict[str, int]): How many findings there are of each verdict."""
     verdicts = [finding.verdict for _, findings in sections for finding in findings]
     return {verdict: verdicts.count(verdict) for verdict in ("pass", "warn", "unknown")}

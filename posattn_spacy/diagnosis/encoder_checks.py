@@ -7,8 +7,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from transformers import AutoModel
 
-from ..frozen.encode import max_pieces
-from ..frozen.encoder import FrozenModel, encode_texts, huggingface, kept_layers
+from ..frozen.architecture import FrozenModel, encode_texts, huggingface, kept_layers
+from ..frozen.pieces import max_pieces
 from ..texts import Text, read_words
 from .findings import Finding, judged
 

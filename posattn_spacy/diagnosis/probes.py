@@ -11,11 +11,12 @@ from spacy.training import Example
 from thinc.api import xp2torch
 from torch import Tensor, nn
 
-from ..attention import Layout, PositionalTagger, keep_mask
+from ..attention import PositionalTagger, keep_mask
 from ..component import PositionalNER
 from ..decoding import Prediction, token_spans
 from ..evaluation import piped_batches
 from ..head import Piece, pieces_of
+from ..layout import Layout
 from ..losses import MISSING
 from ..model import head_inputs, torch_head
 from ..tagging import Spans

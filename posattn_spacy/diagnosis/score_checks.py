@@ -7,7 +7,7 @@ import numpy as np
 
 from ..calibration import DecodedBatch, Judged, judge, stale_thresholds
 from ..component import PositionalNER
-from ..thresholds import Point, of_label, points
+from ..thresholds import OperatingPoint, of_label, points
 from .findings import Finding, judged
 
 ENOUGH = 5  # gold entities of a label, below which its scores say nothing
@@ -66,12 +66,12 @@ def labels_are_found(pipe: PositionalNER, kept: Judged) -> Finding:
     )
 
 
-def score(found: Judged) -> Point:
-    """RETURNS (Point): The scores of all entities together."""
+def score(found: Judged) -> OperatingPoint:
+    """RETURNS (OperatingPoint): The scores of all entities together."""
     return points(found, [-math.inf])[0]
 
 
-def _shown(point: Point) -> str:
+def _shown(point: OperatingPoint) -> str:
     return f"{point.f:.2f}" if point.kept else "never predicted"
 
 

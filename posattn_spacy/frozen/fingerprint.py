@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..texts import Text
-from .encode import Pooling, max_pieces
+from .pieces import Pooling, max_pieces
 
 # What the weights don't tell about a model. The epsilon of its layer normalisation is left out: a saved
 # pipeline has 0.0 in place of 1e-12, which changes no feature that matters.

@@ -8,8 +8,8 @@ from thinc.api import Model, get_torch_default_device
 
 from ..configured import ConfiguredModel
 from ..saving import SavedError, reading
-from .encode import POOLINGS
 from .loading import resolve_layers
+from .pieces import POOLINGS
 from .storing import encoder_from_bytes, encoder_to_bytes
 
 FILE = "A transformer's file 'model' (in the pipeline's folder: transformer/model)"

@@ -19,8 +19,8 @@ from ..saving import (
     tensors_to_bytes,
     torch_saved,
 )
-from .encode import SpecialTokens, max_pieces
 from .loading import prepare
+from .pieces import SpecialTokens, max_pieces
 
 SPECIAL = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 # What a config may say of the way a model is run, or of code to be fetched for that; none of it is kept.

@@ -10,9 +10,9 @@ from spacy.util import load_model_from_config, registry, resolve_dot_names
 from thinc.api import Config
 
 from ..rows import LazyRows
-from .caching import FeatureStoreCallback, find_frozen_transformers
+from .architecture import FrozenModel
+from .callback import FeatureStoreCallback, find_frozen_transformers
 from .data import FrozenData
-from .encoder import FrozenModel
 from .store import FeatureStore, StoreError
 
 WORDS_AT_ONCE = 1 << 14

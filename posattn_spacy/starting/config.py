@@ -9,7 +9,7 @@ from spacy.util import get_lang_class, load_config
 from thinc.api import Config
 from transformers import AutoConfig
 
-from ..frozen.upkeep import stored_bytes
+from ..frozen.maintenance import stored_bytes
 from ..schedule import PassSize, measure_pass, scaled_schedule
 
 TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"

@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import is_in_jupyter
 
 from ..calibration import posattn_pipes
-from .sentences import Sentence, doc_sentence, examined_sentences
+from .sentences import ShownSentence, doc_sentence, examined_sentences
 
 # What ends a script or a line of one, and halves of characters, which can't be written.
 UNSAFE = re.compile("[<\u2028\u2029\ud800-\udfff]")
@@ -43,7 +43,7 @@ def visualize(
     return None
 
 
-def _sentence(doc: Doc, gold: Optional[Doc], nlp: Optional[Language]) -> Sentence:
+def _sentence(doc: Doc, gold: Optional[Doc], nlp: Optional[Language]) -> ShownSentence:
     if nlp is None or not len(doc):
         return doc_sentence(doc, gold)
     pipes = posattn_pipes(nlp)
@@ -55,10 +55,10 @@ def _sentence(doc: Doc, gold: Optional[Doc], nlp: Optional[Language]) -> Sentenc
     return sentence._replace(entities=doc_sentence(doc).entities, gold=doc_sentence(doc, gold).gold)
 
 
-def sentences_html(sentences: Sequence[Sentence]) -> str:
+def sentences_html(sentences: Sequence[ShownSentence]) -> str:
     """Make HTML that shows sentences, with nothing outside of itself.
 
-    sentences (Sequence[Sentence]): The sentences.
+    sentences (Sequence[ShownSentence]): The sentences.
     RETURNS (str): HTML, for a page or a notebook.
     """
     place = f"posattn-{uuid4().hex}"

@@ -10,13 +10,14 @@ from spacy.training import Example
 from thinc.api import xp2torch
 from torch import Tensor
 
-from ..attention import Layout, PositionalTagger, keep_mask
+from ..attention import PositionalTagger, keep_mask
 from ..component import PositionalNER
 from ..confidence import all_confidences
 from ..decoding import Prediction, token_spans
 from ..diagnosis.probes import Attention, watched_attention
 from ..evaluation import piped_batches
 from ..head import pieces_of
+from ..layout import Layout
 from ..model import head_inputs, torch_head
 from ..tagging import Spans
 
@@ -50,7 +51,7 @@ class Look(NamedTuple):
     percents: List[int]
 
 
-class Sentence(NamedTuple):
+class ShownSentence(NamedTuple):
     """A document as it is shown.
 
     tokens (List[str]): Its tokens.
@@ -77,33 +78,35 @@ class Sentence(NamedTuple):
         return {**self._asdict(), **entities, "attention": looks}
 
 
-def doc_sentence(doc: Doc, gold: Optional[Doc] = None) -> Sentence:
+def doc_sentence(doc: Doc, gold: Optional[Doc] = None) -> ShownSentence:
     """Make what there is to see of an annotated document alone.
 
     doc (Doc): The document.
     gold (Optional[Doc]): The same with its gold entities.
-    RETURNS (Sentence): Tokens and entities.
+    RETURNS (ShownSentence): Tokens and entities.
     """
     scores = all_confidences(doc)
     entities = [
         Entity(ent.start, ent.end, ent.label_, scores.get((ent.start_char, ent.end_char, ent.label_)))
         for ent in doc.ents
     ]
-    return Sentence([token.text for token in doc], entities, None if gold is None else _gold(gold))
+    return ShownSentence([token.text for token in doc], entities, None if gold is None else _gold(gold))
 
 
 def _gold(doc: Doc) -> List[Entity]:
     return [Entity(ent.start, ent.end, ent.label_, None) for ent in doc.ents]
 
 
-def examined_sentences(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> List[Sentence]:
+def examined_sentences(
+    nlp: Language, pipe: PositionalNER, examples: Sequence[Example]
+) -> List[ShownSentence]:
     """Make all there is to see of documents, gate and attention too.
 
     nlp (Language): The pipeline.
     pipe (PositionalNER): Its component.
     examples (Sequence[Example]): The documents; those without tokens are left out, and none is changed.
-    RETURNS (List[Sentence]): The sentences; gate and attention are None for a model that has none, as is a
-        gate that nothing trained.
+    RETURNS (List[ShownSentence]): The sentences; gate and attention are None for a model that has none, as is
+        a gate that nothing trained.
     """
     return [
         _examined(pipe, example, doc)
@@ -112,7 +115,7 @@ def examined_sentences(nlp: Language, pipe: PositionalNER, examples: Sequence[Ex
     ]
 
 
-def _examined(pipe: PositionalNER, example: Example, doc: Doc) -> Sentence:
+def _examined(pipe: PositionalNER, example: Example, doc: Doc) -> ShownSentence:
     head = torch_head(pipe.model)
     if not isinstance(head, PositionalTagger):
         pipe.set_annotations([doc], pipe.predict([doc]))

@@ -10,7 +10,7 @@ import pytest
 import spacy
 from posattn_benchmark.gmb.conversion import check_counts, convert_located
 from posattn_benchmark.gmb.known import GMB
-from posattn_benchmark.gmb.locate import SAMPLE_MARK, Source, identify, write_source
+from posattn_benchmark.gmb.locate import SAMPLE_MARK, FoundCorpus, identify, write_source
 
 from posattn_spacy.corpora.docs import read_docs
 from posattn_spacy.corpora.read import Format
@@ -36,7 +36,7 @@ def test_a_file_is_split_in_both_ways(tmp_path: Path) -> None:
 
 def test_the_script_marks_all_it_says_of_the_sample(tmp_path: Path) -> None:
     located = identify(write_csv(tmp_path / "own.csv", 20))
-    write_source(Source("sample", located.path, located.md5), tmp_path / "source.json")
+    write_source(FoundCorpus("sample", located.path, located.md5), tmp_path / "source.json")
     result = run_script("corpus.py", "source.json", "out", "--n-sents", 2, cwd=tmp_path)
     assert result.code == 0, result.output
     for text in ("Counts", "Converted to out", "These are not the figures of the real corpus"):

@@ -9,24 +9,24 @@ import pytest
 import spacy
 import srsly
 from posattn_benchmark.grid import cells as cells_module
+from posattn_benchmark.grid.archive import read_archive, write_entry
 from posattn_benchmark.grid.cells import Cell, identity, read_config
-from posattn_benchmark.grid.measuring import (
-    boundary_scores,
-    head_figures,
-    training_curve,
-    training_figures,
-)
-from posattn_benchmark.grid.records import read_records, write_record
-from posattn_benchmark.grid.running import Task, Workshop
-from posattn_benchmark.grid.subsets import subset
-from posattn_benchmark.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
-from posattn_benchmark.grid.tables import (
+from posattn_benchmark.grid.comparison import (
     FIGURES,
     passes_until,
     stale_sentence,
     variant_rows,
     write_csv,
 )
+from posattn_benchmark.grid.running import Due, Workshop
+from posattn_benchmark.grid.scores import (
+    boundary_scores,
+    head_figures,
+    training_curve,
+    training_figures,
+)
+from posattn_benchmark.grid.subsets import subset
+from posattn_benchmark.grid.sweeps import EXPERIMENTS, Experiment, Plan, Variant, cells_by_variant
 from posattn_benchmark.grid.timing import expected_seconds
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
@@ -149,7 +149,7 @@ def keep(workshop: Workshop, cell: Cell, **figures: Any) -> None:
         "identity": identity(cell, ABOUT, "encoder", "en"),
     }
     made = {"training code": CODE, "posattn-spacy": "0.1.0", "commit": "c0ffee"}
-    write_record(workshop.figures, {**about, "made": made, "test": None, "history": None, **figures})
+    write_entry(workshop.figures, {**about, "made": made, "test": None, "history": None, **figures})
 
 
 def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
@@ -161,16 +161,16 @@ def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
     ]
     for seed in range(2):
         keep(workshop, CELL._replace(seed=seed))
-    assert workshop.tasks([experiment], PLAN) == [Task(CELL._replace(seed=2), False)]
+    assert workshop.tasks([experiment], PLAN) == [Due(CELL._replace(seed=2), False)]
     assert len(workshop.made(experiment, PLAN)["low"]) == 2
     keep(workshop, CELL, identity="of another config")
     assert [task.cell.seed for task in workshop.tasks([experiment], PLAN)] == [0, 2]
     keep(workshop, CELL, test={})
     assert workshop.tasks([experiment, on_test], PLAN) == [
-        Task(CELL._replace(seed=1), True),
-        Task(CELL._replace(seed=2), True),
+        Due(CELL._replace(seed=1), True),
+        Due(CELL._replace(seed=2), True),
     ]
-    assert workshop.tasks([on_test._replace(history=True)], PLAN)[0] == Task(CELL, True, history=True)
+    assert workshop.tasks([on_test._replace(history=True)], PLAN)[0] == Due(CELL, True, history=True)
 
 
 def test_figures_of_older_training_code_are_called_stale(tmp_path: Path) -> None:
@@ -191,12 +191,12 @@ def test_figures_of_older_training_code_are_called_stale(tmp_path: Path) -> None
 
 def test_a_figure_is_written_over_the_one_it_replaces(tmp_path: Path) -> None:
     for seed, value in ((1, "b"), (0, "a"), (1, "c")):
-        write_record(tmp_path, {"place": f"x/{seed}", "config": "baselines/x", "value": value})
-    assert [record["value"] for record in read_records(tmp_path).values()] == ["a", "c"]
+        write_entry(tmp_path, {"place": f"x/{seed}", "config": "baselines/x", "value": value})
+    assert [record["value"] for record in read_archive(tmp_path).values()] == ["a", "c"]
     path = tmp_path / "baselines/x.jsonl"
     path.write_text(path.read_text() + "{\n")
     with pytest.raises(ValueError, match=r"x\.jsonl, line 3, is no figures"):
-        read_records(tmp_path)
+        read_archive(tmp_path)
 
 
 def test_a_cell_is_made_by_one_process_at_a_time(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from posattn_benchmark.gmb.known import GMB, KnownCorpus
 from posattn_benchmark.gmb.locate import (
     DATA_VARIABLE,
     SAMPLE_MARK,
-    Source,
+    FoundCorpus,
     find_source,
     identify,
     locate_corpus,
@@ -73,7 +73,7 @@ def test_locate_prefers_the_users_own_corpus(project: Path, known: KnownCorpus) 
     (project / "assets" / GMB.file_name).write_bytes(CSV)
     (project / "mine.csv").write_bytes(b"Sentence #,Word,Tag\n")
     source, notes = locate(project, known, Path("mine.csv"))
-    assert source == Source("own", Path("mine.csv"), md5(b"Sentence #,Word,Tag\n"))
+    assert source == FoundCorpus("own", Path("mine.csv"), md5(b"Sentence #,Word,Tag\n"))
     assert notes == []
 
 
@@ -85,7 +85,7 @@ def test_locate_finds_the_corpus_in_assets(
     (project / "assets" / name).write_bytes(CSV if form == "csv" else archive.read_bytes())
     source, notes = locate(project, offline)
     # The archive and its csv file are the same corpus.
-    assert source == Source("gmb", Path("assets") / name, md5(CSV))
+    assert source == FoundCorpus("gmb", Path("assets") / name, md5(CSV))
     assert notes == []
 
 
@@ -95,14 +95,14 @@ def test_locate_finds_the_corpus_in_the_data_folder(
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     (tmp_path / GMB.file_name).write_bytes(CSV)
     source, notes = locate(project, offline)
-    assert source == Source("gmb", (tmp_path / GMB.file_name).resolve(), md5(CSV))
+    assert source == FoundCorpus("gmb", (tmp_path / GMB.file_name).resolve(), md5(CSV))
     assert notes == []
 
 
 def test_locate_downloads_into_assets(project: Path, archive: Path, known: KnownCorpus) -> None:
     source, _ = locate(project, known)
     downloaded = project / "assets" / f"{GMB.file_name}.zip"
-    assert source == Source("gmb", Path("assets") / downloaded.name, md5(CSV))
+    assert source == FoundCorpus("gmb", Path("assets") / downloaded.name, md5(CSV))
     assert downloaded.read_bytes() == archive.read_bytes()
 
 
@@ -167,7 +167,7 @@ def test_identify_knows_the_sample_when_it_is_chosen(project: Path) -> None:
 
 def test_write_source_touches_the_file_only_on_a_change(project: Path) -> None:
     path = project / "corpus" / "source.json"
-    source = Source("own", Path("mine.csv"), "0" * 32)
+    source = FoundCorpus("own", Path("mine.csv"), "0" * 32)
     assert write_source(source, path)
     before = path.stat()
     assert not write_source(source, path)
@@ -217,7 +217,7 @@ def test_find_source_takes_a_corpus_and_what_is_written_about_it(project: Path) 
 
 def test_write_source_error_where_a_file_is_in_the_way(project: Path) -> None:
     (project / "corpus").write_text("notes")
-    source = Source("own", Path("mine.csv"), "0" * 32)
+    source = FoundCorpus("own", Path("mine.csv"), "0" * 32)
     with pytest.raises(CorpusError, match=r"corpus is a file, where a folder is needed\. Write to another"):
         write_source(source, project / "corpus" / "source.json")
     assert (project / "corpus").read_text() == "notes"

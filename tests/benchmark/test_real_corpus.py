@@ -8,7 +8,7 @@ from typing import Dict, List, Tuple
 import pytest
 import spacy
 from posattn_benchmark.gmb.known import GMB
-from posattn_benchmark.gmb.locate import Source, locate_corpus
+from posattn_benchmark.gmb.locate import FoundCorpus, locate_corpus
 from posattn_benchmark.gmb.splits import RANDOM42, SPLITS
 from spacy.tokens import Doc
 
@@ -19,7 +19,7 @@ from posattn_spacy.corpora.sentences import Counts
 from posattn_spacy.corpora.splits import FILE_ORDER, PARTS
 from small_corpora import ROOT
 
-Real = Tuple[Source, Documents, Dict[str, Dict[str, List[Doc]]]]
+Real = Tuple[FoundCorpus, Documents, Dict[str, Dict[str, List[Doc]]]]
 
 
 @pytest.fixture(scope="module")

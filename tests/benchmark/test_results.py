@@ -4,6 +4,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 import srsly
+from posattn_benchmark.pages import markdown_table
 from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
@@ -21,7 +22,6 @@ from posattn_benchmark.results import (
     system_rows,
 )
 from posattn_benchmark.runs import Run
-from posattn_benchmark.tables import markdown_table
 
 from processes import ROOT
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from posattn_benchmark.tables import (
+from posattn_benchmark.pages import (
     EXAMPLE,
     README_RUN,
     fill_page,

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Dict
 
 import torch
+from posattn_benchmark.pages import fill_page as fill
+from posattn_benchmark.pages import markdown_table
 from posattn_benchmark.provenance import processor
-from posattn_benchmark.tables import fill_page as fill
-from posattn_benchmark.tables import markdown_table
 
 from posattn_spacy.precision import bfloat16_is_fast
 

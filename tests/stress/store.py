@@ -33,11 +33,11 @@ from spacy.vocab import Vocab
 
 from pipelines import TEXTS, add_frozen_transformer, frozen_pipeline, head_parameters
 from posattn_spacy.frozen import locking
-from posattn_spacy.frozen.caching import FeatureStoreCallback
-from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.architecture import huggingface
+from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.frozen.locking import StoreLock
+from posattn_spacy.frozen.maintenance import contents_of, verify
 from posattn_spacy.frozen.store import StoreError
-from posattn_spacy.frozen.upkeep import survey, verify
 from processes import ROOT
 
 Figures = Dict[str, Union[int, str, bool]]
@@ -86,7 +86,7 @@ def kill_while_encoding(folder: Path, encoder: Path, kills: int, seed: int = 0) 
     return {
         "kills": kills,
         "kills while encoding": figures["kills while encoding"],
-        "texts": survey(folder).texts,
+        "texts": contents_of(folder).texts,
         "lost": figures["lost"],
         "wrong": figures["wrong"],
         "damaged": verify(folder, lambda records, total: records).damaged,
@@ -348,7 +348,7 @@ def full_disk(folder: Path, encoder: Path) -> Figures:
     """The disk is full after some texts; with room, the store is used again."""
     with small_disk(folder, 4096 * 40):
         figures = train_with(encoder, folder / "store")
-        texts = survey(folder / "store").texts
+        texts = contents_of(folder / "store").texts
         damaged = verify(folder / "store", lambda records, total: records).damaged
     return {**figures, "texts": texts, "damaged": damaged}
 

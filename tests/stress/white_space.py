@@ -15,7 +15,7 @@ TOLERANCE = 0.001  # of span F1
 Entities = Set[Tuple[int, int, str]]  # first word, last word, label
 
 
-class Sentence(NamedTuple):
+class Rendered(NamedTuple):
     """A sentence of a corpus.
 
     words (List[str]): Its words.
@@ -39,12 +39,12 @@ def renderings(setting: Setting) -> Outcome:
     return outcome._replace(figures={"pipeline": setting.pipeline.name, **outcome.figures})
 
 
-def compare(setting: Setting, nlp: Language, sentences: List[Sentence]) -> Outcome:
+def compare(setting: Setting, nlp: Language, sentences: List[Rendered]) -> Outcome:
     """Read sentences in every rendering.
 
     setting (Setting): The setting.
     nlp (Language): The pipeline.
-    sentences (List[Sentence]): The sentences.
+    sentences (List[Rendered]): The sentences.
     RETURNS (Outcome): Among its figures, how far the span F1 of any rendering is from that of plain text.
     """
     tally = setting.go_through(len(sentences), lambda i: read_all(nlp, sentences[i]))
@@ -63,20 +63,20 @@ def compare(setting: Setting, nlp: Language, sentences: List[Sentence]) -> Outco
     return Outcome(len(sentences), held, figures, "; ".join(tally.faults))
 
 
-def read(nlp: Language, docs: DocBin) -> Iterator[Sentence]:
+def read(nlp: Language, docs: DocBin) -> Iterator[Rendered]:
     """Read the sentences of a corpus, one by one.
 
     nlp (Language): Has the vocabulary.
     docs (DocBin): The documents.
-    YIELDS (Sentence): Those with words.
+    YIELDS (Rendered): Those with words.
     """
     for doc in docs.get_docs(nlp.vocab):
         for sent in doc.sents if doc.has_annotation("SENT_START") else [doc[:]]:
             one = sent.as_doc()
-            yield Sentence([token.text for token in one], {(e.start, e.end - 1, e.label_) for e in one.ents})
+            yield Rendered([token.text for token in one], {(e.start, e.end - 1, e.label_) for e in one.ents})
 
 
-def read_all(nlp: Language, sentence: Sentence) -> Found:
+def read_all(nlp: Language, sentence: Rendered) -> Found:
     """Read one sentence in every rendering."""
     texts = {name: render(sentence.words) for name, render in RENDERINGS.items()}
     found = {

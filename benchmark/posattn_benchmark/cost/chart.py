@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .report import speeds, training_minutes
+from .summary import speeds, training_minutes
 
 OURS, OTHERS = "#0f766e", "#9ca3af"
 OUR_SYSTEMS = ("pipe", "encoding", "head_epoch")

@@ -10,8 +10,8 @@ from spacy.tokens import Doc
 from spacy.util import load_config, registry
 from torch import Tensor
 
-from posattn_spacy.frozen.encode import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
-from posattn_spacy.frozen.encoder import FrozenModel, huggingface
+from posattn_spacy.frozen.architecture import FrozenModel, huggingface
+from posattn_spacy.frozen.pieces import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
 from posattn_spacy.precision import bfloat16_is_fast, precision
 
 from .workload import Figures, Workload, count_words

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from posattn_spacy import component
 from posattn_spacy.attention import Layout, PositionalTagger
-from posattn_spacy.frozen.caching import FeatureStoreCallback, find_frozen_transformers
+from posattn_spacy.frozen.callback import FeatureStoreCallback, find_frozen_transformers
 from posattn_spacy.frozen.warming import warm
 from posattn_spacy.model import torch_head
 from posattn_spacy.precision import precision

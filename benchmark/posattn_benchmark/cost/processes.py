@@ -20,7 +20,7 @@ SAMPLE_SECONDS = 0.05
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 
 
-class Run(NamedTuple):
+class Spent(NamedTuple):
     """What a process took.
 
     seconds (float): From its start to its end.
@@ -31,13 +31,13 @@ class Run(NamedTuple):
     peak_bytes: Optional[int]
 
 
-def run(command: List[str], threads: int, log: Path) -> Run:
-    """Run a command to its end, sampling its memory.
+def run(command: List[str], threads: int, log: Path) -> Spent:
+    """Spent a command to its end, sampling its memory.
 
     command (List[str]): The command.
     threads (int): How many threads it may use.
     log (Path): Where its output goes.
-    RETURNS (Run): What it took.
+    RETURNS (Spent): What it took.
     RAISES (RuntimeError): If it fails; the message has the end of its output.
     """
     environment = {**LARGE_PAGES, **os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
@@ -56,7 +56,7 @@ def run(command: List[str], threads: int, log: Path) -> Run:
     if process.returncode:
         end = log.read_text(encoding="utf-8", errors="replace")[-3000:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{end}")
-    return Run(seconds, peak)
+    return Spent(seconds, peak)
 
 
 def anonymous_bytes(pid: int) -> Optional[int]:
@@ -89,7 +89,7 @@ def measure(system: str, workload: Workload, threads: int, log: Path) -> Figures
         return {**json.loads(taken.read_text(encoding="utf-8")), **peak_figure(took)}
 
 
-def peak_figure(took: Run) -> Figures:
+def peak_figure(took: Spent) -> Figures:
     """RETURNS (Figures): The peak memory of a run, if it is known."""
     return {} if took.peak_bytes is None else {"peak_bytes": took.peak_bytes}
 

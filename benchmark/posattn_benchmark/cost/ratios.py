@@ -3,13 +3,13 @@
 from statistics import median
 from typing import Any, Callable, Dict, List, NamedTuple
 
-from .measuring import TRAININGS, Repeat
+from .rounds import TRAININGS, Repeat
 
 Ratio = Callable[[Repeat, Dict[str, Any]], float]
 FORWARD = {"float32": "raw_forward", "bfloat16": "raw_forward_bfloat16"}
 
 
-class Row(NamedTuple):
+class Claim(NamedTuple):
     """One ratio.
 
     name (str): What it says.
@@ -67,12 +67,12 @@ def _peak(repeat: Repeat, setting: Dict[str, Any]) -> float:
     return max(repeat[name]["peak_bytes"] for name in TRAININGS) / 1e9
 
 
-def rows(setting: Dict[str, Any], has_memory: bool) -> List[Row]:
+def rows(setting: Dict[str, Any], has_memory: bool) -> List[Claim]:
     """List the ratios.
 
     setting (Dict[str, Any]): Under what the figures were taken.
     has_memory (bool): Whether the system tells how much memory a process holds.
-    RETURNS (List[Row]): Those that make sense on this machine.
+    RETURNS (List[Claim]): Those that make sense on this machine.
     """
     epochs = setting["epochs"]
     cold, warm = f"{epochs} epochs, store cold", f"{epochs} epochs, store warm"
@@ -81,26 +81,30 @@ def rows(setting: Dict[str, Any], has_memory: bool) -> List[Row]:
     return [
         *(_row_against(dtype, "encoding into the store", "encoding", 0.90) for dtype in types),
         *(_row_against(dtype, "head epoch", "head_epoch", 5.0) for dtype in types),
-        *(Row(f"head epoch ÷ its matrix products in {t} (time)", _bound(t), 1.8, False) for t in types),
-        Row("share of spaCy in a head epoch", lambda r, _: r["head_epoch"]["spacy_share"], 0.25, False),
-        Row(f"{cold}: cheaper than fine-tuning by", _saving("stock_fine_tuning", "training_cold"), 15.0),
-        Row(f"{cold}: cheaper than stock frozen by", _saving("stock_frozen_training", "training_cold"), 5.0),
-        Row(f"{warm}: cheaper than stock frozen by", _saving("stock_frozen_training", "training_warm"), 8.0),
-        Row(
+        *(Claim(f"head epoch ÷ its matrix products in {t} (time)", _bound(t), 1.8, False) for t in types),
+        Claim("share of spaCy in a head epoch", lambda r, _: r["head_epoch"]["spacy_share"], 0.25, False),
+        Claim(f"{cold}: cheaper than fine-tuning by", _saving("stock_fine_tuning", "training_cold"), 15.0),
+        Claim(
+            f"{cold}: cheaper than stock frozen by", _saving("stock_frozen_training", "training_cold"), 5.0
+        ),
+        Claim(
+            f"{warm}: cheaper than stock frozen by", _saving("stock_frozen_training", "training_warm"), 8.0
+        ),
+        Claim(
             "`hard` mask at 0.8 ÷ no mask: attention and feed-forward (time)",
             lambda r, _: r["mask_curve"]["hard_0.8"] / r["mask_curve"]["none"],
             0.35,
             False,
         ),
-        Row("`nlp.pipe` ÷ stock transformer and ner", _speed("pipe", "stock_pipe"), 1.3),
+        Claim("`nlp.pipe` ÷ stock transformer and ner", _speed("pipe", "stock_pipe"), 1.3),
         *(_row_against(dtype, "`nlp.pipe`", "pipe", 0.85) for dtype in types),
-        *([Row("peak memory of a whole training", _peak, 3.0, False, " GB")] if has_memory else []),
+        *([Claim("peak memory of a whole training", _peak, 3.0, False, " GB")] if has_memory else []),
     ]
 
 
-def _row_against(dtype: str, name: str, system: str, goal: float) -> Row:
+def _row_against(dtype: str, name: str, system: str, goal: float) -> Claim:
     """A system's words per second against those of the forward pass alone."""
-    return Row(f"{name} ÷ forward pass in {dtype} (words/s)", _speed(system, FORWARD[dtype]), goal)
+    return Claim(f"{name} ÷ forward pass in {dtype} (words/s)", _speed(system, FORWARD[dtype]), goal)
 
 
 def compute(repeats: List[Repeat], setting: Dict[str, Any]) -> List[Dict[str, Any]]:

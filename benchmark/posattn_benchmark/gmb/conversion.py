@@ -9,12 +9,12 @@ from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError, Counts
 
 from .known import GMB
-from .locate import Source, table_of
+from .locate import FoundCorpus, table_of
 from .splits import SPLITS
 
 
 def convert_located(
-    source: Source,
+    source: FoundCorpus,
     out_dir: Path,
     options: Format,
     *,
@@ -23,7 +23,7 @@ def convert_located(
 ) -> Report:
     """Convert a corpus as `convert` does, a single file in both splits; the published one is known.
 
-    source (Source): The corpus. For the other arguments see `convert`.
+    source (FoundCorpus): The corpus. For the other arguments see `convert`.
     RETURNS (Report): What was read, repaired and written.
     RAISES (CorpusError): If the corpus can't be converted, or is the published one with other counts.
     """

@@ -24,7 +24,7 @@ _TIMEOUT = 10.0  # seconds without an answer
 
 
 @dataclass(frozen=True)
-class Source:
+class FoundCorpus:
     """Where a corpus lies and what it is.
 
     kind (str): "gmb" for the published corpus, "sample" for the project's own, else "own".
@@ -49,7 +49,7 @@ def sample_mark(kind: str) -> str:
 
 def locate_corpus(
     corpus: Optional[Path], assets: Path, sample: Path, *, known: KnownCorpus = GMB
-) -> Tuple[Source, List[str]]:
+) -> Tuple[FoundCorpus, List[str]]:
     """Find the corpus to use.
 
     corpus (Optional[Path]): The user's choice, which excludes all others.
@@ -57,7 +57,7 @@ def locate_corpus(
     sample (Path): The sample corpus, used if nothing else can be had.
     known (KnownCorpus): The published corpus. It is also looked for in the folder named by the
         environment variable POSATTN_DATA.
-    RETURNS (Tuple[Source, List[str]]): The corpus, and what was tried without success.
+    RETURNS (Tuple[FoundCorpus, List[str]]): The corpus, and what was tried without success.
     RAISES (CorpusError): If there is no corpus, or a wrong one under the published name.
     """
     if corpus is not None:
@@ -86,13 +86,13 @@ def locate_corpus(
     return identify(sample, sample, known=known), notes
 
 
-def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = GMB) -> Source:
+def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = GMB) -> FoundCorpus:
     """Say what a corpus is by its checksum.
 
     path (Path): The file or folder.
     sample (Optional[Path]): The sample corpus.
     known (KnownCorpus): The published corpus.
-    RETURNS (Source): The corpus.
+    RETURNS (FoundCorpus): The corpus.
     RAISES (CorpusError): If it is not there, or not what its name promises.
     """
     if not os.path.exists(path):  # Path.exists raises where a folder can't be entered
@@ -111,7 +111,7 @@ def identify(path: Path, sample: Optional[Path] = None, *, known: KnownCorpus = 
         kind = "sample"
     else:
         kind = "own"
-    return Source(kind, _relative(path), found)
+    return FoundCorpus(kind, _relative(path), found)
 
 
 def table_of(path: Path, known: KnownCorpus = GMB) -> Optional[bytes]:
@@ -128,11 +128,11 @@ def table_of(path: Path, known: KnownCorpus = GMB) -> Optional[bytes]:
         return archive.read(known.file_name) if known.file_name in names and len(names) > 1 else None
 
 
-def find_source(path: Path) -> Source:
+def find_source(path: Path) -> FoundCorpus:
     """Find the corpus that a user names.
 
     path (Path): The corpus, or the JSON file that `write_source` wrote about it.
-    RETURNS (Source): The corpus.
+    RETURNS (FoundCorpus): The corpus.
     RAISES (CorpusError): If it is not there, or is something else.
     """
     return read_source(path) if path.suffix.lower() == ".json" else identify(path)
@@ -154,10 +154,10 @@ def download(archive: Path, *, known: KnownCorpus = GMB) -> None:
             raise CorpusError(f"wrong checksum, expected {known.zip_md5}, got {found}")
 
 
-def write_source(source: Source, path: Path) -> bool:
+def write_source(source: FoundCorpus, path: Path) -> bool:
     """Write down where the corpus lies, touching the file only if that has changed.
 
-    source (Source): The corpus.
+    source (FoundCorpus): The corpus.
     path (Path): The JSON file.
     RETURNS (bool): Whether it was written.
     RAISES (CorpusError): If it can't be written.
@@ -171,18 +171,18 @@ def write_source(source: Source, path: Path) -> bool:
     return True
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Path) -> FoundCorpus:
     """Read where the corpus lies, and check that it is still the same.
 
     path (Path): The JSON file that write_source wrote.
-    RETURNS (Source): The corpus.
+    RETURNS (FoundCorpus): The corpus.
     RAISES (CorpusError): If the file is broken or is something else, or the corpus has changed since it was
         written.
     """
     data = read_bytes(path)
     try:
         values = json.loads(data)
-        source = Source(values["kind"], Path(values["path"]), values["md5"])
+        source = FoundCorpus(values["kind"], Path(values["path"]), values["md5"])
     except (ValueError, KeyError, TypeError) as error:
         check_is_known(path, data)
         raise CorpusError(

@@ -12,14 +12,14 @@ import torch
 from portalocker import AlreadyLocked, LockFlags
 from thinc.api import Config
 
-from posattn_spacy.frozen.caching import FeatureStoreCallback
+from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 
 from ..cost.processes import run
 from ..provenance import origin
+from .archive import Archive, Variants, age, read_archive, write_entry
 from .cells import Cell, identity, read_config
-from .measuring import measure_cell, training_figures
-from .records import Records, Variants, age, read_records, write_record
+from .scores import measure_cell, training_figures
 from .subsets import subset
 from .sweeps import Experiment, Plan, cells_by_variant
 
@@ -28,7 +28,7 @@ STORE_GB = 20.0
 LOG, STEPS = "log.jsonl", "steps.jsonl"
 
 
-class Task(NamedTuple):
+class Due(NamedTuple):
     """A cell that is wanted.
 
     cell (Cell): The cell.
@@ -65,24 +65,24 @@ class Workshop(NamedTuple):
     figures: Path
     code: str
 
-    def tasks(self, experiments: Iterable[Experiment], plan: Plan) -> List[Task]:
+    def tasks(self, experiments: Iterable[Experiment], plan: Plan) -> List[Due]:
         """List what has to be made for experiments, each cell once.
 
         experiments (Iterable[Experiment]): The experiments.
         plan (Plan): How much of everything.
-        RETURNS (List[Task]): The cells whose figures are not there, or are of older training code.
+        RETURNS (List[Due]): The cells whose figures are not there, or are of older training code.
         """
-        wanted: Dict[Path, Task] = {}
+        wanted: Dict[Path, Due] = {}
         for experiment in experiments:
             for cell in chain.from_iterable(cells_by_variant(experiment, plan).values()):
                 on_test, history = experiment.on_test, experiment.history and cell.seed == 0
-                before = wanted.get(cell.place, Task(cell, False))
-                wanted[cell.place] = Task(cell, before.on_test or on_test, before.history or history)
-        records = read_records(self.figures)
+                before = wanted.get(cell.place, Due(cell, False))
+                wanted[cell.place] = Due(cell, before.on_test or on_test, before.history or history)
+        records = read_archive(self.figures)
         judged = (task._replace(why=self.why_not(task, records)) for task in wanted.values())
         return [task for task in judged if task.why]
 
-    def why_not(self, task: Task, records: Records) -> str:
+    def why_not(self, task: Due, records: Archive) -> str:
         """RETURNS (str): Why the figures of a cell are not as they would be now; empty if they are."""
         cell, on_test, history, _ = task
         record = records.get(cell.place.as_posix())
@@ -100,10 +100,10 @@ class Workshop(NamedTuple):
         RETURNS (Variants): The seeds of each variant, as far as they are made. `stale` says which of them are
             of older training code, and of which; it is empty for others.
         """
-        records = read_records(self.figures)
+        records = read_archive(self.figures)
         found: Variants = {}
         for variant, cells in cells_by_variant(experiment, plan).items():
-            ages = {cell: self.why_not(Task(cell, experiment.on_test), records) for cell in cells}
+            ages = {cell: self.why_not(Due(cell, experiment.on_test), records) for cell in cells}
             found[variant] = [
                 {**records[cell.place.as_posix()], "stale": why}
                 for cell, why in ages.items()
@@ -128,13 +128,13 @@ class Workshop(NamedTuple):
             else:
                 yield True
 
-    def make(self, task: Task) -> None:
+    def make(self, task: Due) -> None:
         """Train a cell, measure it, and write its figures; the pipeline is not kept.
 
         A cell that is wanted on test is trained without the features that others have stored, so that its
         time is that of a training from nothing.
 
-        task (Task): The cell.
+        task (Due): The cell.
         RAISES (RuntimeError): If training fails; the message has the end of its output.
         """
         cell, on_test, history, _ = task
@@ -164,7 +164,7 @@ class Workshop(NamedTuple):
             **training_figures(folder / LOG, folder / STEPS, history),
             **measure_cell(folder / "model-best", self.corpus / cell.split, store, on_test),
         }
-        write_record(self.figures, figures)
+        write_entry(self.figures, figures)
         for made in (folder / "model-best", folder / "model-last", own_store):
             shutil.rmtree(made, ignore_errors=True)
 

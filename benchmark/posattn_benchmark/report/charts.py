@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from ..grid.tables import FIGURES, Variants, on_one_machine, passes_at
+from ..grid.comparison import FIGURES, Variants, on_one_machine, passes_at
 from ..results import complete
 
 # Each stands out from white and from black.
@@ -19,7 +19,7 @@ COLORS = (TEAL, ORANGE, GREY, VIOLET)  # one for each line
 Cells = Sequence[Dict[str, Any]]
 
 
-class Point(NamedTuple):
+class Average(NamedTuple):
     """A figure over seeds.
 
     mean (float): The mean.
@@ -30,15 +30,15 @@ class Point(NamedTuple):
     spread: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Point":
+    def of(cls, values: Sequence[float]) -> "Average":
         """Sum up the figures of at least one seed."""
         return cls(mean(values), stdev(values) if len(values) > 1 else 0.0)
 
 
-def point(cells: Cells, name: str) -> Optional[Point]:
-    """RETURNS (Optional[Point]): A figure of `tables.FIGURES` over seeds; None if a seed has none."""
+def point(cells: Cells, name: str) -> Optional[Average]:
+    """RETURNS (Optional[Average]): A figure of `tables.FIGURES` over seeds; None if a seed has none."""
     known = complete([FIGURES[name].of(cell) for cell in cells])
-    return Point.of(known) if known else None
+    return Average.of(known) if known else None
 
 
 def training(history: Dict[str, List[Dict[str, Any]]]) -> Figure:
@@ -165,7 +165,7 @@ def reliability(before: np.ndarray, after: np.ndarray) -> Figure:
     return figure
 
 
-def labels(per_label: Dict[str, Point]) -> Figure:
+def labels(per_label: Dict[str, Average]) -> Figure:
     """Draw span F1 of each label."""
     figure, (axes,) = _panels(1, 0.4 * len(per_label) + 1)
     names = sorted(per_label, key=lambda name: per_label[name].mean)

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from posattn_spacy.view.fragment import sentences_html
 
+from ..grid.comparison import FIGURES, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
 from ..grid.sweeps import EXPERIMENTS
-from ..grid.tables import FIGURES, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
+from ..pages import markdown_table
 from ..results import SHIPPED, of
-from ..tables import markdown_table
 from . import charts
 from .page import Chart, Section
 from .predictions import Predictions
@@ -107,7 +107,7 @@ def _result_sections(results: Sequence[Dict[str, Any]]) -> List[Section]:
     if not shipped:
         return []
     per_label = [each["test"]["span_f_per_type"] for each in shipped]
-    points = {label: charts.Point.of([each[label] for each in per_label]) for label in per_label[0]}
+    points = {label: charts.Average.of([each[label] for each in per_label]) for label in per_label[0]}
     chart = Chart("labels", partial(charts.labels, points), "Span F1 of each label on test")
     text = "The shipped config, all training documents, on test."
     return [Section("Labels", text, chart=chart)]

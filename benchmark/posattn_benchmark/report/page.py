@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from posattn_spacy.writing import replacing
 
-from ..tables import Rows
+from ..pages import Rows
 
 Draw = Callable[[], Figure]
 INK = "#0a0b0c"  # stands for the color of the text, which a page in dark has in white

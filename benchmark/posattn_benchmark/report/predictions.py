@@ -10,7 +10,7 @@ from spacy.training import Example
 from posattn_spacy.calibration import Judged, decode, equal_bins, judge
 from posattn_spacy.component import PositionalNER
 from posattn_spacy.evaluation import scored_batches
-from posattn_spacy.view.sentences import Sentence, examined_sentences
+from posattn_spacy.view.sentences import ShownSentence, examined_sentences
 
 NONE = "none"
 BINS = 15
@@ -23,14 +23,14 @@ class Predictions(NamedTuple):
     after (np.ndarray): The same with it.
     labels (List[str]): The labels, and "none".
     confusion (np.ndarray): (gold, predicted) numbers of entities with the same edges.
-    sentences (List[Sentence]): Some sentences.
+    sentences (List[ShownSentence]): Some sentences.
     """
 
     before: np.ndarray
     after: np.ndarray
     labels: List[str]
     confusion: np.ndarray
-    sentences: List[Sentence]
+    sentences: List[ShownSentence]
 
 
 def look_at(

@@ -12,7 +12,7 @@ from spacy.tokens import DocBin
 from spacy.util import load_config
 from tqdm import tqdm
 
-from posattn_spacy.frozen.upkeep import survey
+from posattn_spacy.frozen.maintenance import contents_of
 from posattn_spacy.precision import bfloat16_is_fast
 
 from ..provenance import processor
@@ -100,10 +100,10 @@ def _take_once(setting: Setting, number: int, bar: tqdm) -> Repeat:
 
 
 def _whole_training(name: str, workload: Workload, threads: int, log: Path) -> Figures:
-    """Run a training of ours from its start to its end."""
+    """Spent a training of ours from its start to its end."""
     output = Path(workload.folder) / name
     took = run(training_command(workload, output), threads, log)
-    misses = survey(workload.store).misses
+    misses = contents_of(workload.store).misses
     return {
         "seconds": took.seconds,
         **peak_figure(took),

@@ -17,7 +17,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from encoders import MAX_PIECES, TEXTS, WRITERS
 from hidden_states import hidden_states
-from posattn_spacy.frozen.encode import (
+from posattn_spacy.frozen.loading import first_shut, load_encoder, prepare, resolve_layers, set_prefix_space
+from posattn_spacy.frozen.pieces import (
     SpecialTokens,
     Window,
     WordPieces,
@@ -26,7 +27,6 @@ from posattn_spacy.frozen.encode import (
     encode_words,
     max_pieces,
 )
-from posattn_spacy.frozen.loading import first_shut, load_encoder, prepare, resolve_layers, set_prefix_space
 
 FAMILIES = sorted(WRITERS)
 NO_PIECES = ["\n\n", "\u200b", "\u00ad", "\ufe0f"]

@@ -25,8 +25,8 @@ from pipelines import (
     make_examples,
     plain_pipeline,
 )
-from posattn_spacy.frozen.caching import describe
-from posattn_spacy.frozen.encoder import huggingface
+from posattn_spacy.frozen.architecture import huggingface
+from posattn_spacy.frozen.callback import describe
 from posattn_spacy.frozen.fingerprint import encoder_fingerprint
 
 DEV = ["Marta Velasquez visited Athens .", "Families joined in London ."]

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List
 
-from ..tables import Rows, markdown_table
+from ..pages import Rows, markdown_table
 from .ratios import stock_seconds
 
 MARKERS = ("<!-- COST: written by `spacy project run cost` -->", "<!-- END OF COST -->")

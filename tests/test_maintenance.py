@@ -13,7 +13,7 @@ from spacy.tokens import Doc, DocBin
 
 from features import assert_there, damage_record, fill, look_up, made_store, open_store, rows_of
 from pipelines import TEXTS
-from posattn_spacy.frozen import environment, files, upkeep
+from posattn_spacy.frozen import environment, files, maintenance
 from posattn_spacy.frozen.store import TIME, StoreError
 from processes import ROOT, run
 
@@ -60,7 +60,9 @@ def test_prune_removes_what_was_not_used_for_longest(tmp_path: Path, monkeypatch
         store.close()
         del store
     before = (path / "data.mdb").stat().st_size
-    pruned = upkeep.prune(path, max_gb=1500 / 3000 * upkeep.survey(path).texts * 2 * 4096 / 1e9)
+    pruned = maintenance.prune(
+        path, max_gb=1500 / 3000 * maintenance.contents_of(path).texts * 2 * 4096 / 1e9
+    )
     assert (pruned.removed, pruned.kept) == (1500, 1500)
     assert pruned.bytes_after == (path / "data.mdb").stat().st_size < before
     assert (path / "data.mdb").stat().st_mode & 0o777 == 0o600
@@ -69,7 +71,7 @@ def test_prune_removes_what_was_not_used_for_longest(tmp_path: Path, monkeypatch
     fill(store, range(500, 600))
     assert_there(store, range(500, 600))
     store.close()
-    assert upkeep.verify(path, no_progress).damaged == 0
+    assert maintenance.verify(path, no_progress).damaged == 0
 
 
 def test_prune_says_what_it_has_brought(tmp_path: Path) -> None:
@@ -86,16 +88,16 @@ def test_full_store_can_be_pruned(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="has reached its size"):
         store.finish()
     store.close()
-    assert upkeep.prune(tmp_path / "store", max_gb=0.0001).removed > 0
+    assert maintenance.prune(tmp_path / "store", max_gb=0.0001).removed > 0
 
 
 def test_store_that_nobody_may_write_to_is_looked_at_but_not_pruned(tmp_path: Path) -> None:
     made_store(tmp_path / "store", range(10))
     (tmp_path / "store" / "data.mdb").chmod(0o444)
-    assert upkeep.survey(tmp_path / "store").texts == 10
-    assert upkeep.verify(tmp_path / "store", no_progress) == upkeep.Verdict(records=20, damaged=0)
+    assert maintenance.contents_of(tmp_path / "store").texts == 10
+    assert maintenance.verify(tmp_path / "store", no_progress) == maintenance.Verified(records=20, damaged=0)
     with pytest.raises(StoreError, match="may be read, but not written to"):
-        upkeep.prune(tmp_path / "store", max_gb=0)
+        maintenance.prune(tmp_path / "store", max_gb=0)
 
 
 def test_what_somebody_else_wrote_into_a_store_is_counted_as_nothing(tmp_path: Path) -> None:
@@ -109,12 +111,12 @@ def test_what_somebody_else_wrote_into_a_store_is_counted_as_nothing(tmp_path: P
                 transaction.put(key, b"v", db=features)
             transaction.put(b"hits", b"-1e9", db=facts)
             transaction.put(b"misses", b"9" * 5000, db=facts)
-    contents = upkeep.survey(tmp_path)
+    contents = maintenance.contents_of(tmp_path)
     assert (contents.texts, contents.hits, contents.misses) == (10, 0, 0)
     assert contents.last_used is not None
     assert abs(contents.last_used - time.time()) < 1e6
-    assert upkeep.verify(tmp_path, no_progress) == upkeep.Verdict(records=23, damaged=3)
-    assert upkeep.prune(tmp_path, max_gb=1).kept >= 10
+    assert maintenance.verify(tmp_path, no_progress) == maintenance.Verified(records=23, damaged=3)
+    assert maintenance.prune(tmp_path, max_gb=1).kept >= 10
     assert_there(open_store(tmp_path), range(10))
 
 
@@ -154,7 +156,7 @@ def test_prune_without_room_says_so_and_keeps_the_store(
 
     monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(StoreError, match=r"can't be made smaller: .*No space left.*takes room"):
-        upkeep.prune(tmp_path / "store", max_gb=1)
+        maintenance.prune(tmp_path / "store", max_gb=1)
     assert_there(open_store(tmp_path / "store"), range(100))
     assert {path.name for path in (tmp_path / "store").iterdir()} == {
         "data.mdb",
@@ -185,11 +187,11 @@ def test_warm_encodes_the_corpora_of_a_config_ahead(
     ]
     n_words = sum(len(text.split()) for text in [*TEXTS, TEXTS[0], "Bob visited Athens ."])
     assert f"{len(TEXTS) + 2} texts, {n_words} words in" in command("warm", *options)
-    contents = upkeep.survey(tmp_path / "store")
+    contents = maintenance.contents_of(tmp_path / "store")
     assert contents.texts == len(TEXTS) + 1
     assert contents.layers == dict.fromkeys(range(3), len(TEXTS) + 1)
     command("warm", *options)
-    again = upkeep.survey(tmp_path / "store")
+    again = maintenance.contents_of(tmp_path / "store")
     assert again.misses == contents.misses
     assert again.hits == contents.hits + len(TEXTS) + 2
 

@@ -45,7 +45,7 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verified:
     """What a check of a store found.
 
     records (int): Records gone over, one per text and layer.
@@ -84,7 +84,7 @@ def stored_bytes(path: Path) -> int:
     return _disk_bytes(path)
 
 
-def survey(path: Path) -> Contents:
+def contents_of(path: Path) -> Contents:
     """Look at what is in a store; it may be in use.
 
     path (Path): Folder of the store.
@@ -113,13 +113,13 @@ def survey(path: Path) -> Contents:
     )
 
 
-def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) -> Verdict:
+def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) -> Verified:
     """Check the file of a store, and every record in it, against what was written.
 
     path (Path): Folder of the store; it must not be in use.
     progress (Callable[[Iterator[Any], int], Iterator[Any]]): Wraps the records and their number, to show how
         far the check has got.
-    RETURNS (Verdict): What was found.
+    RETURNS (Verified): What was found.
     RAISES (StoreError): If it can't be opened, or its file is damaged.
     """
     damaged = 0
@@ -128,7 +128,7 @@ def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) 
         for key, value in progress(iter(transaction.cursor(db=handle.features)), n_records):
             rows, rest = divmod(len(value) - CHECKSUM.size, handle.about.row_bytes)
             damaged += len(key) != KEY_BYTES + 1 or rows < 1 or rest != 0 or not is_sound(value)
-    return Verdict(n_records, damaged)
+    return Verified(n_records, damaged)
 
 
 def prune(path: Path, max_gb: float) -> Pruned:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..precision import precision, product_type
 from ..texts import Text
-from .encoder import FrozenModel, encode_texts, encode_texts_into, huggingface, kept_layers
+from .architecture import FrozenModel, encode_texts, encode_texts_into, huggingface, kept_layers
 from .fingerprint import encoder_fingerprint, text_key
 from .store import About, FeatureStore, StoreError
 

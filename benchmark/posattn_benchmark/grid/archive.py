@@ -8,16 +8,16 @@ import portalocker
 
 from posattn_spacy.writing import replacing
 
-Record = Dict[str, Any]
-Records = Dict[str, Record]  # by the cells' places
-Variants = Dict[str, List[Record]]  # the seeds of each variant of an experiment
+Entry = Dict[str, Any]
+Archive = Dict[str, Entry]  # by the cells' places
+Variants = Dict[str, List[Entry]]  # the seeds of each variant of an experiment
 
 
-def read_records(folder: Path) -> Records:
+def read_archive(folder: Path) -> Archive:
     """Read the figures of all cells.
 
     folder (Path): The files' folder; it may not be there.
-    RETURNS (Records): The figures by the cells' places.
+    RETURNS (Archive): The figures by the cells' places.
     RAISES (ValueError): If a line is no figures.
     """
     return {
@@ -25,11 +25,11 @@ def read_records(folder: Path) -> Records:
     }
 
 
-def write_record(folder: Path, record: Record) -> None:
+def write_entry(folder: Path, record: Entry) -> None:
     """Write the figures of a cell over those it had, also while others write theirs.
 
     folder (Path): The files' folder.
-    record (Record): The figures, with `place` and `config`.
+    record (Entry): The figures, with `place` and `config`.
     """
     path = folder / f"{record['config']}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,10 +40,10 @@ def write_record(folder: Path, record: Record) -> None:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def age(record: Record, code: str) -> str:
+def age(record: Entry, code: str) -> str:
     """Tell of figures that were made by other training code than there is.
 
-    record (Record): The figures.
+    record (Entry): The figures.
     code (str): Digest of the training code as it is.
     RETURNS (str): By what they were made; empty if by the same code.
     """
@@ -53,8 +53,8 @@ def age(record: Record, code: str) -> str:
     return f"made by older training code: {made['posattn-spacy']}, commit {made['commit'] or 'unknown'}"
 
 
-def _read(path: Path) -> Records:
-    records: Records = {}
+def _read(path: Path) -> Archive:
+    records: Archive = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             record = json.loads(line)

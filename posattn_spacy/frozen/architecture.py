@@ -27,9 +27,9 @@ from ..rows import BLOCK, LONG, Keeper, LazyRows, Rows
 from ..texts import Text, Words, read_words, split_texts
 from .blocks import block_bounds, texts_between
 from .data import FrozenData
-from .encode import POOLINGS, Pooling, encode_words
 from .listener import replace_listener, replace_listener_config
 from .loading import load_encoder, resolve_layers
+from .pieces import POOLINGS, Pooling, encode_words
 from .shim import FrozenShim, FrozenTransformer
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]

@@ -3,17 +3,16 @@
 import csv
 from collections import Counter
 from pathlib import Path
-from statistics import mean
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from posattn_spacy.writing import replacing
 
+from ..pages import Rows
 from ..results import spread
-from ..tables import Rows
-from .records import Record, Variants
+from .archive import Entry, Variants
 
 
-class Figure(NamedTuple):
+class Column(NamedTuple):
     """A figure of a cell.
 
     of (Callable): Takes it from what was measured; None if there is none.
@@ -21,37 +20,37 @@ class Figure(NamedTuple):
     by_machine (bool): Whether it depends on the machine, so that only figures of one machine are compared.
     """
 
-    of: Callable[[Record], Optional[float]]
+    of: Callable[[Entry], Optional[float]]
     digits: int = 4
     by_machine: bool = False
 
 
-def _dev(key: str) -> Figure:
-    return Figure(lambda cell: cell["dev"][key])
+def _dev(key: str) -> Column:
+    return Column(lambda cell: cell["dev"][key])
 
 
-def _test(key: str) -> Figure:
-    return Figure(lambda cell: (cell["test"] or {}).get(key))
+def _test(key: str) -> Column:
+    return Column(lambda cell: (cell["test"] or {}).get(key))
 
 
-def _boundary(key: str, digits: int = 4) -> Figure:
-    return Figure(lambda cell: cell["boundaries"][key], digits)
+def _boundary(key: str, digits: int = 4) -> Column:
+    return Column(lambda cell: cell["boundaries"][key], digits)
 
 
-def _head(key: str) -> Figure:
-    return Figure(lambda cell: (cell["head"] or {}).get(key))
+def _head(key: str) -> Column:
+    return Column(lambda cell: (cell["head"] or {}).get(key))
 
 
-def passes_until(cell: Record, span_f: float) -> Optional[float]:
+def passes_until(cell: Entry, span_f: float) -> Optional[float]:
     """RETURNS (Optional[float]): Passes over the training documents until dev reached a span F1."""
     return next((passes_at(cell, point) for point in cell["curve"] if point["span_f"] >= span_f), None)
 
 
-def passes_at(cell: Record, point: Record) -> float:
+def passes_at(cell: Entry, point: Entry) -> float:
     """Tell how far a training had come; spaCy's own count of epochs can be one behind.
 
-    cell (Record): The cell.
-    point (Record): A point of its curve, which ends with the training.
+    cell (Entry): The cell.
+    point (Entry): A point of its curve, which ends with the training.
     RETURNS (float): Passes over the training documents.
     """
     return point["step"] * cell["passes_made"] / cell["curve"][-1]["step"]
@@ -69,22 +68,22 @@ FIGURES = {
     "raw text span F1": _dev("raw_text"),
     "test span F1": _test("span_f"),
     "test flat F1": _test("flat_f"),
-    "dev loss": Figure(lambda cell: cell["dev_loss"]),
-    "training loss": Figure(lambda cell: cell["training_loss"]),
+    "dev loss": Column(lambda cell: cell["dev_loss"]),
+    "training loss": Column(lambda cell: cell["training_loss"]),
     "exact F1": _boundary("exact"),
     "partial F1": _boundary("partial"),
     "type F1": _boundary("type"),
     "shifted edges": _boundary("shifted", 0),
     "gate recall": _head("gate_recall"),
     "entities kept": _head("entities_kept"),
-    "span F1, gold mask": Figure(lambda cell: cell["gold_mask_span_f"]),
-    "passes to 0.80": Figure(lambda cell: passes_until(cell, 0.80), 1),
-    "risk–coverage area": Figure(lambda cell: (cell["confidence"] or {}).get("risk_coverage_area")),
-    "parameters": Figure(lambda cell: cell["trained_parameters"], 0),
-    "passes": Figure(lambda cell: cell["passes_made"], 1),
-    "minutes": Figure(lambda cell: cell["seconds"] / 60, 1, by_machine=True),
-    "memory, GB": Figure(lambda cell: _billionth(cell["peak_bytes"]), 2, by_machine=True),
-    "words/s": Figure(lambda cell: cell["words_per_s"], 0, by_machine=True),
+    "span F1, gold mask": Column(lambda cell: cell["gold_mask_span_f"]),
+    "passes to 0.80": Column(lambda cell: passes_until(cell, 0.80), 1),
+    "risk–coverage area": Column(lambda cell: (cell["confidence"] or {}).get("risk_coverage_area")),
+    "parameters": Column(lambda cell: cell["trained_parameters"], 0),
+    "passes": Column(lambda cell: cell["passes_made"], 1),
+    "minutes": Column(lambda cell: cell["seconds"] / 60, 1, by_machine=True),
+    "memory, GB": Column(lambda cell: _billionth(cell["peak_bytes"]), 2, by_machine=True),
+    "words/s": Column(lambda cell: cell["words_per_s"], 0, by_machine=True),
 }
 ABOUT = (
     "config",
@@ -159,11 +158,11 @@ def on_one_machine(variants: Variants) -> Variants:
     return {name: [c for c in seeds if machine_of(c) == common] for name, seeds in variants.items()}
 
 
-def machine_of(cell: Record) -> Tuple[int, Optional[str]]:
+def machine_of(cell: Entry) -> Tuple[int, Optional[str]]:
     """RETURNS (Tuple[int, Optional[str]]): Threads and processor of a cell; None if it was not kept."""
     return cell["threads"], cell["made"]["processor"]
 
 
-def _spread(name: str, seeds: Sequence[Record], comparable: Sequence[Record]) -> str:
+def _spread(name: str, seeds: Sequence[Entry], comparable: Sequence[Entry]) -> str:
     figure = FIGURES[name]
     return spread([figure.of(cell) for cell in (comparable if figure.by_machine else seeds)], figure.digits)

@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 from encoders import MAX_PIECES, SHAPE, TEXTS, WRITERS
 from hidden_states import hidden_states
 from pipelines import frozen_pipeline, make_examples, train
-from posattn_spacy.frozen.encoder import build_frozen_transformer_v1, huggingface, pad_embedding
+from posattn_spacy.frozen.architecture import build_frozen_transformer_v1, huggingface, pad_embedding
 
 FAMILIES = sorted(WRITERS)
 NLP = spacy.blank("en")

@@ -14,7 +14,7 @@ from spacy.training import Example
 from posattn_spacy.calibration import posattn_pipes
 from posattn_spacy.diagnosis.head_checks import MASKING
 from posattn_spacy.diagnosis.probes import examine, predict_with_gold_mask
-from posattn_spacy.frozen.caching import FeatureStoreCallback, find_frozen_transformers
+from posattn_spacy.frozen.callback import FeatureStoreCallback, find_frozen_transformers
 
 from ..benchmark import (
     confidence_figures,
@@ -113,8 +113,8 @@ def training_figures(log: Path, steps: Path, history: bool) -> Dict[str, Any]:
     log (Path): spaCy's log.
     steps (Path): The log of `posattn-spacy.DiagnosticLogger.v1`; it may not be there.
     history (bool): Whether its steps are wanted.
-    RETURNS (Dict[str, Any]): `curve`, see `training_curve`; `training_loss`: mean categorical loss of the last
-        pass, with dropout, None if it was not logged; and `history`, see `training_history`, or None.
+    RETURNS (Dict[str, Any]): `curve`, see `training_curve`; `training_loss`: mean categorical loss of the
+        last pass, with dropout, None if it was not logged; and `history`, see `training_history`, or None.
     """
     curve = training_curve(log)
     logged = steps.is_file()
@@ -126,7 +126,7 @@ def training_figures(log: Path, steps: Path, history: bool) -> Dict[str, Any]:
 
 
 def last_loss(steps: Path, curve: Sequence[Dict[str, Any]]) -> Optional[float]:
-    """RETURNS (Optional[float]): Mean categorical loss since the evaluation before the last; None without steps."""
+    """RETURNS (Optional[float]): Mean categorical loss since the last evaluation but one."""
     start = [0, *(point["step"] for point in curve)][-2]
     losses = [
         pipe["categorical"]
