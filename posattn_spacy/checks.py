@@ -90,30 +90,33 @@ class CheckedPipe(TrainablePipe):
         return parts
 
 
-def require_types(cfg: Dict[str, Any]) -> None:
+def require_types(path: str, cfg: Dict[str, Any]) -> None:
     """Insist that the settings and labels of a `posattn_ner` have the types they should have.
 
-    cfg (Dict[str, Any]): What its file 'cfg' says.
+    path (str): Where its settings stand in the config.
+    cfg (Dict[str, Any]): Its settings, and what it has learned as far as it has.
     RAISES (ValueError): If one has not.
     """
-    labels = cfg["labels"]
+    labels = cfg.get("labels", [])
     if not (isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)):
         raise ValueError(f"labels = {labels!r:.60}: they are a list of names")
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels = {labels!r:.60}: one of them is there twice")
     if not isinstance(cfg["overwrite"], bool):
-        raise ValueError(f"overwrite = {cfg['overwrite']!r:.60}: it is true or false")
+        raise ValueError(f"{path}.overwrite = {cfg['overwrite']!r:.60}: it is true or false")
     for name in ("label_weights", "label_thresholds"):
         if not isinstance(cfg[name], dict):
-            raise ValueError(f"{name} = {cfg[name]!r:.60}: it is a number for each of some labels")
+            raise ValueError(f"{path}.{name} = {cfg[name]!r:.60}: it is a number for each of some labels")
         for label, value in cfg[name].items():
-            _require_number(f"{name}.{label}", value)
-    for name in ("positional_weight", "threshold", "temperature"):
-        _require_number(name, cfg[name])
+            _require_number(f"{path}.{name}.{label}", value)
+    for name in ("positional_weight", "threshold"):
+        _require_number(f"{path}.{name}", cfg[name])
     if cfg["candidates"] is not None:
-        _require_number("candidates", cfg["candidates"])
-    if cfg["temperature"] <= 0:
-        raise ValueError(f"temperature = {cfg['temperature']}: it is above 0")
+        _require_number(f"{path}.candidates", cfg["candidates"])
+    temperature = cfg.get("temperature", 1.0)
+    _require_number("temperature", temperature)
+    if temperature <= 0:
+        raise ValueError(f"temperature = {temperature}: it is above 0")
 
 
 def _require_number(name: str, value: Any) -> None:

@@ -51,10 +51,11 @@ from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .lattice import Lattice
 from .losses import TaggingLoss, loss_and_gradient
-from .memory import give_back
-from .model import is_initialized, require_widths, set_pad_embedding, use_averages
+from .memory import Watch
+from .model import is_initialized, require_widths, set_pad_embedding, signature, use_averages
 from .neighbours import Pipeline
-from .settings import CONFIGURED, changes, read_settings, settle, write_settings
+from .saving import reading
+from .settings import CONFIGURED, SIGNATURE, changes, read_settings, settle, write_settings
 from .tagging import Spans, TagScheme
 
 default_model_config = """
@@ -80,9 +81,9 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
     "candidates": None,
     "overwrite": False,
 }
+KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
-GIVE_BACK_TOKENS = 200_000  # that are read between two times at which freed memory is given back
 
 
 class Prediction(NamedTuple):
@@ -216,7 +217,8 @@ class PositionalNER(CheckedPipe):
         self.scorer = scorer
         self.pipeline = Pipeline()
         self._warned_labels: Set[str] = set()
-        self._tokens_read = 0  # since memory was given back
+        self._memory = Watch()
+        self._known = set(KNOWN)  # what its cfg may have
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -267,10 +269,11 @@ class PositionalNER(CheckedPipe):
 
         docs (Iterable[Doc]): The documents.
         RETURNS (List[Prediction]): What was found, per document.
-        RAISES (ValueError): If the component has not been initialized, or a transformer it listens to has
-            not run.
+        RAISES (ValueError): If the component has not been initialized, a transformer it listens to has not
+            run, or a setting is out of its range.
         """
         docs = list(docs)
+        self.require_settings()
         self.pipeline.mend()
         take_turns(self.model)
         if not is_initialized(self.model):
@@ -283,10 +286,7 @@ class PositionalNER(CheckedPipe):
                 found = self._predict_batch([docs[i] for i in batch])
                 for i, prediction in zip(batch, found, strict=True):
                     predictions[i] = prediction
-        self._tokens_read += sum(map(len, docs))
-        if self._tokens_read > GIVE_BACK_TOKENS:
-            self._tokens_read = 0
-            give_back()
+        self._memory.batch_read()
         return predictions
 
     def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
@@ -373,6 +373,7 @@ class PositionalNER(CheckedPipe):
         parts = [self.name, f"{self.name}_categorical", f"{self.name}_positional"]
         for part in parts:
             losses.setdefault(part, 0.0)
+        self.require_settings()
         examples = list(examples)
         validate_examples(examples, "PositionalNER.update")
         if not any(len(example.predicted) for example in examples):
@@ -471,9 +472,10 @@ class PositionalNER(CheckedPipe):
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline; needed to find the transformer that is listened to.
         labels (Optional[List[str]]): The entity types, instead of those found in the examples.
-        RAISES (ValueError): If there are no examples, or no labels.
+        RAISES (ValueError): If there are no examples, or no labels, or a setting is out of its range.
         """
         validate_get_examples(get_examples, "PositionalNER.initialize")
+        self.require_settings()
         survey = survey_examples(get_examples(), INITIALIZE_SAMPLE)
         if not survey.sample:
             raise ValueError(Errors.E923.format(name=self.name))
@@ -501,9 +503,20 @@ class PositionalNER(CheckedPipe):
 
         RAISES (ValueError): If they are not.
         """
-        cfg = {**DEFAULTS, **self.cfg}  # that of an older version may lack a setting
-        require_types(cfg)
-        _check_settings(f"components.{self.name}", cfg)
+        # That of an older version may lack a setting.
+        _check_settings(f"components.{self.name}", {**DEFAULTS, **self.cfg})
+
+    def require_settings(self) -> None:
+        """Insist that what was changed in `cfg` can be meant.
+
+        RAISES (ValueError): If a setting is out of its range, or is none, or names a label that there is not.
+        """
+        path, unknown = f"components.{self.name}", sorted(self.cfg.keys() - self._known)
+        if unknown:
+            raise ValueError(f"{path}: there is no setting {', '.join(unknown)} in {', '.join(DEFAULTS)}.")
+        _check_settings(path, {**DEFAULTS, **self.cfg})
+        if self.labels:
+            self._check_labels_of_settings(known=self.cfg[CONFIGURED])
 
     def require_match(self) -> None:
         """Insist that the model has the tags of the labels, and that its parts fit each other.
@@ -526,11 +539,23 @@ class PositionalNER(CheckedPipe):
         path (Union[str, Path]): The folder.
         exclude (Iterable[str]): What to leave out.
         """
-        super().to_disk(path, exclude=exclude)
+        self.require_settings()
+        with self._signed():
+            super().to_disk(path, exclude=exclude)
         model, name = Path(path).parent, Path(path).name
         changed = changes(self.cfg)
         if changed and "cfg" not in exclude and read_settings(model, name):
             write_settings(model, name, changed)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save the component as bytes.
+
+        exclude (Iterable[str]): What to leave out.
+        RETURNS (bytes): The bytes.
+        """
+        self.require_settings()
+        with self._signed():
+            return super().to_bytes(exclude=tuple(exclude))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "PositionalNER":
         """Load the component; settings hold as the config has them where it says something new.
@@ -542,6 +567,8 @@ class PositionalNER(CheckedPipe):
         """
         with self._reading_cfg("cfg" not in exclude) as saved:
             super().from_disk(path, exclude=exclude)
+            with reading(f"'{path}'"):
+                self._require_signature(saved, "model" not in exclude)
         self._settle(saved, Path(path))
         return self
 
@@ -553,10 +580,29 @@ class PositionalNER(CheckedPipe):
         RETURNS (PositionalNER): The component itself.
         RAISES (ValueError): If the model that was saved is another one than the config describes.
         """
-        with self._reading_cfg("cfg" in self.saved_parts(bytes_data).difference(exclude)) as saved:
+        parts = self.saved_parts(bytes_data).difference(exclude)
+        with self._reading_cfg("cfg" in parts) as saved:
             super().from_bytes(bytes_data, exclude=exclude)
+            with reading(f"What has been saved of the component '{self.name}'"):
+                self._require_signature(saved, "model" in parts)
         self._settle(saved)
         return self
+
+    @contextmanager
+    def _signed(self) -> Iterator[None]:
+        """Have the cfg say what weights it belongs to, while it is saved."""
+        own = self.cfg
+        self.cfg = {**own, SIGNATURE: signature(self.model)}
+        try:
+            yield
+        finally:
+            self.cfg = own
+
+    def _require_signature(self, saved: Dict[str, Any], is_read: bool) -> None:
+        """Insist that a model that is read is that of the cfg; one of an older version does not say."""
+        signed = saved.pop(SIGNATURE, None)
+        if is_read and signed is not None and signed != signature(self.model):
+            raise ValueError("its files 'cfg' and 'model' are of different pipelines")
 
     @contextmanager
     def _reading_cfg(self, is_read: bool) -> Iterator[Dict[str, Any]]:
@@ -576,6 +622,7 @@ class PositionalNER(CheckedPipe):
         """
         if not saved:
             return
+        self._known |= saved.keys()  # that of a later version may say more
         if CONFIGURED in saved:
             memories = [saved[CONFIGURED]]
         else:
@@ -615,6 +662,7 @@ def _filled_lengths(scores: TokenScores) -> torch.Tensor:
 
 def _check_settings(path: str, cfg: Dict[str, Any]) -> None:
     """Refuse settings that are out of their range; `path` is where they stand in the config."""
+    require_types(path, cfg)
     if not 0 <= cfg["positional_weight"] < math.inf:
         raise ValueError(
             f"{path}.positional_weight = {cfg['positional_weight']}: the weight of a loss is a number of at "

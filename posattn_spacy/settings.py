@@ -15,6 +15,7 @@ from spacy.util import load_config
 from .writing import replacing
 
 CONFIGURED = "configured"  # in a cfg: what the config says of the settings
+SIGNATURE = "model"  # in a cfg that was saved: of the weights that it belongs to
 
 
 def settle(
