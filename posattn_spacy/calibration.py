@@ -110,7 +110,9 @@ def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
     if not any(len(each.labels) for each in decoded):
         raise ValueError("no entity is predicted in the documents to calibrate on")
     if not any(each.gold.any() for each in decoded):
-        raise ValueError("no entity is annotated in the documents to calibrate on")
+        raise ValueError(
+            "no entity of a label of the component is annotated in the documents to calibrate on"
+        )
     low, high = (math.log(bound) for bound in TEMPERATURES)
     golden = (math.sqrt(5) - 1) / 2
     inner = [high - golden * (high - low), low + golden * (high - low)]

@@ -1,8 +1,7 @@
 """What a component insists on when it is loaded, so that damage is found then, and the file is named."""
 
-import math
 from pathlib import Path
-from typing import Any, Dict, Iterable, Set, Union
+from typing import Iterable, Set, Union
 
 import srsly
 from spacy.pipeline import TrainablePipe
@@ -88,34 +87,3 @@ class CheckedPipe(TrainablePipe):
             if not parts:
                 raise ValueError("it is empty")
         return parts
-
-
-def require_types(cfg: Dict[str, Any]) -> None:
-    """Insist that the settings and labels of a `posattn_ner` have the types they should have.
-
-    cfg (Dict[str, Any]): What its file 'cfg' says.
-    RAISES (ValueError): If one has not.
-    """
-    labels = cfg["labels"]
-    if not (isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)):
-        raise ValueError(f"labels = {labels!r:.60}: they are a list of names")
-    if len(set(labels)) < len(labels):
-        raise ValueError(f"labels = {labels!r:.60}: one of them is there twice")
-    if not isinstance(cfg["overwrite"], bool):
-        raise ValueError(f"overwrite = {cfg['overwrite']!r:.60}: it is true or false")
-    for name in ("label_weights", "label_thresholds"):
-        if not isinstance(cfg[name], dict):
-            raise ValueError(f"{name} = {cfg[name]!r:.60}: it is a number for each of some labels")
-        for label, value in cfg[name].items():
-            _require_number(f"{name}.{label}", value)
-    for name in ("positional_weight", "threshold", "temperature"):
-        _require_number(name, cfg[name])
-    if cfg["candidates"] is not None:
-        _require_number("candidates", cfg["candidates"])
-    if cfg["temperature"] <= 0:
-        raise ValueError(f"temperature = {cfg['temperature']}: it is above 0")
-
-
-def _require_number(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{name} = {value!r:.60}: it is a number")

@@ -47,15 +47,14 @@ from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .lattice import Lattice
 from .losses import TaggingLoss, loss_and_gradient
-from .memory import give_back
+from .memory import Watch
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
-from .settings import CONFIGURED, check_labels, check_settings
+from .settings import CONFIGURED, KNOWN, check_labels, check_settings
 from .tagging import Spans, TagScheme
 
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
-GIVE_BACK_TOKENS = 200_000  # that are read between two times at which freed memory is given back
 
 
 class PositionalNER(ConfiguredPipe):
@@ -116,7 +115,8 @@ class PositionalNER(ConfiguredPipe):
         self.scorer = scorer
         self.pipeline = Pipeline()
         self._warned_labels: Set[str] = set()
-        self._tokens_read = 0  # since memory was given back
+        self._memory = Watch()
+        self._known = set(KNOWN)  # what its cfg may have
 
     @property
     def labels(self) -> Tuple[str, ...]:
@@ -167,10 +167,11 @@ class PositionalNER(ConfiguredPipe):
 
         docs (Iterable[Doc]): The documents.
         RETURNS (List[Prediction]): What was found, per document.
-        RAISES (ValueError): If the component has not been initialized, or a transformer it listens to has
-            not run.
+        RAISES (ValueError): If the component has not been initialized, a transformer it listens to has not
+            run, or a setting is out of its range.
         """
         docs = list(docs)
+        self.require_settings()
         self.pipeline.mend()
         take_turns(self.model)
         if not is_initialized(self.model):
@@ -183,10 +184,7 @@ class PositionalNER(ConfiguredPipe):
                 found = self._predict_batch([docs[i] for i in batch])
                 for i, prediction in zip(batch, found, strict=True):
                     predictions[i] = prediction
-        self._tokens_read += sum(map(len, docs))
-        if self._tokens_read > GIVE_BACK_TOKENS:
-            self._tokens_read = 0
-            give_back()
+        self._memory.batch_read()
         return predictions
 
     def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
@@ -266,6 +264,7 @@ class PositionalNER(ConfiguredPipe):
         parts = [self.name, f"{self.name}_categorical", f"{self.name}_positional"]
         for part in parts:
             losses.setdefault(part, 0.0)
+        self.require_settings()
         examples = list(examples)
         validate_examples(examples, "PositionalNER.update")
         if not any(len(example.predicted) for example in examples):
@@ -364,9 +363,10 @@ class PositionalNER(ConfiguredPipe):
         get_examples (Callable[[], Iterable[Example]]): Gives the training examples.
         nlp (Optional[Language]): The pipeline; needed to find the transformer that is listened to.
         labels (Optional[List[str]]): The entity types, instead of those found in the examples.
-        RAISES (ValueError): If there are no examples, or no labels.
+        RAISES (ValueError): If there are no examples, or no labels, or a setting is out of its range.
         """
         validate_get_examples(get_examples, "PositionalNER.initialize")
+        self.require_settings()
         survey = survey_examples(get_examples(), INITIALIZE_SAMPLE)
         if not survey.sample:
             raise ValueError(Errors.E923.format(name=self.name))

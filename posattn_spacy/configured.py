@@ -28,7 +28,9 @@ SETTINGS: Dict[str, Tuple[str, List[str], List[str]]] = {
     "word_dropout": (f"{HEAD}.lexical", ["rate"], []),
     "extract_features": (f"{HEAD}.lexical", [], ["columns"]),
 }
-REMEDY = "can't be changed after training: take the change out of the config, or train anew."
+REMEDY = (
+    "can't be changed after training: if it was changed in the config, take the change out, or train anew."
+)
 IN_CONFIG = {"rate": "word_dropout", "columns": "attrs"}  # where an attribute has another name there
 
 

@@ -2,12 +2,15 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, Optional, Union
+from typing import Any, Dict, Iterable, Iterator, Optional, Set, Union
 
-from .checks import CheckedPipe, require_types
+from .checks import CheckedPipe
+from .model import signature
+from .saving import reading
 from .settings import (
     CONFIGURED,
     DEFAULTS,
+    SIGNATURE,
     changes,
     check_labels,
     check_settings,
@@ -21,15 +24,27 @@ class ConfiguredPipe(CheckedPipe):
     """A component with the settings in `DEFAULTS` in its cfg; see `settings` for which value holds."""
 
     cfg: Dict[str, Any]
+    _known: Set[str]  # what the cfg may have
 
     def require_cfg(self) -> None:
         """Insist that settings and labels are such as can be worked with.
 
         RAISES (ValueError): If they are not.
         """
-        cfg = {**DEFAULTS, **self.cfg}  # that of an older version may lack a setting
-        require_types(cfg)
-        check_settings(f"components.{self.name}", cfg)
+        # That of an older version may lack a setting.
+        check_settings(f"components.{self.name}", {**DEFAULTS, **self.cfg})
+
+    def require_settings(self) -> None:
+        """Insist that what was changed in `cfg` can be meant.
+
+        RAISES (ValueError): If a setting is out of its range, or is none, or names a label that there is not.
+        """
+        path, unknown = f"components.{self.name}", sorted(self.cfg.keys() - self._known)
+        if unknown:
+            raise ValueError(f"{path}: there is no setting {', '.join(unknown)} in {', '.join(DEFAULTS)}.")
+        check_settings(path, {**DEFAULTS, **self.cfg})
+        if self.labels:
+            check_labels(path, self.cfg, self.labels, known=self.cfg[CONFIGURED])
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> None:
         """Save the component; as part of a pipeline, with its config brought up to date.
@@ -39,11 +54,23 @@ class ConfiguredPipe(CheckedPipe):
         path (Union[str, Path]): The folder.
         exclude (Iterable[str]): What to leave out.
         """
-        super().to_disk(path, exclude=exclude)
+        self.require_settings()
+        with self._signed():
+            super().to_disk(path, exclude=exclude)
         model, name = Path(path).parent, Path(path).name
         changed = changes(self.cfg)
         if changed and "cfg" not in exclude and read_settings(model, name):
             write_settings(model, name, changed)
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save the component as bytes.
+
+        exclude (Iterable[str]): What to leave out.
+        RETURNS (bytes): The bytes.
+        """
+        self.require_settings()
+        with self._signed():
+            return super().to_bytes(exclude=tuple(exclude))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ConfiguredPipe":
         """Load the component; settings hold as the config has them where it says something new.
@@ -55,6 +82,8 @@ class ConfiguredPipe(CheckedPipe):
         """
         with self._reading_cfg("cfg" not in exclude) as saved:
             super().from_disk(path, exclude=exclude)
+            with reading(f"'{path}'"):
+                self._require_signature(saved, "model" not in exclude)
         self._settle(saved, Path(path))
         return self
 
@@ -66,10 +95,29 @@ class ConfiguredPipe(CheckedPipe):
         RETURNS (ConfiguredPipe): The component itself.
         RAISES (ValueError): If the model that was saved is another one than the config describes.
         """
-        with self._reading_cfg("cfg" in self.saved_parts(bytes_data).difference(exclude)) as saved:
+        parts = self.saved_parts(bytes_data).difference(exclude)
+        with self._reading_cfg("cfg" in parts) as saved:
             super().from_bytes(bytes_data, exclude=exclude)
+            with reading(f"What has been saved of the component '{self.name}'"):
+                self._require_signature(saved, "model" in parts)
         self._settle(saved)
         return self
+
+    @contextmanager
+    def _signed(self) -> Iterator[None]:
+        """Have the cfg say what weights it belongs to, while it is saved."""
+        own = self.cfg
+        self.cfg = {**own, SIGNATURE: signature(self.model)}
+        try:
+            yield
+        finally:
+            self.cfg = own
+
+    def _require_signature(self, saved: Dict[str, Any], is_read: bool) -> None:
+        """Insist that a model that is read is that of the cfg; one of an older version does not say."""
+        signed = saved.pop(SIGNATURE, None)
+        if is_read and signed is not None and signed != signature(self.model):
+            raise ValueError("its files 'cfg' and 'model' are of different pipelines")
 
     @contextmanager
     def _reading_cfg(self, is_read: bool) -> Iterator[Dict[str, Any]]:
@@ -89,6 +137,7 @@ class ConfiguredPipe(CheckedPipe):
         """
         if not saved:
             return
+        self._known |= saved.keys()  # that of a later version may say more
         if CONFIGURED in saved:
             memories = [saved[CONFIGURED]]
         else:

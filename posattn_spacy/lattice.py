@@ -61,13 +61,14 @@ class Lattice:
         """
         upto, entity = self._texts.forward(MAX)
         before = self._before(upto, 0.0)
-        outside, begin = self._scores[:, 0] + before, self._scores[:, 1::2] + before[:, None]
-        inside = self._scores[:, 2::2] + self._before(entity, -math.inf)
+        outside = self._scores[:, 0] + before
         states = torch.cat([outside[:, None], entity], dim=1).argmax(1)  # 0, or 1 + label of an entity
+        begin = self._scores[:, 1::2] + before[:, None]
+        goes_on = self._scores[:, 2::2] + self._before(entity, -math.inf) > begin
         rows = torch.arange(len(states))
         # Where the entities begin that go on to each row, of each label, and then of that of its best state.
-        opened = rows[:, None].masked_fill(inside > begin, 0).cummax(0).values
-        opened = F.pad(opened, (1, 0)).gather(1, states[:, None]).squeeze(1)
+        opened = rows[:, None].masked_fill(goes_on, 0).cummax(0).values
+        opened = opened.gather(1, (states - 1).clamp_(min=0)[:, None]).squeeze(1)
         opened = torch.where(states > 0, opened, rows)
         ends = reached(self._last, torch.where(opened > self._first[self._text], opened - 1, rows))
         ends = ends[states[ends] > 0]

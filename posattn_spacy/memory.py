@@ -2,13 +2,16 @@
 
 import ctypes
 import os
-from typing import Any, Callable, Dict
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional
 
 from spacy.language import Language
 
 # Lets torch ask Linux for large pages: an update of the head then takes a tenth less time. torch reads it
 # when it first needs memory, so it is for the environment of a process to come.
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
+SPARE = 1 << 27  # bytes by which a process may grow before it gives back what it has freed
+STATM = Path("/proc/self/statm")
 
 
 def configure_trim_memory_v1(steps: int = 100) -> Callable[[Language, Dict[str, Any]], None]:
@@ -30,6 +33,30 @@ def configure_trim_memory_v1(steps: int = 100) -> Callable[[Language, Dict[str, 
             give_back()
 
     return trim
+
+
+class Watch:
+    """Gives freed memory back when the process has grown by `SPARE` since it last did, and a batch after."""
+
+    def __init__(self) -> None:
+        self._settled: Optional[int] = None  # bytes that it had after the first batch since then
+
+    def batch_read(self) -> None:
+        """Look how much memory there is; call it when a batch has been read."""
+        now = resident()
+        if self._settled is None:
+            self._settled = now
+        elif now > self._settled + SPARE:
+            give_back()
+            self._settled = None  # what a batch needs is fetched again, and is no growth
+
+
+def resident() -> int:
+    """RETURNS (int): Bytes of memory that the process has; 0 where the system does not say as Linux does."""
+    try:
+        return int(STATM.read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
 
 
 def give_back() -> None:

@@ -1,5 +1,6 @@
 """`posattn-spacy.PosAttnTagger.v1`: thinc glue between lists of arrays and the torch head."""
 
+import zlib
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
@@ -143,6 +144,15 @@ def torch_head(model: Tagger) -> Optional[PositionalTagger]:
     """RETURNS (Optional[PositionalTagger]): The torch head; None before it is built, or for another model."""
     shims = model.get_ref("output_layer").shims
     return shims[0]._model if shims else None
+
+
+def signature(model: Tagger) -> int:
+    """RETURNS (int): A checksum of the weights of the torch head, to know them by; 0 before it is built."""
+    head, checksum = torch_head(model), 0
+    for name, weight in sorted((head.state_dict() if isinstance(head, PositionalTagger) else {}).items()):
+        numbers = weight.detach().cpu().contiguous().view(torch.uint8).numpy()
+        checksum = zlib.crc32(numbers, zlib.crc32(name.encode(), checksum))
+    return checksum
 
 
 def require_widths(model: Tagger) -> None:

@@ -23,6 +23,8 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
     "overwrite": False,
 }
 CONFIGURED = "configured"  # in a cfg: what the config says of the settings
+SIGNATURE = "model"  # in a cfg that was saved: of the weights that it belongs to
+KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
 
 
 def settle(
@@ -95,8 +97,9 @@ def check_settings(path: str, cfg: Mapping[str, Any]) -> None:
 
     path (str): Where they stand in the config.
     cfg (Mapping[str, Any]): The settings.
-    RAISES (ValueError): If one is.
+    RAISES (ValueError): If one is, or is of another type.
     """
+    _require_types(path, cfg)
     if not 0 <= cfg["positional_weight"] < math.inf:
         raise ValueError(
             f"{path}.positional_weight = {cfg['positional_weight']}: the weight of a loss is a number of at "
@@ -133,3 +136,37 @@ def check_labels(
             raise ValueError(
                 f"{path}.{setting} names {', '.join(unknown)}, but the labels are {', '.join(labels)}."
             )
+
+
+def _require_types(path: str, cfg: Mapping[str, Any]) -> None:
+    """Insist that the settings and labels of a `posattn_ner` have the types they should have.
+
+    path (str): Where its settings stand in the config.
+    cfg (Mapping[str, Any]): Its settings, and what it has learned as far as it has.
+    RAISES (ValueError): If one has not.
+    """
+    labels = cfg.get("labels", [])
+    if not (isinstance(labels, list) and all(isinstance(label, str) and label for label in labels)):
+        raise ValueError(f"labels = {labels!r:.60}: they are a list of names")
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"labels = {labels!r:.60}: one of them is there twice")
+    if not isinstance(cfg["overwrite"], bool):
+        raise ValueError(f"{path}.overwrite = {cfg['overwrite']!r:.60}: it is true or false")
+    for name in ("label_weights", "label_thresholds"):
+        if not isinstance(cfg[name], dict):
+            raise ValueError(f"{path}.{name} = {cfg[name]!r:.60}: it is a number for each of some labels")
+        for label, value in cfg[name].items():
+            _require_number(f"{path}.{name}.{label}", value)
+    for name in ("positional_weight", "threshold"):
+        _require_number(f"{path}.{name}", cfg[name])
+    if cfg["candidates"] is not None:
+        _require_number(f"{path}.candidates", cfg["candidates"])
+    temperature = cfg.get("temperature", 1.0)
+    _require_number("temperature", temperature)
+    if temperature <= 0:
+        raise ValueError(f"temperature = {temperature}: it is above 0")
+
+
+def _require_number(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} = {value!r:.60}: it is a number")

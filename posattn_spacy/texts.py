@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 from typing import List, NamedTuple, Sequence
 
 import numpy as np
-from spacy.attrs import ORTH, SENT_START
+from spacy.attrs import IS_PUNCT, ORTH, SENT_START
 from spacy.strings import StringStore
 from spacy.tokens import Doc
 
@@ -44,8 +44,10 @@ def read_words(docs: Sequence[Doc]) -> List[Words]:
     seen = seen_words(orths, docs[0].vocab.strings)
     offsets = [0, *accumulate(map(len, docs))]
     starts[[offset for offset in offsets if offset < len(starts)]] = True
-    if seen is not orths:  # there may be blanks: a text begins with the first word after its mark
-        return [_words(starts[i:j], seen[i:j]) for i, j in pairwise(offsets)]
+    if seen is not orths:  # there may be blanks
+        return [
+            _words(doc, starts[i:j], seen[i:j]) for doc, (i, j) in zip(docs, pairwise(offsets), strict=True)
+        ]
     places, ends = np.arange(len(orths)), np.append(np.flatnonzero(starts), len(orths))
     texts = np.searchsorted(ends, offsets).tolist()
     lengths = np.diff(ends)
@@ -74,12 +76,33 @@ def seen_words(orths: np.ndarray, strings: StringStore) -> np.ndarray:
     return seen[inverse.ravel()]
 
 
-def _words(starts: np.ndarray, seen: np.ndarray) -> Words:
+def _words(doc: Doc, starts: np.ndarray, seen: np.ndarray) -> Words:
     """The words of a document, of whose tokens some begin a text and some are blank."""
     places = np.flatnonzero(seen)
-    texts = starts.cumsum()[places]
+    texts = _off_blanks(doc, starts, seen != BLANK).cumsum()[places]
     first = np.flatnonzero(np.diff(texts, prepend=-1) > 0)
     return Words(places, seen[places], np.diff(np.append(first, len(places))))
+
+
+def _off_blanks(doc: Doc, starts: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Let texts that begin with white space begin where they would begin without it.
+
+    spaCy's `sentencizer` leaves punctuation behind a full stop to the sentence before, such as a closing
+    quote, but begins the next sentence with white space.
+
+    doc (Doc): The document.
+    starts (np.ndarray): (tokens,) bool, where texts begin.
+    seen (np.ndarray): (tokens,) bool, what is no white space.
+    RETURNS (np.ndarray): (tokens,) bool, where they begin then.
+    """
+    blank = np.flatnonzero(starts & ~seen)
+    blank = blank[blank > 0]
+    if not len(blank):
+        return starts
+    firsts = np.append(np.flatnonzero(seen & (starts | (doc.to_array(IS_PUNCT) == 0))), len(doc))
+    moved = np.append(starts & seen, False)
+    moved[firsts[np.searchsorted(firsts, blank)]] = True
+    return moved[:-1]
 
 
 class Text(NamedTuple):

@@ -79,7 +79,7 @@ def test_nothing_can_be_fitted_without_entities():
     for batches in ([], [decode(ScoredBatch(scores, torch.tensor([3]), outside))]):
         with pytest.raises(ValueError, match="no entity is predicted"):
             fit_temperature(batches)
-    with pytest.raises(ValueError, match="no entity is annotated"):
+    with pytest.raises(ValueError, match="no entity of a label of the component is annotated"):
         fit_temperature([decode(ScoredBatch(-scores, torch.tensor([3]), outside))])
 
 

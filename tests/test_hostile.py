@@ -11,7 +11,7 @@ import srsly
 
 from hostile import HEAD, KINDS, TRANSFORMER, Kind, Message, Payload, Place, model, pickled, settings
 from old_format import torch_save
-from pipelines import LEXICAL, TEXTS, TRAIN_DATA, entities, frozen_pipeline, train
+from pipelines import LEXICAL, TEXTS, TRAIN_DATA, entities, frozen_pipeline, plain_pipeline, train
 from posattn_spacy.saving import sealed
 
 
@@ -65,6 +65,20 @@ def test_a_spoilt_folder_is_named_and_runs_nothing(place, tmp_path, expected, na
             spacy.load(place.folder)(TEXTS[0])
         assert kind.names in str(error.value)
     assert files(tmp_path) == before  # no marker, and nothing else
+
+
+@pytest.mark.parametrize("file", ["cfg", "model"])
+def test_files_of_two_pipelines_with_as_many_labels_are_told_apart(tmp_path: Path, file: str) -> None:
+    for folder, label in (("one", "geo"), ("other", "drug")):
+        nlp = plain_pipeline()
+        text, annotation = TRAIN_DATA[0]
+        spans = [(start, end, label) for start, end, _ in annotation["entities"]]
+        train(nlp, 2, [(text, {"entities": spans})])
+        nlp.to_disk(tmp_path / folder)
+    shutil.copy(tmp_path / "other/posattn_ner" / file, tmp_path / "one/posattn_ner" / file)
+    with pytest.raises(ValueError, match=r"one/posattn_ner' can't be used: .* are of different pipelines"):
+        spacy.load(tmp_path / "one")
+    spacy.load(tmp_path / "other")
 
 
 def test_a_transformer_file_that_is_missing_is_named_by_spacy(place):

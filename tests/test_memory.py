@@ -1,6 +1,7 @@
 """Memory is given back, while training and in prediction."""
 
 import ctypes
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, List
 
@@ -9,7 +10,7 @@ import spacy
 from spacy.util import registry
 
 from pipelines import plain_pipeline, train
-from posattn_spacy import component
+from posattn_spacy import memory
 from posattn_spacy.memory import configure_trim_memory_v1
 
 
@@ -78,12 +79,34 @@ def test_steps_must_be_positive_and_the_registry_knows_the_name() -> None:
     assert registry.get("callbacks", "posattn-spacy.trim_memory.v1") is configure_trim_memory_v1
 
 
-def test_a_component_gives_memory_back_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_component_gives_memory_back_when_the_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = plain_pipeline()
     train(nlp, 1)
+    sizes = iter([500, 600, 628, 700, 650, 700, 778, 779, 600])  # MiB after each batch
     given: List[int] = []
-    monkeypatch.setattr(component, "give_back", lambda: given.append(0))
-    monkeypatch.setattr(component, "GIVE_BACK_TOKENS", 100)
-    texts = ["word " * 10] * 35
-    list(nlp.pipe(texts, batch_size=5))
-    assert len(given) == 2  # after 150 tokens, and after 150 more
+    monkeypatch.setattr(memory, "resident", lambda: next(sizes) << 20)
+    monkeypatch.setattr(memory, "give_back", lambda: given.append(1))
+    counts = []
+    for _ in range(9):
+        nlp("word")
+        counts.append(len(given))
+    # It may grow by 128 from the first 500; then by 128 from 650, what there is a batch after.
+    assert counts == [0, 0, 0, 1, 1, 1, 1, 2, 2]
+    assert next(sizes, None) is None
+
+
+def test_a_process_knows_how_much_memory_it_has() -> None:
+    before = memory.resident()
+    held = bytearray(b"x" * (64 << 20))
+    assert memory.resident() - before > 60 << 20
+    assert len(held) == 64 << 20
+
+
+def test_nothing_is_given_back_where_the_system_does_not_tell(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "STATM", tmp_path / "missing")
+    monkeypatch.setattr(memory, "give_back", lambda: pytest.fail("given back"))
+    watch = memory.Watch()
+    for _ in range(3):
+        watch.batch_read()

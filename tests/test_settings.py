@@ -1,8 +1,9 @@
 """One truth: a component does what the pipeline's config says, and what is changed in Python survives."""
 
+import re
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, List
 
 import pytest
 import spacy
@@ -272,6 +273,46 @@ def test_what_is_learned_begins_anew_with_the_weights(trained: Path) -> None:
     train(nlp, 1)
     assert (pipe.cfg["temperature"], pipe.cfg["thresholds_at"]) == (1.0, None)
     assert pipe.cfg["threshold"] == TRAINED["threshold"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("threshold", 2, "components.posattn_ner.threshold = 2: a probability is from 0 to 1"),
+        ("threshold", "0.5", "components.posattn_ner.threshold = '0.5': it is a number"),
+        ("threshold", None, "threshold = None: it is a number"),
+        ("candidates", 0, "candidates = 0: it is the least probability of a candidate"),
+        ("label_thresholds", None, "label_thresholds = None: it is a number for each of some labels"),
+        ("label_thresholds", {"xx": 0.5}, "label_thresholds names xx, but the labels are geo, per"),
+        ("label_weights", {"xx": 1.0}, "label_weights names xx"),
+        ("overwrite", "yes", "overwrite = 'yes': it is true or false"),
+        ("treshold", 0.5, "there is no setting treshold in positional_weight, label_weights, threshold"),
+        ("temperature", 0, "temperature = 0: it is above 0"),
+    ],
+)
+def test_a_change_in_python_that_cannot_be_meant_is_refused(
+    trained: Path, tmp_path: Path, key: str, value: Any, message: str
+) -> None:
+    nlp = spacy.load(trained)
+    nlp.get_pipe(NAME).cfg[key] = value
+    uses: List[Callable[[], Any]] = [
+        lambda: nlp(TEXTS[0]),
+        lambda: train(nlp, 1),
+        lambda: nlp.get_pipe(NAME).to_disk(tmp_path / NAME),
+        lambda: nlp.get_pipe(NAME).to_bytes(),
+    ]
+    for use in uses:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            use()
+    assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("threshold", "0.5"), ("candidates", "0.05"), ("label_thresholds", {"geo": "0.5"})]
+)
+def test_a_number_in_quotes_is_named(trained: Path, key: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"components\.{NAME}\.{key}.* = '0.0?5': it is a number"):
+        spacy.load(trained, config={f"components.{NAME}.{key}": value})
 
 
 # Settings of the models

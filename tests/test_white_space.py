@@ -1,5 +1,6 @@
 """White space is no word: encoder and head do not see it, and entities are found as if it were not there."""
 
+import re
 from itertools import product
 from pathlib import Path
 from typing import Callable, List, Tuple
@@ -11,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
@@ -105,6 +107,27 @@ def test_words_are_the_tokens_that_can_be_seen_sentence_by_sentence(sentences: L
     assert [NLP.vocab.strings[orth] for orth in read.orths] == [words[i] for i in kept]
     lengths = [sum(word in "ab" for word in sentence) for sentence in sentences]
     assert read.lengths.tolist() == [n for n in lengths if n]
+
+
+@given(
+    st.lists(st.sampled_from(["rose", ".", "-", '"', "(", ")", "!", "Ford", "fell"]), min_size=1, max_size=12)
+)
+def test_texts_begin_where_they_would_without_white_space(words: List[str]) -> None:
+    texts = rendered(words)
+    nlp = spacy.blank("en")
+    nlp.tokenizer = Tokenizer(nlp.vocab, infix_finditer=re.compile(r"[\s\u200b\u2060\ufeff]+").finditer)
+    nlp.add_pipe("sentencizer")
+    plain, *others = read_words([nlp(text) for text in texts])
+    assert len(plain.orths) == len(words)
+    for other in others:
+        assert other.lengths.tolist() == plain.lengths.tolist()
+        assert other.orths.tolist() == plain.orths.tolist()
+
+
+def test_a_mark_on_punctuation_is_one() -> None:
+    words = ["He", "left", ".", "\n", '"', "Come", '"']
+    marked = Doc(NLP.vocab, words=words, sent_starts=[True, False, False, False, True, False, False])
+    assert read_words([marked])[0].lengths.tolist() == [3, 3]
 
 
 # The same entities, whatever the white space

@@ -34,7 +34,11 @@ def mask_leaves_entities(head: PositionalTagger, report: HeadReport) -> Finding:
     if config.mask == "none":
         return Finding("pass", "No mask is set: the attention sees every token.")
     if report.gate_recall is None or report.entities_kept is None:
-        return Finding("unknown", "There are no entities to see the mask on.", "Give another corpus.")
+        return Finding(
+            "unknown",
+            "There are no entities of its labels to see the mask on.",
+            "Give a corpus that has them.",
+        )
     if config.mask == "soft":
         recall, precision = report.gate_recall, report.gate_precision or 0.0
         return judged(

@@ -27,7 +27,9 @@ def check_scores(
     """
     if not decoded or not sum(gold):
         yield Finding(
-            "unknown", "There are no entities to see how well they are found.", "Give another corpus."
+            "unknown",
+            "There are no entities of its labels to see how well they are found.",
+            "Give a corpus that has them.",
         )
         return
     yield from check_judged(pipe, judge(decoded, pipe.cfg["temperature"])._replace(gold=np.array(gold)))

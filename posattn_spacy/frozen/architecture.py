@@ -66,8 +66,10 @@ def build_frozen_transformer_v1(
     tokenizer_config (Optional[Dict[str, Any]]): Settings for the Hugging Face tokenizer.
     RETURNS (Model[List[Doc], FullTransformerBatch]): The model; its width `nO` is known once it is
         initialized or loaded.
-    RAISES (ValueError): If there is no such pooling.
+    RAISES (ValueError): If there is no such pooling, or no piece fits into a pass.
     """
+    if batch_pieces < 1:
+        raise ValueError(f"components.transformer.model.batch_pieces = {batch_pieces}: give at least 1.")
     if pooling not in POOLINGS:
         raise ValueError(
             f"components.transformer.model.pooling = {pooling!r}: choose one of {', '.join(POOLINGS)}."
