@@ -28,7 +28,6 @@ from spacy_transformers.util import batch_by_length
 from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from . import forking  # noqa: F401  # forked workers would hang without it
 from .annotation import (
     kept_entities,
     kept_spans,
@@ -47,9 +46,9 @@ from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .lattice import Lattice
 from .losses import TaggingLoss, loss_and_gradient
-from .memory import Watch
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
+from .process import Watch
 from .settings import CONFIGURED, KNOWN, check_labels, check_settings
 from .tagging import Spans, TagScheme
 

@@ -1,6 +1,6 @@
-"""The factory of `posattn_ner`; spaCy imports it for every pipeline, so what is heavy comes with the call."""
+"""What spaCy imports for every pipeline: factories and loggers. What is heavy comes with the call."""
 
-from typing import TYPE_CHECKING, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 from spacy.language import Language
 from thinc.api import Config, Model
@@ -90,3 +90,10 @@ def make_posattn_ner(
     pipe.pipeline = Pipeline(nlp)
     pipe.pipeline.mend()
     return pipe
+
+
+def configure_diagnostic_logger_v1(output_file: Optional[str], docs: int = 500) -> Callable[..., Any]:
+    """Make a logger for `[training.logger]`; see `diagnosis.logger.diagnostic_logger`."""
+    from .diagnosis.logger import diagnostic_logger
+
+    return diagnostic_logger(output_file, docs)

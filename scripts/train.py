@@ -13,7 +13,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
-from posattn_spacy.memory import LARGE_PAGES
+from posattn_spacy.process import LARGE_PAGES
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 
 

@@ -15,7 +15,7 @@ from spacy.training.loop import train as train_loop
 from thinc.api import Config
 
 from pipelines import HASH_EMBED, TAGGER, make_examples
-from posattn_spacy.diagnosis.logger import configure_diagnostic_logger_v1
+from posattn_spacy.factory import configure_diagnostic_logger_v1
 
 NAME = "posattn_ner"
 

@@ -1,96 +1,97 @@
-"""What the project declares about its own code is true of the code."""
+"""What imports what: one way within the library, and little into processes that only have it installed."""
 
-import ast
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
-from typing import Dict, Iterator, List, Set
+from typing import Set
 
+import grimp
 import pytest
-import srsly
 
 from processes import ROOT
 
-COMMANDS: Dict[str, Dict[str, List[str]]] = {
-    command["name"]: command for command in srsly.read_yaml(ROOT / "project.yml")["commands"]
-}
-PIPELINE = [
-    "posattn_spacy/component.py",
-    "posattn_spacy/lexical.py",
-    "posattn_spacy/scoring.py",
-    "posattn_spacy/frozen/architecture.py",
-]
-STARTS = {
-    "encoder": ["scripts/encoder.py"],
-    "corpus": ["scripts/convert.py"],
-    "train": [
-        "scripts/train.py",
-        "posattn_spacy/augmentation.py",
-        "posattn_spacy/batching.py",
-        "posattn_spacy/calibration.py",
-        "posattn_spacy/frozen/callback.py",
-        "posattn_spacy/memory.py",
-        *PIPELINE,
-    ],
-    "evaluate": PIPELINE,
-    "benchmark": ["scripts/benchmark.py", *PIPELINE],
-    "cost": ["scripts/cost.py", "benchmark/posattn_benchmark/cost/systems.py", *PIPELINE],
-    "smoke": ["scripts/smoke.py"],
-    "package": [path.relative_to(ROOT).as_posix() for path in (ROOT / "posattn_spacy").rglob("*.py")],
-}
-
-
-def imported(path: Path) -> Iterator[Path]:
-    """The modules of the package that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, ast.ImportFrom):
-            continue
-        if node.level:
-            folder = path.parents[node.level - 1]
-        elif node.module and node.module.split(".")[0] == "posattn_spacy":
-            folder = ROOT
-        else:
-            continue
-        module = folder.joinpath(*(node.module or "").split("."))
-        for candidate in [module, *(module / name.name for name in node.names)]:
-            if candidate.with_suffix(".py").is_file():
-                yield candidate.with_suffix(".py")
-
-
-def closure(starts: List[str]) -> Set[str]:
-    """All files of the package that a set of files needs, itself included."""
-    found: Set[Path] = set()
-    todo = [ROOT / start for start in starts]
-    while todo:
-        path = todo.pop()
-        if path not in found:
-            found.add(path)
-            todo.extend(imported(path))
-    return {path.relative_to(ROOT).as_posix() for path in found}
-
-
-@pytest.mark.parametrize("command", STARTS)
-def test_command_depends_on_all_the_code_it_runs(command: str) -> None:
-    needed = {name for name in closure(STARTS[command]) if not name.endswith("__init__.py")}
-    assert len(needed) >= len(STARTS[command]) // 2
-    assert needed <= set(COMMANDS[command]["deps"])
-
-
-@pytest.mark.parametrize(
-    ("path", "foreign"),
-    [
-        ("attention.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("losses.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("tagging.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("lattice.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("strips.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("frozen/pieces.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("frozen/loading.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("frozen/storing.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("frozen/download.py", {"spacy", "thinc", "spacy_transformers"}),
-        ("saving.py", {"spacy", "thinc", "spacy_transformers"}),
-    ],
+LIBRARY, BENCHMARK = "posattn_spacy", "posattn_benchmark"
+TORCH_ALONE = (
+    *("attention", "layout", "losses", "lattice", "strips", "tagging", "saving"),
+    *("frozen.pieces", "frozen.loading", "frozen.storing", "frozen.download"),
 )
-def test_torch_modules_know_nothing_of_spacy(path: str, foreign: Set[str]) -> None:
-    tree = ast.parse((ROOT / "posattn_spacy" / path).read_text())
-    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert not {module.split(".")[0] for module in modules} & foreign
+# What one imports may import those behind it.
+LAYERS = (
+    *("cli", "starting", "diagnosis", "thresholds", "calibration", "evaluation", "component"),
+    *("configured_pipe", "model", "head", "losses", "lattice", "strips"),
+)
+# Prints what a process has imported. With "without", what we install is not found.
+IMPORTED = """
+import sys
+from importlib import metadata
+
+if sys.argv[1] == "without":
+    all_of = metadata.distributions
+    metadata.distributions = lambda **options: (
+        each for each in all_of(**options) if not each.metadata["Name"].startswith("posattn")
+    )
+import spacy
+
+nlp = spacy.blank("en") if len(sys.argv) < 3 else spacy.load(sys.argv[2])
+nlp("A text.")
+print(*sorted(sys.modules))
+"""
+
+
+@cache
+def graph(external: bool = False) -> grimp.ImportGraph:
+    packages = (LIBRARY, BENCHMARK)
+    return grimp.build_graph(*packages, include_external_packages=external, cache_dir=None)
+
+
+def imported(*arguments: object) -> Set[str]:
+    """The modules that a process has after it made or loaded a pipeline."""
+    command = [sys.executable, "-c", IMPORTED, *map(str, arguments)]
+    return set(subprocess.run(command, cwd="/", capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("module", TORCH_ALONE)
+def test_torch_modules_know_nothing_of_spacy(module: str) -> None:
+    name = f"{LIBRARY}.{module}"
+    known = {name, *graph().find_upstream_modules(name)}
+    direct = {
+        other.split(".")[0] for each in known for other in graph(True).find_modules_directly_imported_by(each)
+    }
+    assert not direct & {"spacy", "thinc", "spacy_transformers"}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    modules = graph().modules
+    assert len(modules) > 100
+    for module in modules:
+        for other in graph().find_modules_directly_imported_by(module):
+            assert not graph().chain_exists(other, module), f"{module} and {other} import each other"
+
+
+def test_imports_go_one_way() -> None:
+    for i, lower in enumerate(LAYERS):
+        for upper in LAYERS[:i]:
+            importer, name = f"{LIBRARY}.{lower}", f"{LIBRARY}.{upper}"
+            assert not graph().chain_exists(importer, name, as_packages=True), f"{lower} imports {upper}"
+
+
+def test_the_library_does_not_know_the_benchmark() -> None:
+    assert not graph().chain_exists(LIBRARY, BENCHMARK, as_packages=True)
+
+
+def test_a_blank_pipeline_imports_a_light_file_of_ours_and_nothing_else() -> None:
+    more = imported("with") - imported("without")
+    assert {f"{LIBRARY}.factory", f"{BENCHMARK}.factory"} <= more  # else nothing of ours was found
+    assert more <= {
+        *(LIBRARY, f"{LIBRARY}.factory", f"{LIBRARY}.settings", f"{LIBRARY}.writing"),
+        *(BENCHMARK, f"{BENCHMARK}.factory"),
+    }
+
+
+def test_a_foreign_pipeline_imports_no_more(tmp_path: Path) -> None:
+    make = "import sys, spacy; nlp = spacy.blank('en'); nlp.add_pipe('sentencizer'); nlp.to_disk(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", make, str(tmp_path)], cwd=ROOT, check=True)
+    more = imported("with", tmp_path) - imported("without", tmp_path)
+    assert not [name for name in more if not name.startswith((LIBRARY, BENCHMARK))]
+    assert f"{LIBRARY}.component" not in more

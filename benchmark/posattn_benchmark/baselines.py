@@ -154,12 +154,6 @@ def configure_initialize_frozen_v1() -> Callable[[Language], None]:
     return initialize
 
 
-@Language.factory("posattn_lexicon", assigns=["doc.ents", "token.ent_iob", "token.ent_type"])
-def make_lexicon(nlp: Language, name: str) -> "Lexicon":
-    """Make a component that gives every word the tag it has most often."""
-    return Lexicon(nlp.vocab, name)
-
-
 class Lexicon(Pipe):
     """Gives every word the tag that it has most often in the training corpus, and unknown words none.
 

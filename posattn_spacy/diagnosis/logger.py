@@ -24,8 +24,8 @@ Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
 PARTS = ("categorical", "positional")
 
 
-def configure_diagnostic_logger_v1(output_file: Optional[str], docs: int = 500) -> Logger:
-    """Make a logger that writes one JSON object per step, and nothing to the console.
+def diagnostic_logger(output_file: Optional[str], docs: int = 500) -> Logger:
+    """Make `posattn-spacy.DiagnosticLogger.v1`, which writes a JSON object per step, and nothing to the console.
 
     Put it beside another one with `spacy.ChainLogger.v1`. A step has `step`, `learn_rate` and, for each
     `posattn_ner` under `pipes`, `categorical` and `positional` loss and `gradient_norm`. Where spaCy

@@ -11,7 +11,7 @@ from typing import Dict, List, NamedTuple, Optional
 
 import typer
 
-from posattn_spacy.memory import LARGE_PAGES
+from posattn_spacy.process import LARGE_PAGES
 
 from .workload import Figures, Workload
 

@@ -10,8 +10,8 @@ import spacy
 from spacy.util import registry
 
 from pipelines import plain_pipeline, train
-from posattn_spacy import memory
-from posattn_spacy.memory import configure_trim_memory_v1
+from posattn_spacy import process
+from posattn_spacy.process import configure_trim_memory_v1
 
 
 class CLibrary:
@@ -47,7 +47,7 @@ def test_there_is_nothing_to_ask_on_windows(monkeypatch: pytest.MonkeyPatch) -> 
         raise TypeError("argument of type 'NoneType' is not iterable")
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    monkeypatch.setattr("posattn_spacy.memory.os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr("posattn_spacy.process.os", SimpleNamespace(name="nt"))
     configure_trim_memory_v1(steps=1)(spacy.blank("en"), {"step": 0, "epoch": 0})
 
 
@@ -84,8 +84,8 @@ def test_a_component_gives_memory_back_when_the_process_has_grown(monkeypatch: p
     train(nlp, 1)
     sizes = iter([500, 600, 628, 700, 650, 700, 778, 779, 600])  # MiB after each batch
     given: List[int] = []
-    monkeypatch.setattr(memory, "resident", lambda: next(sizes) << 20)
-    monkeypatch.setattr(memory, "give_back", lambda: given.append(1))
+    monkeypatch.setattr(process, "resident", lambda: next(sizes) << 20)
+    monkeypatch.setattr(process, "give_back", lambda: given.append(1))
     counts = []
     for _ in range(9):
         nlp("word")
@@ -96,17 +96,17 @@ def test_a_component_gives_memory_back_when_the_process_has_grown(monkeypatch: p
 
 
 def test_a_process_knows_how_much_memory_it_has() -> None:
-    before = memory.resident()
+    before = process.resident()
     held = bytearray(b"x" * (64 << 20))
-    assert memory.resident() - before > 60 << 20
+    assert process.resident() - before > 60 << 20
     assert len(held) == 64 << 20
 
 
 def test_nothing_is_given_back_where_the_system_does_not_tell(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(memory, "STATM", tmp_path / "missing")
-    monkeypatch.setattr(memory, "give_back", lambda: pytest.fail("given back"))
-    watch = memory.Watch()
+    monkeypatch.setattr(process, "STATM", tmp_path / "missing")
+    monkeypatch.setattr(process, "give_back", lambda: pytest.fail("given back"))
+    watch = process.Watch()
     for _ in range(3):
         watch.batch_read()

@@ -1,12 +1,15 @@
-"""Memory: what is not used goes back to the system, what is used lies in large pages."""
+"""What a process needs: memory that goes back to the system, and one thread each for forked workers."""
 
 import ctypes
 import os
 from pathlib import Path
 from typing import Any, Callable, Dict, Optional
 
+import torch
 from spacy.language import Language
 
+PARALLELISM = "TOKENIZERS_PARALLELISM"
+OURS = "off"  # "false" to tokenizers, too, but nobody else writes it so
 # Lets torch ask Linux for large pages: an update of the head then takes a tenth less time. torch reads it
 # when it first needs memory, so it is for the environment of a process to come.
 LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
@@ -70,3 +73,23 @@ def give_back() -> None:
     malloc_trim = getattr(library, "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(0)
+
+
+def _settle_tokenizers() -> None:
+    """Tell tokenizers to use one thread in the process to come; untold, they do, but complain about it."""
+    os.environ.setdefault(PARALLELISM, OURS)
+
+
+def _unsettle_tokenizers() -> None:
+    if os.environ.get(PARALLELISM) == OURS:
+        del os.environ[PARALLELISM]
+
+
+# `nlp.pipe(n_process=…)` forks. The threads of torch's OpenMP pool do not survive that, and a child that waits
+# for them hangs. As the workers share the cores anyway, one thread each is also what they should use.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_settle_tokenizers,
+        after_in_parent=_unsettle_tokenizers,
+        after_in_child=lambda: torch.set_num_threads(1),
+    )
