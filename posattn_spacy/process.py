@@ -85,8 +85,8 @@ def _unsettle_tokenizers() -> None:
         del os.environ[PARALLELISM]
 
 
-# `nlp.pipe(n_process=…)` forks. The threads of torch's OpenMP pool do not survive that, and a child that waits
-# for them hangs. As the workers share the cores anyway, one thread each is also what they should use.
+# `nlp.pipe(n_process=…)` forks. The threads of torch's OpenMP pool do not survive that, and a child that
+# waits for them hangs. As the workers share the cores anyway, one thread each is also what they should use.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_settle_tokenizers,

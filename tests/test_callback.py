@@ -291,6 +291,40 @@ def test_fingerprint_tells_encoders_apart(tiny_encoder: Callable[[str], Path]) -
     assert encoder_fingerprint(encoder, tokenizer) != first
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("num_attention_heads", 1),
+        ("hidden_act", "relu"),
+        ("model_type", "roberta"),
+        ("position_embedding_type", "relative_key"),
+    ],
+)
+def test_encoders_with_the_same_weights_and_another_config_are_told_apart(
+    tiny_encoder: Callable[[str], Path], setting: str, value: Any
+) -> None:
+    model = add_frozen_transformer(spacy.blank("en"), tiny_encoder("bert")).model
+    model.initialize()
+    encoder, tokenizer = huggingface(model)
+    first = encoder_fingerprint(encoder, tokenizer)
+    assert getattr(encoder.config, setting) != value
+    if setting == "model_type":  # of the class, and no value of it
+        encoder.config = type(encoder.config)(**encoder.config.to_dict())
+        encoder.config.model_type = value
+    else:
+        setattr(encoder.config, setting, value)
+    assert encoder_fingerprint(encoder, tokenizer) != first
+
+
+def test_encoders_that_read_other_windows_are_told_apart(tiny_encoder: Callable[[str], Path]) -> None:
+    model = add_frozen_transformer(spacy.blank("en"), tiny_encoder("bert")).model
+    model.initialize()
+    encoder, tokenizer = huggingface(model)
+    first = encoder_fingerprint(encoder, tokenizer)
+    tokenizer.model_max_length = 16
+    assert encoder_fingerprint(encoder, tokenizer) != first
+
+
 @pytest.mark.parametrize("family", ["bert", "roberta", "xlm-roberta"])
 def test_saved_pipeline_has_the_same_encoder(
     tiny_encoder: Callable[[str], Path], tmp_path: Path, family: str

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from pipelines import HASH_EMBED, TEXTS, add_head, make_examples, plain_pipeline, train
+from posattn_spacy import component
 from posattn_spacy.component import PositionalNER
 from posattn_spacy.confidence import add_confidence_extension
 from posattn_spacy.decoding import Prediction
@@ -34,6 +35,24 @@ def annotate(doc: Doc, spans: Sequence[Tuple[int, int, str]], **settings: bool) 
         pipe.add_label(label)
     pipe.set_annotations([doc], [predicted(*spans)])
     return doc
+
+
+def test_documents_are_read_with_others_of_like_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(component, "PREDICT_TOKENS", 40)
+    nlp = plain_pipeline()
+    train(nlp, 1)
+    pipe, sizes = nlp.get_pipe("posattn_ner"), []
+    one_batch = pipe._predict_batch
+    monkeypatch.setattr(
+        pipe, "_predict_batch", lambda docs: sizes.append([len(doc) for doc in docs]) or one_batch(docs)
+    )
+    lengths = [3, 30, 1, 2, 100, 3, 0, 2, 20, 19, 1, 3]
+    docs = [Doc(nlp.vocab, words=["word"] * n) for n in lengths]
+    predictions = pipe.predict(docs)
+    assert len(predictions) == len(docs)
+    assert sorted(n for batch in sizes for n in batch if n) == sorted(n for n in lengths if n)
+    assert all(len(batch) * max(batch) <= 40 for batch in sizes if len(batch) > 1)
+    assert len(sizes) < len(docs) / 2
 
 
 def found(doc: Doc) -> List[Tuple[str, str]]:

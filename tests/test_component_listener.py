@@ -274,6 +274,14 @@ def test_training_without_the_transformer_is_refused(tiny_encoder):
         nlp.update(examples, sgd=optimizer, exclude=["transformer"])
 
 
+@each_listener
+def test_an_update_lets_go_of_its_batch(tiny_encoder, listener):
+    nlp = frozen_pipeline(tiny_encoder("bert"), listener=listener)
+    train(nlp, 1)
+    (node,) = (n for n in nlp.get_pipe("posattn_ner").model.walk() if isinstance(n, TransformerListener))
+    assert (node._batch_id, node._outputs, node._backprop) == (None, None, None)
+
+
 def test_our_listener_may_read_what_hangs_on_the_documents(tiny_encoder):
     nlp = frozen_pipeline(tiny_encoder("bert"))
     examples = make_examples(nlp)

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 from typing import Any, Dict, List
 
+import numpy as np
 import pytest
 import spacy
 import srsly
@@ -14,8 +15,10 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_loop
 from thinc.api import Config
 
-from pipelines import HASH_EMBED, TAGGER, make_examples
+from pipelines import HASH_EMBED, LEXICAL, TAGGER, make_examples, plain_pipeline
+from posattn_spacy.diagnosis.logger import gradient_norm
 from posattn_spacy.factory import configure_diagnostic_logger_v1
+from posattn_spacy.model import torch_head
 
 NAME = "posattn_ner"
 
@@ -52,6 +55,23 @@ def test_every_step_is_recorded(tmp_path: Path) -> None:
     assert losses[-1] < losses[0]
     assert all(record["pipes"][NAME]["positional"] > 0 for record in records)
     assert all(record["pipes"][NAME]["gradient_norm"] > 0 for record in records)
+
+
+def test_the_gradient_norm_is_that_of_torch_and_thinc_layers() -> None:
+    nlp = plain_pipeline(lexical=LEXICAL)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    model = nlp.get_pipe(NAME).model
+    nlp.get_pipe(NAME).update(examples)
+    head = torch_head(model)
+    assert head is not None
+    of_torch = [p.grad.numpy() for p in head.parameters() if p.grad is not None]
+    of_thinc = [node.get_grad(name) for node in model.walk() for name in node.grad_names]
+    assert len(of_torch) > 5
+    assert len(of_thinc) > 3
+    both = np.concatenate([np.asarray(grad, np.float64).ravel() for grad in (*of_torch, *of_thinc)])
+    assert gradient_norm(model) == pytest.approx(np.linalg.norm(both), rel=1e-5)
+    assert gradient_norm(model) > 1.01 * np.linalg.norm(np.concatenate([grad.ravel() for grad in of_torch]))
 
 
 def test_the_head_is_examined_where_spacy_evaluates(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pickle
 import platform
 from dataclasses import replace
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 import pytest
@@ -65,6 +65,26 @@ def test_mixed_head_scores_like_a_plain_one_and_in_float32(fast: Callable[[bool]
         torch.testing.assert_close(found, expected, atol=0.05, rtol=0.05)
     (mixed(features, lengths)[0].sum() + mixed(features, lengths)[1].sum()).backward()
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in mixed.parameters())
+
+
+def test_attention_of_a_mixed_head_is_in_half_precision(
+    fast: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast(True)
+    products: List[torch.dtype] = []
+    for name in ("baddbmm", "bmm"):
+        whole = getattr(torch, name)
+
+        def watched(*tensors: torch.Tensor, whole: Callable[..., torch.Tensor] = whole, **kw: Any) -> Any:
+            result = whole(*tensors, **kw)
+            products.append(result.dtype)
+            return result
+
+        monkeypatch.setattr(torch, name, watched)
+    head = PositionalTagger(replace(CONFIG, mixed_precision=True)).eval()
+    head(torch.randn(sum(LENGTHS), CONFIG.input_width), torch.tensor(LENGTHS))
+    assert len(products) == 2 * CONFIG.depth
+    assert set(products) == {torch.bfloat16}
 
 
 def test_mixed_head_takes_half_precision_features(fast: Callable[[bool], None]) -> None:

@@ -25,7 +25,7 @@ PARTS = ("categorical", "positional")
 
 
 def diagnostic_logger(output_file: Optional[str], docs: int = 500) -> Logger:
-    """Make `posattn-spacy.DiagnosticLogger.v1`, which writes a JSON object per step, and nothing to the console.
+    """Make `posattn-spacy.DiagnosticLogger.v1`, which writes a JSON object per step.
 
     Put it beside another one with `spacy.ChainLogger.v1`. A step has `step`, `learn_rate` and, for each
     `posattn_ner` under `pipes`, `categorical` and `positional` loss and `gradient_norm`. Where spaCy

@@ -32,7 +32,7 @@ def files_of(kind: str) -> Set[str]:
     [
         (
             "encoder",
-            {"scripts/encoder.py", "posattn_spacy/frozen/download.py", "posattn_spacy/frozen/loading.py"},
+            {"scripts/encoder.py", "posattn_spacy/frozen/download.py"},
         ),
         ("corpus", {"posattn_spacy/corpora/conll.py", "benchmark/posattn_benchmark/gmb/splits.py"}),
         (
