@@ -3,6 +3,7 @@
 # make test-transformers5  runs the tests of the encoder alone with transformers 5, in an environment of its own
 # make test-browser  runs the tests that need Chromium
 # make stress  runs what docs/reliability.md lists, as far as it was not run yet: for hours
+# make document  writes the part of docs/project.md that lists the commands of the project
 # make lint  runs the linters and the type checker
 
 PYTHON ?= python3
@@ -19,7 +20,7 @@ ifneq ($(MIRROR),)
 export POSATTN_DATA ?= $(abspath $(MIRROR))
 endif
 
-.PHONY: all install test test-transformers5 test-browser stress lint clean
+.PHONY: all install test test-transformers5 test-browser stress document lint clean
 
 all: install
 	$(BIN)/python -m spacy project run all
@@ -49,6 +50,10 @@ test-browser: install
 # It goes on where it was stopped; `python -m stress ROW`, in tests/, runs one row.
 stress: install
 	cd tests && $(abspath $(BIN))/python -m stress all
+
+document: install
+	$(BIN)/python -m spacy project document --output docs/project.md
+	sed -i 's|](project.yml)|](../project.yml)|' docs/project.md
 
 lint: install
 	$(BIN)/ruff check .
