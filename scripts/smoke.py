@@ -131,7 +131,13 @@ def install(place: Place, wheels: Path, constraints: Path) -> None:
     files: List[str | Path] = []
     for path in sorted(wheels.resolve().glob("*.whl")):
         files.append(f"{path}[minilm]" if path.name.startswith("posattn_spacy-") else path)
-    options = ["--quiet", "--constraint", constraints.resolve(), "--find-links", wheels.resolve()]
+    options: List[str | Path] = [
+        "--quiet",
+        "--constraint",
+        constraints.resolve(),
+        "--find-links",
+        wheels.resolve(),
+    ]
     place.run("-m", "pip", "install", *options, *files, "build", watched=False)
     (packages,) = place.folder.glob("venv/lib/python*/site-packages")
     (packages / "sitecustomize.py").write_text(WATCH, encoding="utf-8")

@@ -189,3 +189,12 @@ def test_a_command_that_does_not_parse_is_noticed(tmp_path: Path, wrong: str) ->
     page.write_text(f"```bash\n{wrong}\n```\n")
     with pytest.raises((AssertionError, KeyError)):
         test_commands_parse(page)
+
+
+def test_the_tree_shows_every_file() -> None:
+    text = (ROOT / "DESIGN.md").read_text()
+    tree = re.findall(r"^    (\S+)/\n((?:      .+\n)+)", text, re.MULTILINE)
+    shown = {f"{folder}/{line.split()[0]}" for folder, lines in tree for line in lines.splitlines()}
+    modules = [*(ROOT / "posattn_spacy").rglob("*.py"), *(ROOT / "benchmark/posattn_benchmark").rglob("*.py")]
+    there = {path.relative_to(ROOT).as_posix() for path in modules if path.name != "__init__.py"}
+    assert there == {name for name in shown if name.endswith(".py")}
