@@ -4,6 +4,7 @@
 # make test-browser  runs the tests that need Chromium
 # make stress  runs what docs/reliability.md lists, as far as it was not run yet: for hours
 # make document  writes the part of docs/project.md that lists the commands of the project
+# make dist  builds sdist and wheel, and runs the tests from what is in the sdist
 # make lint  runs the linters and the type checker
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ ifneq ($(MIRROR),)
 export POSATTN_DATA ?= $(abspath $(MIRROR))
 endif
 
-.PHONY: all install test test-transformers5 test-browser stress document lint clean
+.PHONY: all install test test-transformers5 test-browser stress document dist lint clean
 
 all: install
 	$(BIN)/python -m spacy project run all
@@ -55,11 +56,18 @@ document: install
 	$(BIN)/python -m spacy project document --output docs/project.md
 	sed -i 's|](project.yml)|](../project.yml)|' docs/project.md
 
+dist: install
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	mkdir dist/unpacked
+	tar -xzf dist/*.tar.gz -C dist/unpacked --strip-components 1
+	$(MAKE) -C dist/unpacked test
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(VENV5) corpus digests features training report packages project.lock
+	rm -rf $(VENV) $(VENV5) corpus digests features training report packages dist project.lock
 	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/stress.json' -delete
