@@ -6,6 +6,7 @@ from typing import Any, Dict, List
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..report.charts import name_series
 from .summary import speeds, training_minutes
 
 OURS, OTHERS = "#0f766e", "#9ca3af"
@@ -56,10 +57,10 @@ def _bars(
 def _curve(axes: Axes, curve: Dict[str, float]) -> None:
     points = sorted((float(name.removeprefix("hard_")), ms) for name, ms in curve.items() if "hard_" in name)
     ratios, times = zip(*points, strict=True)
-    axes.plot(ratios, times, marker="o", color=OURS, label="mask = hard")
-    axes.axhline(curve["none"], color=OTHERS, linestyle="--", label="mask = none")
+    axes.plot(ratios, times, marker="o", color=OURS, label="hard mask")
+    axes.axhline(curve["none"], color=OTHERS, linestyle="--", label="no mask")
     axes.set_xlabel("pad_ratio: share of the tokens left out")
     axes.set_ylabel("ms per batch: attention\nand feed-forward")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    name_series(axes)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,12 +1,14 @@
 """Charts of the experiments; each function draws one, from the figures of the cells."""
 
+import math
 from itertools import cycle
 from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from ..grid.comparison import FIGURES, Variants, on_one_machine, passes_at
@@ -16,6 +18,8 @@ from ..results import complete
 TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
 MARKERS = "osD^vPX*"  # one for each system
 COLORS = (TEAL, ORANGE, GREY, VIOLET)  # one for each line
+STYLES = ("o-", "s--", "^:", "D-.")  # likewise
+LINE_HEIGHT = 16  # pixels
 Cells = Sequence[Dict[str, Any]]
 
 
@@ -63,12 +67,12 @@ def training(history: Dict[str, List[Dict[str, Any]]]) -> Figure:
 def curves(named: Variants) -> Figure:
     """Draw span F1 on dev after each pass, mean and range over seeds."""
     figure, (axes,) = _panels(1, 4)
-    for (name, cells), color in zip(named.items(), COLORS, strict=False):
+    for (name, cells), color, style in zip(named.items(), COLORS, STYLES, strict=False):
         runs = [[row["span_f"] for row in cell["curve"][1:]] for cell in cells]
         passes = [passes_at(cells[0], row) for row in cells[0]["curve"][1:]]
         scores = np.array([run[: min(map(len, runs))] for run in runs])
         passes = passes[: scores.shape[1]]
-        axes.plot(passes, scores.mean(0), "o-", color=color, label=_plain(name))
+        axes.plot(passes, scores.mean(0), style, color=color, label=_plain(name))
         axes.fill_between(passes, scores.min(0), scores.max(0), color=color, alpha=0.25, linewidth=0)
     _name(axes, "passes over the training documents", "span F1, dev")
     return figure
@@ -77,11 +81,11 @@ def curves(named: Variants) -> Figure:
 def masks(variants: Variants) -> Figure:
     """Draw span F1 by the share of tokens that the mask takes out, and how many entities it leaves in."""
     figure, (scores, kept) = _panels(2, 7)
-    for mask, color in (("pad", TEAL), ("hard", ORANGE)):
+    for mask, color, style in (("pad", TEAL, "o-"), ("hard", ORANGE, "s--")):
         rows = {float(name.split()[1]): cells for name, cells in variants.items() if name.startswith(mask)}
-        _line(scores, rows, "span F1", mask, color)
+        _line(scores, rows, "span F1", mask, color, style)
         _line(scores, rows, "span F1, gold mask", f"{mask}, told which tokens are entities", color, "x:")
-        _line(kept, rows, "entities kept", mask, color)
+        _line(kept, rows, "entities kept", mask, color, style)
     for mask, color in (("none", GREY), ("soft", VIOLET)):
         alone = point(variants.get(mask, []), "span F1")
         if alone:
@@ -120,8 +124,8 @@ def sizes(variants: Variants) -> Figure:
     for name, cells in variants.items():
         share, system = name.split(" %, ")
         systems.setdefault(system, {})[float(share)] = cells
-    for (system, by_share), color in zip(systems.items(), COLORS, strict=False):
-        _line(axes, by_share, "span F1", system, color)
+    for (system, by_share), color, style in zip(systems.items(), COLORS, STYLES, strict=False):
+        _line(axes, by_share, "span F1", system, color, style)
     shares = sorted(set().union(*systems.values()))
     axes.set_xscale("log")
     axes.set_xticks(shares, [f"{share:g} %" for share in shares])
@@ -146,8 +150,6 @@ def costs(variants: Variants) -> Figure:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     _name(axes, "minutes of training (log)", "span F1, test")
-    if axes.containers:
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -240,5 +242,37 @@ def _name(axes: Axes, x: str, y: str, log: bool = False) -> None:
     axes.set_ylabel(y)
     if log:
         axes.set_yscale("log")
-    if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        if max(map(abs, axis.get_view_interval())) >= 1_000:
+            axis.set_major_formatter("{x:,.0f}")
+    name_series(axes)
+
+
+def name_series(axes: Axes) -> None:
+    """Write the name of each line where it ends, so that nobody needs its color to find it.
+
+    axes (Axes): With all that is drawn in them, and their limits.
+    """
+    ends: List[Tuple[float, float, str, Any]] = []
+    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+        line = handle if isinstance(handle, Line2D) else cast(Any, handle)[0]
+        points = np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float)
+        points = points[~np.isnan(points).any(1)]
+        if len(points):
+            x, y = axes.transAxes.inverted().transform(line.get_transform().transform(points[-1]))
+            ends.append((float(y), float(x), label, line.get_color()))
+    lowest = -math.inf
+    gap = LINE_HEIGHT / (axes.get_window_extent().height or 1)
+    for y, x, label, color in sorted(ends, key=lambda end: end[0]):
+        lowest = max(y, lowest + gap)  # names that would overlap stand above each other
+        axes.annotate(
+            label,
+            (x, lowest),
+            (7, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            va="center",
+            color=color,
+            fontsize=9,
+            annotation_clip=False,
+        )
