@@ -76,8 +76,13 @@ def markdown_table(header: Sequence[str], rows: Rows) -> str:
 
 
 def figure(value: float | None) -> str:
-    """RETURNS (str): A figure with four decimal places, "–" if there is none."""
-    return "–" if value is None else f"{value:.4f}"
+    """RETURNS (str): A figure with three decimal places, "–" if there is none."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def bold(row: Tuple[str, ...]) -> Tuple[str, ...]:
+    """RETURNS (Tuple[str, ...]): A row of a Markdown table that stands out."""
+    return tuple(f"**{cell}**" if cell else cell for cell in row)
 
 
 def fill_page(page: Path, markers: Tuple[str, str], markdown: str) -> None:

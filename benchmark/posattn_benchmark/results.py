@@ -8,7 +8,7 @@ from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, S
 
 import srsly
 
-from .pages import FIGURES, README_RUN, SETS, Rows, figure, markdown_table
+from .pages import FIGURES, README_RUN, SETS, Rows, bold, figure, markdown_table
 from .runs import Run
 
 Measured = Dict[str, Any]
@@ -19,12 +19,13 @@ SYSTEMS = ("<!-- SYSTEMS: written by `spacy project run results` -->", "<!-- END
 ACCURACY = ("<!-- ACCURACY: written by `spacy project run results` -->", "<!-- END OF ACCURACY -->")
 CONFIDENCE = ("<!-- CONFIDENCE: written by `spacy project run results` -->", "<!-- END OF CONFIDENCE -->")
 SYSTEM_HEADER = ("system", "split", "seeds", "span F1", "flat F1")
-GOAL_HEADER = ("figure, split", "measured", "less sentences also in train", "goal", "")
-FULL_HEADER = ("split, test set", "entities", *FIGURES)
+GOAL_HEADER = ("figure, split", "measured", "goal", "")
+SHOWN = {name: key for name, key in FIGURES.items() if name != "token F1"}  # on a page
+FULL_HEADER = ("split, test set", "entities", *SHOWN)
 SHIPPED, WEIGHTED = "posattn", "rare"
 README_SEEDS = 3
 CONFIGS = {
-    "posattn": "**posattn-spacy**",
+    "posattn": "posattn-spacy",
     "positional": "posattn-spacy with gate, soft mask and positional loss",
     "features": "posattn-spacy without the lexical channel",
     "rare": "posattn-spacy with weights for rare labels",
@@ -43,7 +44,6 @@ class Goal(NamedTuple):
     bound (Optional[float]): The goal, if one was set.
     at_least (bool): Whether the goal is a lower bound.
     digits (int): Decimal places.
-    without_duplicates (Optional[Take]): The same without the test sentences that stand in train.
     """
 
     name: str
@@ -52,17 +52,11 @@ class Goal(NamedTuple):
     of: Take
     bound: Optional[float] = None
     at_least: bool = True
-    digits: int = 4
-    without_duplicates: Optional[Take] = None
+    digits: int = 3
 
 
 def _f1(name: str, config: str, split: str, key: str, bound: float) -> Goal:
-    def score(part: str) -> Take:
-        return lambda measured: measured[part][key]
-
-    return Goal(
-        name, config, split, score("test"), bound, without_duplicates=score("test_without_duplicates")
-    )
+    return Goal(name, config, split, lambda measured: measured["test"][key], bound)
 
 
 def _joined(n_sents: int) -> Take:
@@ -104,13 +98,13 @@ ACCURACY_GOALS = (
     *(
         Goal(
             f"span F1 of {n} sentences joined, against single ones",
-            *("posattn", "file-order", _drop(_joined(n)), -0.005),
+            *("posattn", "file-order", _drop(_joined(n)), -0.005, True, 4),
         )
         for n in (5, 20)
     ),
     Goal(
         "span F1 from raw text, against given tokens",
-        *("posattn", "file-order", _drop(lambda measured: measured["raw_text"]), -0.01),
+        *("posattn", "file-order", _drop(lambda measured: measured["raw_text"]), -0.01, True, 4),
     ),
 )
 CONFIDENCE_GOALS = tuple(
@@ -160,7 +154,7 @@ def read_run(project: Path, run: Run) -> Measured:
     return {**measured, "passes": passes, "words": passes and passes * size["words"]}
 
 
-def spread(values: Sequence[Optional[float]], digits: int = 4) -> str:
+def spread(values: Sequence[Optional[float]], digits: int = 3) -> str:
     """Show a figure over seeds.
 
     values (Sequence[Optional[float]]): The figure of each seed.
@@ -199,10 +193,8 @@ def goal_rows(measured: Sequence[Measured], goals: Sequence[Goal]) -> Rows:
         values = [goal.of(each) for each in seeds]
         if not values:
             continue
-        other = goal.without_duplicates
-        without = spread([other(each) for each in seeds], goal.digits) if other else ""
         name = f"{goal.name}, {goal.split}"
-        rows.append((name, spread(values, goal.digits), without, *_held_against(goal, values)))
+        rows.append((name, spread(values, goal.digits), *_held_against(goal, values)))
     return rows
 
 
@@ -228,7 +220,8 @@ def system_rows(measured: Sequence[Measured], published: Sequence[Dict[str, Any]
     for config, split in _trainings(measured):
         tests = [each["test"] for each in of(measured, config, split)]
         figures = (spread([test[key] for test in tests]) for key in ("span_f", "flat_f"))
-        rows.append((f"{CONFIGS[config]}, `configs/{config}.cfg`", split, str(len(tests)), *figures))
+        row = (f"{CONFIGS[config]}, `configs/{config}.cfg`", split, str(len(tests)), *figures)
+        rows.append(bold(row) if config == SHIPPED else row)
     return rows + [
         (str(row["system"]), str(row["split"]), "", figure(row["span_f"]), figure(row["flat_f"]))
         for row in published
@@ -245,7 +238,7 @@ def full_rows(measured: Sequence[Measured]) -> Rows:
     for (config, split), (part, name) in product(_trainings(measured), SETS.items()):
         if config == SHIPPED:
             tests = [each[part] for each in of(measured, config, split)]
-            figures = (spread([test[key] for test in tests]) for key in FIGURES.values())
+            figures = (spread([test[key] for test in tests]) for key in SHOWN.values())
             rows.append((f"{split}, {name}", f"{tests[0]['entities']:,}", *figures))
     return rows
 
@@ -280,8 +273,19 @@ def accuracy_markdown(measured: Sequence[Measured]) -> str:
         markdown_table(GOAL_HEADER, goal_rows(measured, ACCURACY_GOALS)),
         markdown_table(FULL_HEADER, full_rows(measured)),
         markdown_table(header, label_rows(measured, shipped, labels)),
+        made_sentence(measured),
     ]
     return "\n\n".join(parts)
+
+
+def made_sentence(measured: Sequence[Measured]) -> str:
+    """RETURNS (str): By which versions figures were made, and on what."""
+    made = [each["made"] for each in measured]
+    by = {f"posattn-spacy {each['posattn-spacy']}, commit {each['commit'] or 'unknown'}" for each in made}
+    on = {
+        f"spaCy {each['spacy']}, torch {each['torch']}, {each['processor'] or 'a processor'}" for each in made
+    }
+    return f"Made by {' and '.join(sorted(by))}, with {' and '.join(sorted(on))}."
 
 
 def confidence_markdown(measured: Sequence[Measured]) -> str:

@@ -368,7 +368,7 @@ def test_a_row_has_mean_and_spread_of_its_seeds() -> None:
         {"none": [measured(0, 0.8), measured(1, 0.82)], "not made": []},
         ("span F1", "minutes", "shifted edges", "dev loss", "memory, GB"),
     )
-    assert rows == [("none", "2", "0.8100 ± 0.0141", "1.5 ± 0.0", "3 ± 0", "–", "–")]
+    assert rows == [("none", "2", "0.810 ± 0.014", "1.5 ± 0.0", "3 ± 0", "–", "–")]
 
 
 def test_times_of_another_machine_are_not_compared() -> None:
@@ -380,9 +380,9 @@ def test_times_of_another_machine_are_not_compared() -> None:
         {"both": [*old, new[0]], "new": [new[1], fewer], "third": [third]}, ("span F1", "minutes")
     )
     assert rows == [
-        ("both", "4", "0.8250 ± 0.0500", "1.0"),
-        ("new", "2", "0.9000 ± 0.0000", "1.0"),
-        ("third", "1", "0.8000", "–"),
+        ("both", "4", "0.825 ± 0.050", "1.0"),
+        ("new", "2", "0.900 ± 0.000", "1.0"),
+        ("third", "1", "0.800", "–"),
     ]
 
 

@@ -21,7 +21,7 @@ class Column(NamedTuple):
     """
 
     of: Callable[[Entry], Optional[float]]
-    digits: int = 4
+    digits: int = 3
     by_machine: bool = False
 
 
@@ -33,7 +33,7 @@ def _test(key: str) -> Column:
     return Column(lambda cell: (cell["test"] or {}).get(key))
 
 
-def _boundary(key: str, digits: int = 4) -> Column:
+def _boundary(key: str, digits: int = 3) -> Column:
     return Column(lambda cell: cell["boundaries"][key], digits)
 
 

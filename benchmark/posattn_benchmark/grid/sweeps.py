@@ -48,6 +48,7 @@ class Experiment(NamedTuple):
     figures (Tuple[str, ...]): The figures that tell, of `tables.FIGURES`.
     on_test (bool): Whether they are measured on test, too, once.
     history (bool): Whether the steps of the first seed are kept, for a chart.
+    shipped (str): The variant that is as shipped, if there is one.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Experiment(NamedTuple):
     figures: Tuple[str, ...]
     on_test: bool = False
     history: bool = False
+    shipped: str = ""
 
     @property
     def header(self) -> Tuple[str, ...]:
@@ -166,30 +168,35 @@ EXPERIMENTS = {
         "weight",
         _varied("positional", f"{NER}.positional_weight", (0.0, 0.1, 0.25, 0.5, 1.0, 2.0)),
         ("span P", "span R", "span F1", "flat F1", "exact F1", "partial F1", "type F1", "shifted edges"),
+        shipped="0.0",
     ),
     "mask": Experiment(
         "Mask and share of the tokens it takes out",
         "mask, pad_ratio",
         _masks(),
         ("span F1", "flat F1", "gate recall", "entities kept", "span F1, gold mask", "minutes"),
+        shipped="none",
     ),
     "dropout": Experiment(
         "Dropout",
         "dropout",
         _varied("posattn", "training.dropout", (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)),
         ("span F1", "flat F1", "dev loss"),
+        shipped="0.5",
     ),
     "augmentation": Experiment(
         "Augmentation of the training texts",
         "augmenter",
         _augmenters(),
         ("span F1", "flat F1", "raw text span F1", "dev loss"),
+        shipped="posattn-spacy.retokenize.v1 (as shipped)",
     ),
     "layers": Experiment(
         "Encoder layers that are mixed, and pooling of a token's pieces",
         "layers; pooling",
         {**_layers(), **_pooling()},
         ("span F1", "flat F1", "dev loss"),
+        shipped="three, evenly spaced (as shipped)",
     ),
     "size": Experiment(
         "Size of the training set",
@@ -214,6 +221,7 @@ EXPERIMENTS = {
             "passes",
         ),
         on_test=True,
+        shipped="posattn-spacy",
     ),
 }
 

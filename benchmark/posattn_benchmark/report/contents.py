@@ -10,7 +10,7 @@ from posattn_spacy.view.fragment import sentences_html
 
 from ..grid.comparison import FIGURES, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
 from ..grid.sweeps import EXPERIMENTS
-from ..pages import markdown_table
+from ..pages import bold, markdown_table
 from ..results import SHIPPED, of
 from . import charts
 from .page import Chart, Section
@@ -56,7 +56,7 @@ def experiment_section(name: str, variants: Variants) -> Section:
     if any(FIGURES[figure].by_machine for figure in experiment.figures):
         text += f" {_where(filled)}"
     text = f"{text} {stale_sentence(filled)}".rstrip()
-    return Section(experiment.title, text, experiment.header, rows, chart)
+    return Section(experiment.title, text, experiment.header, rows, chart, shipped=experiment.shipped)
 
 
 def _how(variants: Variants) -> str:
@@ -154,5 +154,6 @@ def markdown(parts: Sequence[Section], pictures: str) -> str:
         if part.text:
             written.append(part.text)
         if part.rows:
-            written.append(markdown_table(part.header, part.rows))
+            rows = [bold(row) if part.shipped and row[0] == part.shipped else row for row in part.rows]
+            written.append(markdown_table(part.header, rows))
     return "\n\n".join(written)

@@ -30,6 +30,9 @@ HEAD = (
 )
 
 
+SHIPPED = ' class="shipped"'
+
+
 class Chart(NamedTuple):
     """A chart.
 
@@ -52,6 +55,7 @@ class Section(NamedTuple):
     rows (Rows): The table; there is none without rows.
     chart (Optional[Chart]): Its chart.
     html (str): More, which is taken as it is.
+    shipped (str): The row of the table that is as shipped, if there is one.
     """
 
     title: str
@@ -60,6 +64,7 @@ class Section(NamedTuple):
     rows: Rows = []  # noqa: RUF012  # never changed
     chart: Optional[Chart] = None
     html: str = ""
+    shipped: str = ""
 
 
 def page_html(title: str, intro: str, sections: Sequence[Section]) -> str:
@@ -91,7 +96,7 @@ def _section_html(section: Section) -> str:
     if section.chart:
         parts.append(f"<figure>{svg(section.chart)}</figure>")
     if section.rows:
-        parts.append(table_html(section.header, section.rows))
+        parts.append(table_html(section.header, section.rows, section.shipped))
     return "\n".join([*parts, section.html, "</section>"])
 
 
@@ -108,11 +113,11 @@ def _marked(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
-def table_html(header: Sequence[str], rows: Rows) -> str:
-    """RETURNS (str): A table that scrolls by itself where it is too wide."""
+def table_html(header: Sequence[str], rows: Rows, shipped: str = "") -> str:
+    """RETURNS (str): A table that scrolls by itself where it is too wide; its row `shipped` stands out."""
     head = "".join(f'<th scope="col">{_marked(cell)}</th>' for cell in header)
     body = "\n".join(
-        "<tr>"
+        f"<tr{SHIPPED if shipped and row[0] == shipped else ''}>"
         + f'<th scope="row">{_marked(row[0])}</th>'
         + "".join(f"<td>{_marked(c)}</td>" for c in row[1:])
         + "</tr>"
