@@ -103,11 +103,9 @@ class Workshop(NamedTuple):
         records = read_archive(self.figures)
         found: Variants = {}
         for variant, cells in cells_by_variant(experiment, plan).items():
-            ages = {cell: self.why_not(Due(cell, experiment.on_test), records) for cell in cells}
+            ages = [(cell, self.why_not(Due(cell, experiment.on_test), records)) for cell in cells]
             found[variant] = [
-                {**records[cell.place.as_posix()], "stale": why}
-                for cell, why in ages.items()
-                if why != MISSING
+                {**records[cell.place.as_posix()], "stale": why} for cell, why in ages if why != MISSING
             ]
         return found
 
