@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import typer
 from typer.testing import CliRunner
 
 from posattn_spacy.cli import posattn
@@ -32,20 +34,33 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
     )
     assert (result.returncode != 0) == fails, f"{result.stdout}\n{result.stderr}"
     return result
 
 
-def command(*arguments: object, fails: bool = False) -> str:
+def command(*arguments: object, fails: bool = False, app: typer.Typer = posattn) -> str:
     """Run a command of `spacy posattn` in this process, and assert its success.
 
     arguments (object): What comes after `spacy posattn`.
     fails (bool): Whether the command is expected to end with a message instead.
+    app (typer.Typer): Another program to run.
     RETURNS (str): What it says, on one line and without colours.
     """
-    result = CliRunner().invoke(posattn, [str(argument) for argument in arguments])
+    return " ".join(printed(*arguments, fails=fails, app=app).split())
+
+
+def printed(*arguments: object, fails: bool = False, app: typer.Typer = posattn) -> str:
+    """RETURNS (str): The same with its lines as they are."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert (result.exit_code != 0) == fails, result.output
-    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())
+    return re.sub(r"\x1b\[[\d;]*m", "", result.output)
+
+
+def script(name: str) -> typer.Typer:
+    """RETURNS (typer.Typer): The program in a file of scripts/."""
+    module = import_module(f"scripts.{name}")
+    app = typer.Typer()
+    app.command()(module.main)
+    return app

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from spacy.cli import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 
@@ -32,7 +33,7 @@ from posattn_spacy.lattice import Lattice
 from posattn_spacy.losses import MISSING
 from posattn_spacy.settings import write_settings
 from posattn_spacy.thresholds import best_point, of_label, points
-from processes import command, run
+from processes import command
 
 NAME = "posattn_ner"
 N_TAGS = 5
@@ -196,7 +197,7 @@ def test_the_callback_needs_documents():
 def test_calibrate_changes_a_pipeline_on_disk(nlp, tmp_path):
     nlp.to_disk(tmp_path / "model")
     corpus = write_corpus(nlp, tmp_path / "dev.spacy")
-    said = run("-m", "spacy", "posattn", "calibrate", tmp_path / "model", corpus).stdout
+    said = command("calibrate", tmp_path / "model", corpus)
     assert f"Temperature of '{NAME}' written" in said
     cfg = json.loads((tmp_path / "model" / NAME / "cfg").read_text())
     assert f"{cfg['temperature']:.3f}" in said
@@ -262,8 +263,10 @@ def test_all_annotated_entities_count_as_gold(nlp, tmp_path):
 def test_spacys_own_command_finds_the_global_threshold(nlp, tmp_path):
     nlp.to_disk(tmp_path / "model")
     corpus = write_corpus(nlp, tmp_path / "dev.spacy")
-    command = ("find-threshold", tmp_path / "model", corpus, NAME, "threshold", "ents_f", "-n", 5)
-    assert "Best threshold" in run("-m", "spacy", *command).stdout
+    said = command(
+        *("find-threshold", tmp_path / "model", corpus, NAME, "threshold", "ents_f", "-n", 5), app=spacy_app
+    )
+    assert "Best threshold" in said
 
 
 @pytest.mark.parametrize("name", ["calibrate", "find-threshold", "doctor"])

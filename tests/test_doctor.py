@@ -43,7 +43,7 @@ from posattn_spacy.diagnosis.score_checks import (
 from posattn_spacy.frozen.architecture import huggingface
 from posattn_spacy.frozen.callback import find_frozen_transformers
 from posattn_spacy.model import torch_head
-from processes import run
+from processes import command
 
 NAME = "posattn_ner"
 
@@ -520,13 +520,13 @@ def test_the_doctor_reads_a_real_training(tiny_encoder: Callable[[str], Path], t
     assert counts["pass"] + counts["warn"] == sum(len(findings) for _, findings in sections) == 20
     training = sections[-1][1]
     assert [finding.verdict for finding in training] == ["pass"] * 5, training
-    command = ["-m", "spacy", "posattn", "doctor", model, tmp_path / "corpus.spacy", "--gold-preproc"]
-    said = run(*command, "--log", tmp_path / "log.jsonl").stdout
+    examined = ["doctor", model, tmp_path / "corpus.spacy", "--gold-preproc"]
+    said = command(*examined, "--log", tmp_path / "log.jsonl")
     assert f"{counts['pass']} passed, {counts['warn']} to look at, 0 not known" in said
     assert "The training of 'posattn_ner'" in said
-    without = run(*command).stdout
+    without = command(*examined)
     assert "1 not known" in without
-    assert "Give it with --log" in " ".join(without.split())
+    assert "Give it with --log" in without
 
 
 def test_a_wrong_log_ends_the_command(tmp_path: Path) -> None:
@@ -535,28 +535,20 @@ def test_a_wrong_log_ends_the_command(tmp_path: Path) -> None:
     nlp.to_disk(tmp_path / "model")
     DocBin(docs=[example.reference for example in make_examples(nlp)]).to_disk(tmp_path / "dev.spacy")
     (tmp_path / "log.jsonl").write_text(json.dumps({"step": 0}))
-    said = run(
-        *("-m", "spacy", "posattn", "doctor", tmp_path / "model", tmp_path / "dev.spacy"),
-        *("--log", tmp_path / "log.jsonl"),
-        fails=True,
-    ).stdout
-    assert "is no log of 'posattn_ner'" in " ".join(said.split())
+    examined = ("doctor", tmp_path / "model", tmp_path / "dev.spacy", "--log", tmp_path / "log.jsonl")
+    assert "is no log of 'posattn_ner'" in command(*examined, fails=True)
 
 
 def test_a_corpus_without_documents_is_refused(tmp_path: Path) -> None:
     plain_pipeline().to_disk(tmp_path / "model")
     DocBin().to_disk(tmp_path / "dev.spacy")
-    said = run(
-        *("-m", "spacy", "posattn", "doctor", tmp_path / "model", tmp_path / "dev.spacy"), fails=True
-    ).stdout
-    assert "has no documents" in " ".join(said.split())
+    said = command("doctor", tmp_path / "model", tmp_path / "dev.spacy", fails=True)
+    assert "has no documents" in said
 
 
 def test_a_pipeline_without_our_component_is_refused(tmp_path: Path) -> None:
     nlp = spacy.blank("en")
     nlp.to_disk(tmp_path / "model")
     DocBin(docs=[nlp.make_doc("Alice")]).to_disk(tmp_path / "dev.spacy")
-    said = run(
-        *("-m", "spacy", "posattn", "doctor", tmp_path / "model", tmp_path / "dev.spacy"), fails=True
-    ).stdout
-    assert "no component that posattn-spacy could check" in " ".join(said.split())
+    said = command("doctor", tmp_path / "model", tmp_path / "dev.spacy", fails=True)
+    assert "no component that posattn-spacy could check" in said

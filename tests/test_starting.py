@@ -7,6 +7,7 @@ from typing import Any, Callable, List, Sequence
 import numpy as np
 import pytest
 import spacy
+from spacy.cli import app as spacy_app
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
@@ -20,7 +21,7 @@ from posattn_spacy.schedule import PassSize
 from posattn_spacy.starting import config as starting_config
 from posattn_spacy.starting.config import make_config
 from posattn_spacy.starting.doubts import count_labels, find_doubts
-from processes import ROOT, command, run
+from processes import ROOT, command, printed, run
 
 NLP = spacy.blank("en")
 
@@ -230,11 +231,14 @@ def test_documents_of_both_parts_are_counted() -> None:
 # The command
 
 
-def test_the_config_trains(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+def test_the_config_trains(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     train, dev = write_corpus(tmp_path / "train.spacy", 5), write_corpus(tmp_path / "dev.spacy")
-    init = ["-m", "spacy", "posattn", "init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
+    init = ["init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
     init += ["--encoder", tiny_encoder("bert")]
-    said = run(*init, folder=tmp_path).stdout
+    said = printed(*init)
     assert "120 steps, 120 passes over" in " ".join(said.split())
     (train_command,) = (line for line in said.splitlines() if line.startswith("python"))
     assert train_command == (
@@ -243,26 +247,26 @@ def test_the_config_trains(tiny_encoder: Callable[[str], Path], tmp_path: Path) 
     )
     assert "fewer than 50 entities" in " ".join(said.split())
     filled = tmp_path / "filled.cfg"
-    run("-m", "spacy", "init", "fill-config", tmp_path / "own/ner.cfg", filled)
+    command("init", "fill-config", tmp_path / "own/ner.cfg", filled, app=spacy_app)
     assert filled.read_text() == (tmp_path / "own/ner.cfg").read_text()
     run(*train_command.split()[1:], folder=tmp_path)
     nlp = spacy.load(tmp_path / "own/model/model-best")
     assert (tmp_path / "own/steps.jsonl").is_file()
     assert set(nlp.get_pipe("posattn_ner").labels) == {"geo", "per"}
-    assert "there already" in run(*init, folder=tmp_path, fails=True).stdout
-    run(*init, "--force", folder=tmp_path)
+    assert "there already" in command(*init, fails=True)
+    command(*init, "--force")
 
 
-def test_an_encoder_comes_by_its_name(tmp_path: Path) -> None:
+def test_an_encoder_comes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     train = write_corpus(tmp_path / "train.spacy")
-    init = ["-m", "spacy", "posattn", "init", "config", "ner.cfg", "--train", train, "--dev", train]
-    assert "22.7 M weights" in run(*init, folder=tmp_path).stdout
+    init = ["init", "config", "ner.cfg", "--train", train, "--dev", train]
+    assert "22.7 M weights" in command(*init)
     config = load_config(tmp_path / "ner.cfg")
     assert config["paths"]["encoder"] == "assets/encoder/all-MiniLM-L6-v2"
     assert config["initialize"]["after_init"]["path"] == "features/all-MiniLM-L6-v2"
     assert (tmp_path / "assets/encoder/all-MiniLM-L6-v2/config.json").is_file()
-    wrong = run(*init, "--force", "--encoder", "no/such", folder=tmp_path, fails=True).stdout
-    assert "can't be had" in " ".join(wrong.split())
+    assert "can't be had" in command(*init, "--force", "--encoder", "no/such", fails=True)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from encoders import write_bert
 from posattn_spacy.frozen.download import fetch_encoder
-from processes import run
+from processes import command, script
 
 
 def test_folder_is_copied_with_its_tokenizer(tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_fetching_again_replaces_what_is_there(tmp_path: Path) -> None:
 
 
 def test_unknown_encoder_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
-    result = run("scripts/encoder.py", "no/such-encoder", tmp_path / "copy", fails=True)
-    assert "'no/such-encoder' can't be had" in " ".join(result.stdout.split())
+    said = command("no/such-encoder", tmp_path / "copy", app=script("encoder"), fails=True)
+    assert "'no/such-encoder' can't be had" in said
     assert not (tmp_path / "copy").exists()
 
 
