@@ -2,7 +2,6 @@
 
 import math
 import warnings
-from copy import deepcopy
 from typing import (
     Any,
     Callable,
@@ -49,7 +48,7 @@ from .losses import TaggingLoss, loss_and_gradient
 from .model import is_initialized, require_widths, set_pad_embedding, use_averages
 from .neighbours import Pipeline
 from .process import Watch
-from .settings import CONFIGURED, KNOWN, check_labels, check_settings
+from .settings import check_labels
 from .tagging import Spans, TagScheme
 
 INITIALIZE_SAMPLE = 10  # documents
@@ -92,30 +91,21 @@ class PositionalNER(ConfiguredPipe):
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting is out of its range.
         """
-        settings: Dict[str, Any] = {
-            "positional_weight": positional_weight,
-            "label_weights": dict(label_weights or {}),
-            "threshold": threshold,
-            "label_thresholds": dict(label_thresholds or {}),
-            "candidates": candidates,
-            "overwrite": overwrite,
-        }
-        check_settings(f"components.{name}", settings)
-        self.cfg: Dict[str, Any] = {
-            "labels": [],
-            **settings,
-            CONFIGURED: deepcopy(settings),
-            "temperature": 1.0,  # fitted by `calibrate`
-            "thresholds_at": None,
-        }
         self.vocab = vocab
         self.model = model
         self.name = name
+        self.configure(
+            positional_weight=positional_weight,
+            label_weights=dict(label_weights or {}),
+            threshold=threshold,
+            label_thresholds=dict(label_thresholds or {}),
+            candidates=candidates,
+            overwrite=overwrite,
+        )
         self.scorer = scorer
         self.pipeline = Pipeline()
         self._warned_labels: Set[str] = set()
         self._memory = Watch()
-        self._known = set(KNOWN)  # what its cfg may have
 
     @property
     def labels(self) -> Tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A component whose settings hold as its config has them, and survive being saved."""
 
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional, Set, Union
 
@@ -10,6 +11,7 @@ from .saving import reading
 from .settings import (
     CONFIGURED,
     DEFAULTS,
+    KNOWN,
     SIGNATURE,
     changes,
     check_labels,
@@ -25,6 +27,22 @@ class ConfiguredPipe(CheckedPipe):
 
     cfg: Dict[str, Any]
     _known: Set[str]  # what the cfg may have
+
+    def configure(self, **settings: Any) -> None:
+        """Begin with what the config says, before anything is learned.
+
+        settings (Any): A value for each of `DEFAULTS`.
+        RAISES (ValueError): If one is out of its range.
+        """
+        check_settings(f"components.{self.name}", settings)
+        self.cfg = {
+            "labels": [],
+            **settings,
+            CONFIGURED: deepcopy(settings),
+            "temperature": 1.0,  # fitted by `calibrate`
+            "thresholds_at": None,
+        }
+        self._known = set(KNOWN)
 
     def require_cfg(self) -> None:
         """Insist that settings and labels are such as can be worked with.
