@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
+import psutil
 import typer
 
 from posattn_spacy.process import LARGE_PAGES
@@ -32,7 +33,7 @@ class Spent(NamedTuple):
 
 
 def run(command: List[str], threads: int, log: Path) -> Spent:
-    """Spent a command to its end, sampling its memory.
+    """Run a command to its end, sampling its memory.
 
     command (List[str]): The command.
     threads (int): How many threads it may use.
@@ -63,14 +64,13 @@ def anonymous_bytes(pid: int) -> Optional[int]:
     """Find the memory of a process that is its own, without mapped files such as a feature store.
 
     pid (int): The process.
-    RETURNS (Optional[int]): RssAnon of /proc; None where there is no such file.
+    RETURNS (Optional[int]): Its bytes; None for a process that is gone, or where the system does not tell.
     """
     try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except OSError:
+        held = psutil.Process(pid).memory_info()
+    except psutil.Error:
         return None
-    lines = dict(line.split(":", 1) for line in status.splitlines())
-    return int(lines["RssAnon"].split()[0]) * 1024 if "RssAnon" in lines else None
+    return held.rss - held.shared if hasattr(held, "shared") else None
 
 
 def measure(system: str, workload: Workload, threads: int, log: Path) -> Figures:

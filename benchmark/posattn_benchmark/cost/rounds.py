@@ -100,7 +100,7 @@ def _take_once(setting: Setting, number: int, bar: tqdm) -> Repeat:
 
 
 def _whole_training(name: str, workload: Workload, threads: int, log: Path) -> Figures:
-    """Spent a training of ours from its start to its end."""
+    """Run a training of ours from its start to its end."""
     output = Path(workload.folder) / name
     took = run(training_command(workload, output), threads, log)
     misses = contents_of(workload.store).misses
