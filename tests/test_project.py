@@ -14,6 +14,7 @@ from typing import List
 import pytest
 import spacy
 import srsly
+from posattn_benchmark.grid.archive import read_archive
 
 from encoders import write_bert
 from processes import ROOT, run
@@ -71,9 +72,13 @@ def run_command(folder: Path, name: str) -> str:
     return result.stdout + result.stderr
 
 
-def test_workflow_all_consists_of_the_documented_steps() -> None:
-    project = srsly.read_yaml(ROOT / "project.yml")
-    assert project["workflows"]["all"] == list(STEPS)
+def test_every_public_name_notes_the_code_first_and_all_runs_them_in_order() -> None:
+    workflows = dict(srsly.read_yaml(ROOT / "project.yml")["workflows"])
+    commands = workflows.pop("all")
+    assert all(steps[0] == "digests" and len(steps) == 2 for steps in workflows.values())
+    names = {steps[1]: name for name, steps in workflows.items()}
+    assert commands[0] == "digests"
+    assert [names.get(command, command) for command in commands[1:]] == list(STEPS)
 
 
 def test_sample_run_marks_its_tables_and_leaves_the_readme_alone(project: Path) -> None:
@@ -149,7 +154,7 @@ def test_results_are_made_anew_when_what_they_come_from_has_changed(project: Pat
 
 
 def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
-    cost = json.loads((project / "metrics/cost.json").read_text())
+    cost = json.loads((project / "metrics/sample/tiny-encoder/cost.json").read_text())
     assert cost["setting"]["source"] == "sample"
     assert cost["setting"]["epochs"] == 1
     (repeat,) = cost["repeats"]
@@ -194,7 +199,7 @@ def test_killed_training_leaves_a_sound_store_and_goes_on_from_there(project: Pa
 
 def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> None:
     place = "paper/file-order-100/own-passes/as-it-is/0"
-    cell = json.loads((project / f"metrics/sample/tiny-encoder/experiments/{place}.json").read_text())
+    cell = read_archive(project / "metrics/sample/tiny-encoder/experiments")[place]
     assert cell["source"] == "sample"
     assert 0 <= cell["test"]["flat_f"] <= 1
     assert cell["head"]["padded"] > 0
@@ -237,14 +242,18 @@ def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
         assert "Skipping" in run_command(project, command), command
 
 
-def test_changed_config_trains_again(project: Path) -> None:
-    config = project / "configs/posattn.cfg"
-    before = config.read_bytes()
-    config.write_text(config.read_text().replace("eps = 1e-08", "eps = 1e-07"))
-    assert (
-        "Skipping" not in run("-m", "spacy", "project", "run", "train", ".", "--dry", folder=project).stdout
-    )
-    config.write_bytes(before)
+def test_an_edit_runs_what_depends_on_it(project: Path) -> None:
+    style, config, code = "posattn_spacy/view/viewer.css", "configs/posattn.cfg", "posattn_spacy/attention.py"
+    for name, runs in ((style, False), (config, True), (code, True)):
+        path = project / name
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        try:
+            assert ("Skipping" not in run_command(project, "train")) == runs, name
+        finally:
+            path.write_bytes(before)
+    assert "Skipping" not in run_command(project, "train")  # as it was at first
+    assert "Skipping" in run_command(project, "train")
 
 
 def test_wheels_name_licence_sources_figures_and_limits(project: Path) -> None:

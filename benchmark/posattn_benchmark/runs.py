@@ -58,7 +58,9 @@ def missing_steps(project: Path, run: Run, variables: Variables) -> List[str]:
 
 
 def make(project: Path, run: Run, step: str, variables: Variables) -> None:
-    """Run a command of the project.
+    """Run a command of the project, without making weasel forget the user's own runs.
+
+    It remembers one run of a command, the last one.
 
     project (Path): The project's folder, in which the command is run.
     run (Run): The run.
@@ -68,6 +70,11 @@ def make(project: Path, run: Run, step: str, variables: Variables) -> None:
     """
     settings: Dict[str, Any] = {**variables, **run._asdict()}
     options = [item for name, value in settings.items() for item in (f"--vars.{name}", str(value))]
-    subprocess.run(
-        [sys.executable, "-m", "spacy", "project", "run", step, ".", *options], cwd=project, check=True
-    )
+    lock = project / "project.lock"
+    before = lock.read_bytes() if lock.is_file() else None
+    command = [sys.executable, "-m", "spacy", "project", "run", step, ".", *options]
+    try:
+        subprocess.run(command, cwd=project, check=True)
+    finally:
+        if before is not None:
+            lock.write_bytes(before)
