@@ -81,7 +81,8 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
     "candidates": None,
     "overwrite": False,
 }
-KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
+# What a cfg may have; the signature only while it is saved, when another thread may predict.
+KNOWN = {*DEFAULTS, CONFIGURED, SIGNATURE, "labels", "temperature", "thresholds_at"}
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
 
