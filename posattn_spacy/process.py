@@ -46,10 +46,10 @@ class Watch:
 
     def batch_read(self) -> None:
         """Look how much memory there is; call it when a batch has been read."""
-        now = resident()
-        if self._settled is None:
+        now, settled = resident(), self._settled  # read once: another thread may change it
+        if settled is None:
             self._settled = now
-        elif now > self._settled + SPARE:
+        elif now > settled + SPARE:
             give_back()
             self._settled = None  # what a batch needs is fetched again, and is no growth
 

@@ -24,7 +24,8 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
 }
 CONFIGURED = "configured"  # in a cfg: what the config says of the settings
 SIGNATURE = "model"  # in a cfg that was saved: of the weights that it belongs to
-KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
+# What a cfg may have; the signature only while it is saved, when another thread may predict.
+KNOWN = {*DEFAULTS, CONFIGURED, SIGNATURE, "labels", "temperature", "thresholds_at"}
 
 
 def settle(

@@ -91,7 +91,8 @@ class Strips:
         state, left = entered[self.steps.order], []
         for start, stop in self.steps.bounds:
             here, n = slice(start, stop), stop - start
-            left.append(state[n:].clone())  # the strips that have ended; a view would keep all of them
+            if n < len(state):
+                left.append(state[n:].clone())  # the strips that have ended; a view would keep all of them
             before, entity = state[:n, :, :1], state[:n, :, 1:]
             entity = ring.add(self._begin[here] + before, self._inside[here] + entity)
             upto = ring.total(torch.cat([self._outside[here] + before, entity], dim=2))

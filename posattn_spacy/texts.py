@@ -39,20 +39,20 @@ def read_words(docs: Sequence[Doc]) -> List[Words]:
     """
     if not docs:
         return []
-    orths = np.concatenate([doc.to_array(ORTH) for doc in docs])
-    starts = np.concatenate([doc.to_array(SENT_START) for doc in docs]) == 1
+    orths, starts = np.concatenate([doc.to_array([ORTH, SENT_START]) for doc in docs]).T.copy()
+    starts = starts == 1
     seen = seen_words(orths, docs[0].vocab.strings)
     offsets = [0, *accumulate(map(len, docs))]
     starts[[offset for offset in offsets if offset < len(starts)]] = True
-    if seen is not orths:  # there may be blanks
+    if not seen.all():  # some are blank
         return [
             _words(doc, starts[i:j], seen[i:j]) for doc, (i, j) in zip(docs, pairwise(offsets), strict=True)
         ]
-    places, ends = np.arange(len(orths)), np.append(np.flatnonzero(starts), len(orths))
+    places, ends = np.arange(len(seen)), np.append(np.flatnonzero(starts), len(seen))
     texts = np.searchsorted(ends, offsets).tolist()
     lengths = np.diff(ends)
     return [
-        Words(places[: j - i], orths[i:j], lengths[first:last])
+        Words(places[: j - i], seen[i:j], lengths[first:last])
         for (i, j), (first, last) in zip(pairwise(offsets), pairwise(texts), strict=True)
     ]
 

@@ -110,3 +110,30 @@ def test_nothing_is_given_back_where_the_system_does_not_tell(
     watch = process.Watch()
     for _ in range(3):
         watch.batch_read()
+
+
+def test_another_thread_may_give_memory_back_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = iter([500 << 20, None])
+
+    class Raced(process.Watch):
+        """Another thread forgets the size right after it was read."""
+
+        @property
+        def _settled(self) -> Any:  # type: ignore[override]
+            return next(reads)
+
+        @_settled.setter
+        def _settled(self, value: Any) -> None:
+            pass
+
+    monkeypatch.setattr(process, "resident", lambda: 501 << 20)
+    monkeypatch.setattr(process, "give_back", lambda: pytest.fail("given back"))
+    Raced().batch_read()
+
+
+def test_a_component_predicts_while_it_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    nlp = plain_pipeline()
+    train(nlp, 1)
+    pipe = nlp.get_pipe("posattn_ner")
+    with pipe._signed():
+        assert len(nlp("word")) == 1

@@ -4,12 +4,9 @@ import gc
 from pathlib import Path
 from typing import Any, Callable
 
+from posattn_spacy.process import resident
+
 STATUS = Path("/proc/self/status")
-
-
-def resident() -> int:
-    """RETURNS (int): Bytes of memory that the process has now."""
-    return _status("VmRSS")
 
 
 def peak_of(work: Callable[[], Any]) -> int:

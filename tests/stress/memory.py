@@ -7,9 +7,9 @@ from spacy.language import Language
 from spacy.util import fix_random_seed
 
 from pipelines import TEXTS
+from posattn_spacy.process import resident
 from served import shipped
 
-from .measuring import resident
 from .running import Found, Outcome, Setting
 from .service import ask
 

@@ -77,8 +77,8 @@ ROWS: Dict[str, Row] = {
         *(60, "kinds", "kinds", "corpora"),
     ),
     "memory": Row(
-        "Documents through `nlp.pipe`, and as many calls of a web service: memory stays as it is after the "
-        "first twentieth, but for 20 MB",
+        "Documents through `nlp.pipe`, and as many calls of a web service: after the first twentieth, the "
+        "second half takes no more memory than the first, but for 20 MB",
         *(100_000, "documents", "memory", "memory"),
     ),
     "hostile": Row(
