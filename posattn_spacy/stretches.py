@@ -1,7 +1,7 @@
 """Stretches: what of the texts of a batch goes through the attention together, so that memory is bounded.
 
 A text of up to `LONGEST` words is a stretch; a longer one is cut into stretches that overlap by half, and
-each word is scored by the one in which it has most context (DESIGN.md 2.6).
+each word is scored by the one in which it has most context (DESIGN.md 1).
 """
 
 from typing import Iterator, List, NamedTuple, Optional

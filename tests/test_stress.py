@@ -204,10 +204,16 @@ def test_the_table_shows_what_was_run_how_far_and_what_was_not(tmp_path: Path) -
     )
     lines = {line.split(" | ")[0]: line for line in record.table(entries).splitlines()}
     by_name = {name: lines[f"| {row.what}"] for name, row in ROWS.items()}
-    assert "| 1,000,000 decodes | 1,000,000 | illegal 0 | ✓ | 1 |" in by_name["lattice"]
-    assert "| 100,000 documents | 50 | exceptions 0 | – |" in by_name["random"]
+    assert "| 1,000,000 decodes | illegal 0 | ✓ |" in by_name["lattice"]
+    assert "| 50 of 100,000 documents | exceptions 0 | – |" in by_name["random"]
     assert "| differences 1. a \\| b | ✗ |" in by_name["threads"]
-    assert "| not run yet | – |" in by_name["memory"]
+    assert "| 0 of 100,000 documents | not run yet | – |" in by_name["memory"]
+    assert record.where(entries).startswith("All rows took 3 minutes")
+
+
+def test_figures_are_shown_with_their_units() -> None:
+    assert record.figure("GB, 1,000 documents", 1.4) == "1,000 documents 1.4 GB"
+    assert record.figure("entities", 2288) == "entities 2,288"
 
 
 def test_the_page_has_the_table_of_the_figures_that_are_kept() -> None:

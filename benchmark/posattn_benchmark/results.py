@@ -19,7 +19,7 @@ SYSTEMS = ("<!-- SYSTEMS: written by `spacy project run results` -->", "<!-- END
 ACCURACY = ("<!-- ACCURACY: written by `spacy project run results` -->", "<!-- END OF ACCURACY -->")
 CONFIDENCE = ("<!-- CONFIDENCE: written by `spacy project run results` -->", "<!-- END OF CONFIDENCE -->")
 SYSTEM_HEADER = ("system", "split", "seeds", "span F1", "flat F1")
-GOAL_HEADER = ("figure, split", "measured", "goal", "")
+GOAL_HEADER = ("figure, split", "measured", "goal", "met")
 SHOWN = {name: key for name, key in FIGURES.items() if name != "token F1"}  # on a page
 FULL_HEADER = ("split, test set", "entities", *SHOWN)
 SHIPPED, WEIGHTED = "posattn", "rare"
@@ -159,14 +159,14 @@ def spread(values: Sequence[Optional[float]], digits: int = 3) -> str:
 
     values (Sequence[Optional[float]]): The figure of each seed.
     digits (int): Decimal places.
-    RETURNS (str): Mean ± standard deviation (n − 1), which a single seed has not; "–" if a seed has no
-        figure.
+    RETURNS (str): Mean ± standard deviation (n − 1), where seeds differ; "–" if a seed has no figure.
     """
     known = complete(values)
     if not known:
         return "–"
     shown = f"{mean(known):,.{digits}f}".replace("-", "−")
-    return f"{shown} ± {stdev(known):,.{digits}f}" if len(known) > 1 else shown
+    varies = len(known) > 1 and len({*known}) > 1
+    return f"{shown} ± {stdev(known):,.{digits}f}" if varies else shown
 
 
 def complete(values: Sequence[Optional[float]]) -> List[float]:

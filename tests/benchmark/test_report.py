@@ -221,7 +221,7 @@ def test_the_machine_of_times_is_said() -> None:
 def test_trainings_of_older_code_are_said() -> None:
     old = cell(stale="made by older training code")
     (only,) = sections({"dropout": {"0.1": [old, cell()]}}, [], None)
-    assert only.text.endswith("Older training code made 1 of 2 trainings: 0.1.0 (c0ffee).")
+    assert only.text.endswith("1 of 2 trainings were made by older training code: 0.1.0 (c0ffee).")
 
 
 def test_pictures_have_a_background(tmp_path: Path) -> None:

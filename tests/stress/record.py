@@ -3,7 +3,7 @@
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Optional, Tuple
 
 import torch
 from posattn_benchmark.pages import fill_page as fill
@@ -16,7 +16,7 @@ from .rows import ROWS
 from .running import Outcome, write_json
 
 RELIABILITY = ("<!-- RELIABILITY: written by `make stress` -->", "<!-- END OF RELIABILITY -->")
-HEADER = ("what", "asked for", "done", "result", "held", "minutes", "processor")
+HEADER = ("what", "done", "result", "held")
 Record = Dict[str, Dict[str, Any]]
 
 
@@ -49,28 +49,37 @@ def is_through(record: Record, name: str) -> bool:
 
 def table(record: Record) -> str:
     """RETURNS (str): The table, in Markdown; rows that were not run are shown as such."""
-    rows = []
-    for name, row in ROWS.items():
-        asked = f"{row.reach:,} {row.unit}"
-        entry = record.get(name)
-        if entry is None:
-            rows.append((row.what, asked, "", "not run yet", "–", "", ""))
-            continue
-        result = ", ".join(f"{name} {shown(value)}" for name, value in entry["figures"].items())
-        reason = f". {entry['reason']}" if entry["reason"] and not entry["held"] else ""
-        held = "✗" if not entry["held"] else "✓" if is_through(record, name) else "–"
-        minutes = f"{entry['seconds'] / 60:.0f}"
-        rows.append(
-            (row.what, asked, f"{entry['reach']:,}", f"{result}{reason}", held, minutes, entry["processor"])
-        )
+    rows = [(row.what, *_outcome(name, record.get(name))) for name, row in ROWS.items()]
     return markdown_table(HEADER, [tuple(cell.replace("|", "\\|") for cell in cells) for cells in rows])
+
+
+def where(record: Record) -> str:
+    """RETURNS (str): How long all rows took, and on which processors."""
+    minutes = sum(entry["seconds"] for entry in record.values()) / 60
+    processors = sorted({entry["processor"] for entry in record.values()})
+    return f"All rows took {minutes:.0f} minutes, on: {', '.join(processors)}."
 
 
 def fill_page(page: Path, record: Record) -> None:
     """Put the table into docs/reliability.md."""
-    fill(page, RELIABILITY, table(record))
+    fill(page, RELIABILITY, f"{table(record)}\n{where(record)}\n")
 
 
-def shown(value: Any) -> str:
-    """RETURNS (str): A figure for people."""
-    return f"{value:,.10g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+def _outcome(name: str, entry: Optional[Dict[str, Any]]) -> Tuple[str, str, str]:
+    """How far a row was run, what came of it, and whether it held."""
+    asked = f"{ROWS[name].reach:,} {ROWS[name].unit}"
+    if entry is None:
+        return f"0 of {asked}", "not run yet", "–"
+    done = f"{entry['reach']:,} {ROWS[name].unit}"
+    reason = f". {entry['reason']}" if entry["reason"] and not entry["held"] else ""
+    result = ", ".join(figure(of, value) for of, value in entry["figures"].items())
+    through = entry["reach"] >= ROWS[name].reach
+    held = "✗" if not entry["held"] else "✓" if through else "–"
+    return done if through else f"{entry['reach']:,} of {asked}", f"{result}{reason}", held
+
+
+def figure(name: str, value: Any) -> str:
+    """RETURNS (str): A figure for people; what stands before a comma in its name is its unit."""
+    *unit, what = name.split(", ", 1)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return " ".join([what, f"{value:,.10g}" if number else str(value), *unit])

@@ -143,7 +143,8 @@ def stale_sentence(variants: Variants) -> str:
     if not stale:
         return ""
     versions = sorted({f"{made['posattn-spacy']} ({made['commit'] or 'unknown'})" for made in stale})
-    return f"Older training code made {len(stale)} of {len(seeds)} trainings: {', '.join(versions)}."
+    made = "Made" if len(stale) == len(seeds) else f"{len(stale)} of {len(seeds)} trainings were made"
+    return f"{made} by older training code: {', '.join(versions)}."
 
 
 def on_one_machine(variants: Variants) -> Variants:
