@@ -22,6 +22,7 @@ from typing import (
 )
 
 import numpy as np
+import srsly
 import torch
 from spacy.errors import Errors
 from spacy.language import Language
@@ -81,8 +82,7 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
     "candidates": None,
     "overwrite": False,
 }
-# What a cfg may have; the signature only while it is saved, when another thread may predict.
-KNOWN = {*DEFAULTS, CONFIGURED, SIGNATURE, "labels", "temperature", "thresholds_at"}
+KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
 
@@ -284,15 +284,20 @@ class PositionalNER(CheckedPipe):
         predictions = [Prediction(Spans.none(), Spans.none()) for _ in docs]
         for batch in batch_by_length(docs, PREDICT_TOKENS):  # one long document would pad all others
             if any(len(docs[i]) for i in batch):
-                found = self._predict_batch([docs[i] for i in batch])
+                together = [docs[i] for i in batch]
+                found = self.decode(together, self.model.predict(together))
                 for i, prediction in zip(batch, found, strict=True):
                     predictions[i] = prediction
         self._memory.batch_read()
         return predictions
 
-    def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
-        """Score and decode documents of like length together."""
-        scores = self.model.predict(docs)
+    def decode(self, docs: List[Doc], scores: TokenScores) -> List[Prediction]:
+        """Find what the model's scores say of documents, as the settings have it.
+
+        docs (List[Doc]): The documents, at least one of them with words.
+        scores (TokenScores): What the model says about their words.
+        RETURNS (List[Prediction]): Entities and candidates, per document.
+        """
         lattice = self.lattice(docs, scores)
         entities = lattice.spans_of(lattice.best())
         entities = entities.select(entities.probabilities >= self.thresholds[entities.labels])
@@ -541,12 +546,14 @@ class PositionalNER(CheckedPipe):
         exclude (Iterable[str]): What to leave out.
         """
         self.require_settings()
-        with self._signed():
-            super().to_disk(path, exclude=exclude)
-        model, name = Path(path).parent, Path(path).name
+        super().to_disk(path, exclude=exclude)
+        if "cfg" in exclude:
+            return
+        folder = Path(path)
+        srsly.write_json(folder / "cfg", self._signed_cfg())
         changed = changes(self.cfg)
-        if changed and "cfg" not in exclude and read_settings(model, name):
-            write_settings(model, name, changed)
+        if changed and read_settings(folder.parent, folder.name):
+            write_settings(folder.parent, folder.name, changed)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save the component as bytes.
@@ -555,8 +562,10 @@ class PositionalNER(CheckedPipe):
         RETURNS (bytes): The bytes.
         """
         self.require_settings()
-        with self._signed():
-            return super().to_bytes(exclude=tuple(exclude))
+        parts: Dict[str, Any] = srsly.msgpack_loads(super().to_bytes(exclude=tuple(exclude)))
+        if "cfg" in parts:
+            parts["cfg"] = srsly.json_dumps(self._signed_cfg())
+        return srsly.msgpack_dumps(parts)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "PositionalNER":
         """Load the component; settings hold as the config has them where it says something new.
@@ -589,15 +598,9 @@ class PositionalNER(CheckedPipe):
         self._settle(saved)
         return self
 
-    @contextmanager
-    def _signed(self) -> Iterator[None]:
-        """Have the cfg say what weights it belongs to, while it is saved."""
-        own = self.cfg
-        self.cfg = {**own, SIGNATURE: signature(self.model)}
-        try:
-            yield
-        finally:
-            self.cfg = own
+    def _signed_cfg(self) -> Dict[str, Any]:
+        """The cfg, as it is saved: it says what weights it belongs to."""
+        return {**self.cfg, SIGNATURE: signature(self.model)}
 
     def _require_signature(self, saved: Dict[str, Any], is_read: bool) -> None:
         """Insist that a model that is read is that of the cfg; one of an older version does not say."""

@@ -77,7 +77,6 @@ def write_settings(model: Path, name: str, settings: Dict[str, Any]) -> None:
     cfg, config = srsly.read_json(cfg_path), load_config(config_path)
     for values in (config["components"][name], cfg.get(CONFIGURED, {})):
         values.update({key: value for key, value in settings.items() if key in values})
-    with replacing(cfg_path) as temporary:
-        srsly.write_json(temporary, {**cfg, **settings})
-    with replacing(config_path) as temporary:
-        config.to_disk(temporary)
+    with replacing(config_path) as new_config, replacing(cfg_path) as new_cfg:  # both, or neither
+        config.to_disk(new_config)
+        srsly.write_json(new_cfg, {**cfg, **settings})
