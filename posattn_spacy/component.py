@@ -170,15 +170,20 @@ class PositionalNER(ConfiguredPipe):
         predictions = [Prediction(Spans.none(), Spans.none()) for _ in docs]
         for batch in batch_by_length(docs, PREDICT_TOKENS):  # one long document would pad all others
             if any(len(docs[i]) for i in batch):
-                found = self._predict_batch([docs[i] for i in batch])
+                together = [docs[i] for i in batch]
+                found = self.decode(together, self.model.predict(together))
                 for i, prediction in zip(batch, found, strict=True):
                     predictions[i] = prediction
         self._memory.batch_read()
         return predictions
 
-    def _predict_batch(self, docs: List[Doc]) -> List[Prediction]:
-        """Score and decode documents of like length together."""
-        scores = self.model.predict(docs)
+    def decode(self, docs: List[Doc], scores: TokenScores) -> List[Prediction]:
+        """Find what the model's scores say of documents, as the settings have it.
+
+        docs (List[Doc]): The documents, at least one of them with words.
+        scores (TokenScores): What the model says about their words.
+        RETURNS (List[Prediction]): Entities and candidates, per document.
+        """
         lattice = self.lattice(docs, scores)
         entities = lattice.spans_of(lattice.best())
         entities = entities.select(entities.probabilities >= self.thresholds[entities.labels])

@@ -5,6 +5,8 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional, Set, Union
 
+import srsly
+
 from .checks import CheckedPipe
 from .model import signature
 from .saving import reading
@@ -73,12 +75,14 @@ class ConfiguredPipe(CheckedPipe):
         exclude (Iterable[str]): What to leave out.
         """
         self.require_settings()
-        with self._signed():
-            super().to_disk(path, exclude=exclude)
-        model, name = Path(path).parent, Path(path).name
+        super().to_disk(path, exclude=exclude)
+        if "cfg" in exclude:
+            return
+        folder = Path(path)
+        srsly.write_json(folder / "cfg", self._signed_cfg())
         changed = changes(self.cfg)
-        if changed and "cfg" not in exclude and read_settings(model, name):
-            write_settings(model, name, changed)
+        if changed and read_settings(folder.parent, folder.name):
+            write_settings(folder.parent, folder.name, changed)
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
         """Save the component as bytes.
@@ -87,8 +91,10 @@ class ConfiguredPipe(CheckedPipe):
         RETURNS (bytes): The bytes.
         """
         self.require_settings()
-        with self._signed():
-            return super().to_bytes(exclude=tuple(exclude))
+        parts: Dict[str, Any] = srsly.msgpack_loads(super().to_bytes(exclude=tuple(exclude)))
+        if "cfg" in parts:
+            parts["cfg"] = srsly.json_dumps(self._signed_cfg())
+        return srsly.msgpack_dumps(parts)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "ConfiguredPipe":
         """Load the component; settings hold as the config has them where it says something new.
@@ -121,15 +127,9 @@ class ConfiguredPipe(CheckedPipe):
         self._settle(saved)
         return self
 
-    @contextmanager
-    def _signed(self) -> Iterator[None]:
-        """Have the cfg say what weights it belongs to, while it is saved."""
-        own = self.cfg
-        self.cfg = {**own, SIGNATURE: signature(self.model)}
-        try:
-            yield
-        finally:
-            self.cfg = own
+    def _signed_cfg(self) -> Dict[str, Any]:
+        """The cfg, as it is saved: it says what weights it belongs to."""
+        return {**self.cfg, SIGNATURE: signature(self.model)}
 
     def _require_signature(self, saved: Dict[str, Any], is_read: bool) -> None:
         """Insist that a model that is read is that of the cfg; one of an older version does not say."""

@@ -1,7 +1,7 @@
 """Groups in `doc.spans` that keep their place in the text when tokens are merged or split."""
 
 import struct
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, cast
+from typing import Iterator, List, Optional, Tuple, cast
 
 import numpy as np
 import srsly
@@ -14,52 +14,36 @@ class FollowingSpans(SpanGroup):
     spaCy's own keeps the numbers of the tokens, which then are those of others, or of none.
     """
 
-    def __init__(
-        self, doc: Doc, *, name: str = "", attrs: Optional[Dict[str, Any]] = None, spans: Sequence[Span] = ()
-    ) -> None:
-        super().__init__(doc, name=name, attrs=attrs or {}, spans=spans)
-        self._tokens = len(doc)
-
-    def _follow(self) -> None:
-        doc = self.doc
-        if len(doc) == self._tokens:
-            return
-        self._tokens = len(doc)
-        spans = [span for span in spans_by_characters(doc, super().to_bytes()) if span is not None]
-        self.from_bytes(SpanGroup(doc, name=self.name, attrs=self.attrs, spans=spans).to_bytes())
-
     def __getitem__(self, i: int) -> Span:
-        self._follow()
-        return super().__getitem__(i)
-
-    def __setitem__(self, i: int, span: Span) -> None:
-        self._follow()
-        super().__setitem__(i, span)  # type: ignore[misc]
-
-    def __delitem__(self, i: int) -> None:
-        self._follow()
-        super().__delitem__(i)  # type: ignore[misc]
-
-    def append(self, span: Span) -> None:
-        """Append a span."""
-        self._follow()
-        super().append(span)
-
-    def extend(self, spans: Any) -> None:
-        """Append several spans, or those of another group."""
-        self._follow()
-        super().extend(spans)
+        span = super().__getitem__(i)
+        if not _is_in_place(span):
+            self._follow()
+            span = super().__getitem__(i)
+        return span
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The group, as spaCy's own is written."""
-        self._follow()
+        list(self)  # follows, if one has moved
         return super().to_bytes()
 
     def copy(self, doc: Optional[Doc] = None) -> "FollowingSpans":
         """RETURNS (FollowingSpans): A copy, for another document of the same text if one is given."""
-        self._follow()
         other = super().copy(doc)
         return FollowingSpans(other.doc, name=other.name, attrs=other.attrs, spans=list(other))
+
+    def _follow(self) -> None:
+        doc = self.doc
+        spans = [span for span in spans_by_characters(doc, super().to_bytes()) if span is not None]
+        self.from_bytes(SpanGroup(doc, name=self.name, attrs=self.attrs, spans=spans).to_bytes())
+
+
+def _is_in_place(span: Span) -> bool:
+    """Whether the tokens of a span, by their numbers, still are at its characters."""
+    doc, start, end = span.doc, span.start, span.end
+    if not start < end <= len(doc):
+        return False
+    last = doc[end - 1]
+    return doc[start].idx == span.start_char and last.idx + len(last) == span.end_char
 
 
 def following_group(doc: Doc, key: str) -> Optional[FollowingSpans]:

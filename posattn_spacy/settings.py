@@ -24,8 +24,7 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
 }
 CONFIGURED = "configured"  # in a cfg: what the config says of the settings
 SIGNATURE = "model"  # in a cfg that was saved: of the weights that it belongs to
-# What a cfg may have; the signature only while it is saved, when another thread may predict.
-KNOWN = {*DEFAULTS, CONFIGURED, SIGNATURE, "labels", "temperature", "thresholds_at"}
+KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
 
 
 def settle(
@@ -87,10 +86,9 @@ def write_settings(model: Path, name: str, settings: Dict[str, Any]) -> None:
     cfg, config = srsly.read_json(cfg_path), load_config(config_path)
     for values in (config["components"][name], cfg.get(CONFIGURED, {})):
         values.update({key: value for key, value in settings.items() if key in values})
-    with replacing(cfg_path) as temporary:
-        srsly.write_json(temporary, {**cfg, **settings})
-    with replacing(config_path) as temporary:
-        config.to_disk(temporary)
+    with replacing(config_path) as new_config, replacing(cfg_path) as new_cfg:  # both, or neither
+        config.to_disk(new_config)
+        srsly.write_json(new_cfg, {**cfg, **settings})
 
 
 def check_settings(path: str, cfg: Mapping[str, Any]) -> None:

@@ -129,11 +129,3 @@ def test_another_thread_may_give_memory_back_meanwhile(monkeypatch: pytest.Monke
     monkeypatch.setattr(process, "resident", lambda: 501 << 20)
     monkeypatch.setattr(process, "give_back", lambda: pytest.fail("given back"))
     Raced().batch_read()
-
-
-def test_a_component_predicts_while_it_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    nlp = plain_pipeline()
-    train(nlp, 1)
-    pipe = nlp.get_pipe("posattn_ner")
-    with pipe._signed():
-        assert len(nlp("word")) == 1

@@ -13,8 +13,9 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 from pipelines import GOLD, LEXICAL, TEXTS, entities, frozen_pipeline, plain_pipeline, train
+from posattn_spacy import configured_pipe
 from posattn_spacy.model import torch_head
-from posattn_spacy.settings import DEFAULTS
+from posattn_spacy.settings import DEFAULTS, SIGNATURE
 
 NAME = "posattn_ner"
 TRAINED: Dict[str, Any] = {  # other than the defaults
@@ -373,6 +374,22 @@ def test_the_encoder_follows_the_config(
     (encoder,) = (node for node in nodes if node.name == "frozen-transformer")
     assert encoder.attrs[key] == value
     assert len(entities(changed)) == len(TEXTS)
+
+
+def test_a_setting_that_a_thread_changes_while_another_saves_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    nlp = plain_pipeline()
+    train(nlp, 1)
+    pipe = nlp.get_pipe(NAME)
+
+    def sign(model: Any) -> int:
+        nlp("word")
+        pipe.cfg["threshold"] = 0.5
+        return 0
+
+    monkeypatch.setattr(configured_pipe, "signature", sign)
+    pipe.to_bytes()
+    assert pipe.cfg["threshold"] == 0.5
+    assert SIGNATURE not in pipe.cfg
 
 
 def test_the_lexical_channel_follows_the_config(on_encoder: Path) -> None:

@@ -56,6 +56,16 @@ def test_a_document_shows_its_entities_and_how_sure_they_are() -> None:
     assert sentence.gate is sentence.attention is None
 
 
+def test_sentences_show_what_the_pipeline_finds() -> None:
+    nlp = trained(mask="soft")
+    pipe, examples = nlp.get_pipe(NAME), make_examples(nlp)
+    pipe.cfg["label_thresholds"] = {"per": 1.0}
+    pipe.require_settings()
+    shown = [[each.label for each in s.entities] for s in examined_sentences(nlp, pipe, examples)]
+    assert shown == [[ent.label_ for ent in nlp(example.reference.text).ents] for example in examples]
+    assert shown[0] == ["geo"]
+
+
 def test_entities_of_others_have_no_score() -> None:
     nlp = spacy.blank("en")
     doc = Doc(nlp.vocab, words=["Alice"], ents=["B-per"])

@@ -13,13 +13,11 @@ from torch import Tensor, nn
 
 from ..attention import PositionalTagger, keep_mask
 from ..component import PositionalNER
-from ..decoding import Prediction, token_spans
 from ..evaluation import piped_batches
 from ..head import Piece, pieces_of
 from ..layout import Layout
 from ..losses import MISSING
 from ..model import head_inputs, torch_head
-from ..tagging import Spans
 
 SURE = 20.0  # logit of a gate that knows
 
@@ -200,8 +198,6 @@ def _annotated(
             found, _ = head(*piece.inputs)
         scored = slice(None) if piece.scored is None else torch.from_numpy(piece.scored)
         tags[piece.words[scored]] = found[scored]
-    lattice = pipe.lattice(docs, scores)
-    spans = token_spans(lattice.spans_of(lattice.best()), scores)
-    pipe.set_annotations(docs, [Prediction(each, Spans.none()) for each in spans])
+    pipe.set_annotations(docs, pipe.decode(docs, scores))
     for example, doc in zip(batch, docs, strict=True):
         yield Example(doc, example.reference)

@@ -13,13 +13,11 @@ from torch import Tensor
 from ..attention import PositionalTagger, keep_mask
 from ..component import PositionalNER
 from ..confidence import all_confidences
-from ..decoding import Prediction, token_spans
 from ..diagnosis.probes import Attention, watched_attention
 from ..evaluation import piped_batches
 from ..head import pieces_of
 from ..layout import Layout
 from ..model import head_inputs, torch_head
-from ..tagging import Spans
 
 PERCENT = 100
 LONGEST_LOOK = 1024  # tokens of a document whose attention is shown
@@ -121,9 +119,7 @@ def _examined(pipe: PositionalNER, example: Example, doc: Doc) -> ShownSentence:
         pipe.set_annotations([doc], pipe.predict([doc]))
         return doc_sentence(doc, example.reference)
     scores = pipe.model.predict([doc])
-    lattice = pipe.lattice([doc], scores)
-    (entities,) = token_spans(lattice.spans_of(lattice.best()), scores)
-    pipe.set_annotations([doc], [Prediction(entities, Spans.none())])
+    pipe.set_annotations([doc], pipe.decode([doc], scores))
     gate = np.zeros(len(doc))
     gate[scores.places] = xp2torch(scores.positions)[:, 0].sigmoid().cpu().numpy()
     learned = head.config.mask != "none" or pipe.cfg["positional_weight"] > 0

@@ -186,7 +186,9 @@ def test_figures_of_older_training_code_are_called_stale(tmp_path: Path) -> None
     assert task.why == "made by older training code: 0.0.9, commit 0123456789ab"
     variants = workshop.made(experiment, PLAN)
     assert [bool(seed["stale"]) for seed in variants["low"]] == [False, True, False]
-    assert stale_sentence(variants) == "1 of 3 trainings were made by older training code: 0.0.9 (0123456789ab)."
+    assert (
+        stale_sentence(variants) == "1 of 3 trainings were made by older training code: 0.0.9 (0123456789ab)."
+    )
 
 
 def test_a_figure_is_written_over_the_one_it_replaces(tmp_path: Path) -> None:
