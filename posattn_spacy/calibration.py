@@ -153,17 +153,6 @@ def equal_bins(judged: Judged, bins: int) -> List[np.ndarray]:
     return [part for part in np.array_split(order, bins) if len(part)]
 
 
-def risk_coverage_area(judged: Judged) -> float:
-    """Area under the curve of the share that is wrong among the surest entities, over how many are kept.
-
-    judged (Judged): The entities, at least one.
-    RETURNS (float): The area; 0 if the wrong ones were all less sure than the right ones and none was wrong.
-    """
-    order = np.argsort(-judged.probabilities, kind="stable")
-    wrong = (~judged.correct[order]).cumsum()
-    return float((wrong / np.arange(1, len(order) + 1)).mean())
-
-
 def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Tuple[str, float]]:
     """Fit the temperature of every `posattn_ner` of a pipeline; warn of thresholds that no longer hold.
 

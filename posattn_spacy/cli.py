@@ -407,14 +407,14 @@ def convert_command(
     from .corpora.convert import convert
     from .corpora.read import Format
     from .corpora.sentences import CorpusError
-    from .corpora.shown import show_report
+    from .corpora.shown import show_account
 
     options = Format(encoding or None, word_column, tag_column, spans_key or None, repair)
     given = {"dev": dev_share, "test": test_share}
     shares = {part: share for part, share in given.items() if share is not None}
     with told(CorpusError):
-        report = convert(source, out_dir, options, n_sents=n_sents, lang=lang, shares=shares)
-    show_report(report, out_dir)
+        account = convert(source, out_dir, options, n_sents=n_sents, lang=lang, shares=shares)
+    show_account(account, out_dir)
 
 
 @init.command("config")

@@ -5,7 +5,7 @@ from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
 
 import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
-from spacy.tokens import Doc, Token
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from .blanks import is_blank
@@ -37,11 +37,6 @@ def doc_annotation(doc: Doc) -> Annotation:
     iob, types = doc.to_array([ENT_IOB, ENT_TYPE]).astype(np.uint64).reshape(-1, 2).T
     blocked = (iob == BEGIN) & (types == 0)
     return Annotation(np.where(blocked, OUTSIDE, iob).astype(np.int64), types)
-
-
-def iob_tag(token: Token) -> str:
-    """RETURNS (str): The IOB2 tag of a token; "O" if it has none."""
-    return f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O"
 
 
 def same_tokens(example: Example) -> bool:

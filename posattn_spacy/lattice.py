@@ -84,7 +84,7 @@ class Lattice:
         sums = self._sums
         own = F.pad(self._scores.gather(1, tags[:, None]).squeeze(1).cumsum(0), (1, 0))
         weights = sums.before[starts] + sums.after[stops - 1] - sums.whole[starts]
-        return _on_cpu(starts, stops, labels, weights + own[stops] - own[starts])
+        return _spans(starts, stops, labels, weights + own[stops] - own[starts])
 
     def spans_above(self, threshold: float) -> Spans:
         """Find every span that is at least so probable, overlapping ones too.
@@ -111,7 +111,7 @@ class Lattice:
             start, stop, label, weight = _where(goes_on, start, stop, label, weight)
         if not found:
             return Spans.none()
-        return _on_cpu(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+        return _spans(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
     def tag_probabilities(self) -> Tensor:
         """RETURNS (Tensor): (rows, tags) float64, the probability of each token's tags."""
@@ -164,6 +164,6 @@ def _where(keep: Tensor, *fields: Tensor) -> Tuple[Tensor, ...]:
     return tuple(field[keep] for field in fields)
 
 
-def _on_cpu(starts: Tensor, stops: Tensor, labels: Tensor, log_probabilities: Tensor) -> Spans:
+def _spans(starts: Tensor, stops: Tensor, labels: Tensor, log_probabilities: Tensor) -> Spans:
     probabilities = log_probabilities.exp().clamp(max=1.0).float()
-    return Spans(*(field.cpu().numpy() for field in (starts, stops, labels, probabilities)))
+    return Spans(*(field.numpy() for field in (starts, stops, labels, probabilities)))

@@ -10,9 +10,6 @@ from spacy.language import Language
 
 PARALLELISM = "TOKENIZERS_PARALLELISM"
 OURS = "off"  # "false" to tokenizers, too, but nobody else writes it so
-# Lets torch ask Linux for large pages: an update of the head then takes a tenth less time. torch reads it
-# when it first needs memory, so it is for the environment of a process to come.
-LARGE_PAGES = {"THP_MEM_ALLOC_ENABLE": "1"}
 SPARE = 1 << 27  # bytes by which a process may grow before it gives back what it has freed
 STATM = Path("/proc/self/statm")
 

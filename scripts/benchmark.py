@@ -21,7 +21,7 @@ def main(
     model: Annotated[Path, typer.Argument(help="Trained pipeline")],
     split_dir: Annotated[Path, typer.Argument(help="Folder with train, dev and test.spacy")],
     metrics: Annotated[Path, typer.Argument(help="JSON file to write")],
-    report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
+    account: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
     config: Annotated[str, typer.Option(help="Name of the config, for the tables")] = "posattn",
@@ -33,7 +33,7 @@ def main(
     insist_writable(metrics)
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    corpus = srsly.read_json(report)
+    corpus = srsly.read_json(account)
     about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "config": config}
     about |= {"split": split_dir.name, "seed": seed, "encoder": encoder}
     mark = sample_mark(corpus["kind"])

@@ -11,7 +11,7 @@ from wasabi import msg
 
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
-from posattn_spacy.corpora.shown import show_report
+from posattn_spacy.corpora.shown import show_account
 from posattn_spacy.telling import told
 
 
@@ -30,15 +30,17 @@ def main(
     """
     with told(CorpusError):
         source = read_source(source_path)
-        report = convert_located(source, out_dir, Format(tag_column=tag_column), n_sents=n_sents, lang=lang)
-    if split and split not in report.splits:
+        account = convert_located(source, out_dir, Format(tag_column=tag_column), n_sents=n_sents, lang=lang)
+    if split and split not in account.splits:
         msg.fail(
-            f"{source.path} gives the split {' and '.join(report.splits)}, not {split}. In the project, pass "
-            f"--vars.split {next(iter(report.splits))}.",
+            f"{source.path} gives the split {' and '.join(account.splits)}, not {split}. In the project, "
+            f"pass --vars.split {next(iter(account.splits))}.",
             exits=1,
         )
+    if source.mark:
+        msg.warn(f"{source.mark}These are not the figures of the real corpus.")
     known = GMB.counts if source.kind == "gmb" else None
-    show_report(report, out_dir, mark=source.mark, expected=known)
+    show_account(account, out_dir, mark=source.mark, expected=known)
 
 
 if __name__ == "__main__":

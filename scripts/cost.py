@@ -41,7 +41,7 @@ def main(
     model: Annotated[Path, typer.Argument(help="A finished pipeline of ours")],
     metrics: Annotated[Path, typer.Argument(help="Folder for the figures, by corpus and encoder")],
     drawn: Annotated[Path, typer.Argument(help="PNG file for the chart")],
-    report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
+    account: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
     seed: Annotated[int, typer.Option(help="Seed of the finished pipeline")] = 0,
@@ -53,7 +53,7 @@ def main(
     threads: Annotated[int, typer.Option(min=1, help="Threads of every measurement")] = os.cpu_count() or 1,
 ) -> None:
     """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart."""
-    corpus = srsly.read_json(report)
+    corpus = srsly.read_json(account)
     output = figures_folder(metrics, corpus["kind"], str(encoder)) / "cost.json"
     for path in (output, drawn):
         insist_writable(path)

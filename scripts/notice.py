@@ -9,11 +9,11 @@ from posattn_benchmark.gmb.locate import sample_mark
 from wasabi import msg
 
 
-def main(report: Annotated[Path, typer.Argument(help="The corpus.json of the converted corpus")]) -> None:
+def main(account: Annotated[Path, typer.Argument(help="The corpus.json of the converted corpus")]) -> None:
     """Print a notice if a converted corpus is the sample corpus; else nothing."""
-    if not report.is_file():
-        msg.fail(f"There is no {report}: run `python -m spacy project run all` first.", exits=1)
-    mark = sample_mark(srsly.read_json(report)["kind"])
+    if not account.is_file():
+        msg.fail(f"There is no {account}: run `python -m spacy project run all` first.", exits=1)
+    mark = sample_mark(srsly.read_json(account)["kind"])
     if mark:
         msg.warn(f"{mark}The figures that follow come from the project's small sample and mean nothing.")
 

@@ -12,6 +12,7 @@ from posattn_benchmark.gmb.packaging import package_meta
 from wasabi import msg
 
 from posattn_spacy.telling import insist_writable
+from posattn_spacy.writing import replacing
 
 
 def main(
@@ -25,9 +26,9 @@ def main(
     """Write the wheels of the pipeline and of posattn-spacy."""
     insist_writable(out_dir / "meta.json")
     meta = package_meta(srsly.read_json(model / "meta.json"), srsly.read_json(metrics), encoder)
-    out_dir.mkdir(parents=True, exist_ok=True)
     meta_path = out_dir / "meta.json"
-    srsly.write_json(meta_path, meta)
+    with replacing(meta_path) as temporary:
+        srsly.write_json(temporary, meta)
     python = [sys.executable, "-m"]
     options = ["--name", name, "--version", version, "--meta-path", str(meta_path)]
     _run([*python, "spacy", "package", str(model), str(out_dir), *options, "--build", "wheel", "--force"])

@@ -7,7 +7,7 @@ from typing import Annotated
 import srsly
 import typer
 from posattn_benchmark.gmb.locate import sample_mark
-from posattn_benchmark.pages import figures_folder, fill_page, markdown_table
+from posattn_benchmark.pages import figures_folder, fill_page
 from posattn_benchmark.results import (
     ACCURACY,
     ACCURACY_GOALS,
@@ -23,6 +23,7 @@ from posattn_benchmark.results import (
     planned_runs,
     read_run,
     system_rows,
+    systems_markdown,
 )
 from posattn_benchmark.runs import make, missing_steps
 from wasabi import msg
@@ -33,7 +34,7 @@ from posattn_spacy.writing import replacing
 
 def main(
     metrics: Annotated[Path, typer.Argument(help="Folder for the figures, by corpus and encoder")],
-    report: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
+    account: Annotated[Path, typer.Option(help="The corpus.json of the converted corpus")] = Path(
         "corpus/corpus.json"
     ),
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each training")] = 3,
@@ -47,7 +48,7 @@ def main(
     ),
 ) -> None:
     """Make what is missing, print the tables, and write JSON, README and pages."""
-    corpus = srsly.read_json(report)
+    corpus = srsly.read_json(account)
     mark = sample_mark(corpus["kind"])
     output = figures_folder(metrics, corpus["kind"], encoder) / "results.json"
     insist_writable(output)
@@ -72,7 +73,7 @@ def main(
     if readme is None:
         return
     if may_stand_in_readme(measured, seeds):
-        fill_page(readme, SYSTEMS, markdown_table(SYSTEM_HEADER, system_rows(measured, others)))
+        fill_page(readme, SYSTEMS, systems_markdown(measured, others))
         fill_page(docs / "accuracy.md", ACCURACY, accuracy_markdown(measured))
         fill_page(docs / "confidence.md", CONFIDENCE, confidence_markdown(measured))
         msg.good(f"Results written to {readme} and {docs}")

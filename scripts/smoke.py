@@ -90,7 +90,7 @@ def main(
     printed: Annotated[Path, typer.Argument(help="File for the entities that were found")],
     metrics: Annotated[Path, typer.Argument(help="What `benchmark` wrote for the pipeline")],
     name: Annotated[str, typer.Option(help="Name of the pipeline to load")],
-    report: Annotated[Path, typer.Option(help="The corpus.json of the corpus trained on")] = Path(
+    account: Annotated[Path, typer.Option(help="The corpus.json of the corpus trained on")] = Path(
         "corpus/corpus.json"
     ),
     constraints: Annotated[Path, typer.Option(help="Versions to install")] = Path("constraints.txt"),
@@ -112,7 +112,7 @@ def main(
     typer.echo(entities)
     if not entities.strip():
         # A pipeline trained on one's own corpus may rightly find nothing in a sentence of news.
-        if srsly.read_json(report)["kind"] != "own":
+        if srsly.read_json(account)["kind"] != "own":
             msg.fail("The packaged pipeline found no entity", exits=1)
         msg.warn("The packaged pipeline found no entity in a sentence of news")
     msg.good(f"'{name}' loads and finds entities from its wheels alone")

@@ -8,13 +8,14 @@ from typing import Annotated, List
 
 import srsly
 import typer
+from posattn_benchmark.processes import LARGE_PAGES
 from posattn_benchmark.provenance import origin, training_sources
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
-from posattn_spacy.process import LARGE_PAGES
 from posattn_spacy.schedule import measure_pass, scaled_schedule
+from posattn_spacy.writing import replacing
 
 
 def main(
@@ -41,7 +42,8 @@ def main(
         corpus = [Path(config["paths"][part]) for part in ("train", "dev")]
         encoder = config["paths"].get("encoder")
         sources = training_sources(Path(), config_path, corpus, encoder and Path(encoder))
-        srsly.write_json(output / "made.json", {**size._asdict(), **origin(Path()), "sources": sources})
+        with replacing(output / "made.json") as temporary:
+            srsly.write_json(temporary, {**size._asdict(), **origin(Path()), "sources": sources})
     sys.exit(status)
 
 

@@ -26,7 +26,6 @@ from posattn_spacy.calibration import (
     fit_temperature,
     judge,
     log_loss,
-    risk_coverage_area,
 )
 from posattn_spacy.evaluation import ScoredBatch, scored_batches
 from posattn_spacy.lattice import Lattice
@@ -99,12 +98,6 @@ def test_calibration_error_is_the_mean_gap_of_its_bins():
     entities = judged((0, 0.2, False), (0, 0.2, True), (0, 0.9, True), (0, 0.9, True))
     assert calibration_error(entities, bins=2) == pytest.approx((0.3 + 0.1) / 2)
     assert calibration_error(entities, bins=1) == pytest.approx(0.75 - 0.55)
-
-
-def test_risk_coverage_area_is_the_mean_risk_of_the_surest():
-    assert risk_coverage_area(judged((0, 0.9, True), (0, 0.8, True))) == 0
-    assert risk_coverage_area(judged((0, 0.9, True), (0, 0.1, False))) == pytest.approx((0 + 1 / 2) / 2)
-    assert risk_coverage_area(judged((0, 0.1, True), (0, 0.9, False))) == pytest.approx((1 + 1 / 2) / 2)
 
 
 def test_log_loss_is_the_mean_surprise():

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Set
+from typing import Sequence, Set
 
 import grimp
 import pytest
@@ -18,9 +18,10 @@ TORCH_ALONE = (
 )
 # What one imports may import those behind it.
 LAYERS = (
-    *("cli", "starting", "diagnosis", "thresholds", "calibration", "evaluation", "component"),
-    *("configured_pipe", "model", "head", "losses", "lattice", "strips"),
+    *("cli", "starting", "view", "diagnosis", "thresholds", "calibration", "evaluation", "component"),
+    *("configured_pipe", "model", "head", "losses", "lattice", "strips", "frozen", "corpora"),
 )
+BENCHMARK_LAYERS = ("report", "grid", "results", "benchmark", "runs", "processes")
 # Prints what a process has imported. With "without", what we install is not found.
 IMPORTED = """
 import sys
@@ -69,10 +70,11 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
             assert not graph().chain_exists(other, module), f"{module} and {other} import each other"
 
 
-def test_imports_go_one_way() -> None:
-    for i, lower in enumerate(LAYERS):
-        for upper in LAYERS[:i]:
-            importer, name = f"{LIBRARY}.{lower}", f"{LIBRARY}.{upper}"
+@pytest.mark.parametrize(("package", "layers"), [(LIBRARY, LAYERS), (BENCHMARK, BENCHMARK_LAYERS)])
+def test_imports_go_one_way(package: str, layers: Sequence[str]) -> None:
+    for i, lower in enumerate(layers):
+        for upper in layers[:i]:
+            importer, name = f"{package}.{lower}", f"{package}.{upper}"
             assert not graph().chain_exists(importer, name, as_packages=True), f"{lower} imports {upper}"
 
 

@@ -9,7 +9,7 @@ from spacy.language import Language
 
 from pipelines import MASKS, entities, make_examples, plain_pipeline, train
 from posattn_spacy.attention import PositionalTagger
-from posattn_spacy.diagnosis.probes import examine, predict_with_gold_mask, watched_attention
+from posattn_spacy.diagnosis.probes import examine, watched_attention
 from posattn_spacy.model import torch_head
 
 NAME = "posattn_ner"
@@ -119,29 +119,7 @@ def test_nothing_is_found_without_tokens() -> None:
     assert examine(nlp, nlp.get_pipe(NAME), make_examples(nlp, [("", {"entities": []})])) is None
 
 
-@pytest.mark.parametrize("mask", ["soft", "pad", "hard"])
-def test_a_perfect_gate_can_be_put_in_the_place_of_a_wrong_one(mask: str) -> None:
-    nlp = trained(60, mask=mask, pad_ratio=0.4)
-    pipe, examples = nlp.get_pipe(NAME), make_examples(nlp)
-    right = [len(example.reference.ents) for example in examples]
-    head = head_of(nlp)
-    with torch.no_grad():
-        head.gate.weight.neg_()
-        head.gate.bias.neg_()
-    wrong = entities(nlp)
-    predicted = predict_with_gold_mask(nlp, pipe, examples)
-    found = [{ent.text for ent in example.predicted.ents} for example in predicted]
-    assert [len(each) for each in found] == right
-    assert all(
-        each >= {ent.text for ent in example.reference.ents}
-        for each, example in zip(found, predicted, strict=True)
-    )
-    assert entities(nlp) == wrong  # its own gate is back
-
-
-def test_gold_takes_no_place_where_there_is_no_head(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_found_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = trained(3)
     monkeypatch.setattr("posattn_spacy.diagnosis.probes.torch_head", lambda model: None)
-    with pytest.raises(ValueError, match="no gate"):
-        predict_with_gold_mask(nlp, nlp.get_pipe(NAME), make_examples(nlp))
     assert examine(nlp, nlp.get_pipe(NAME), make_examples(nlp)) is None

@@ -190,7 +190,15 @@ def test_rows_are_kept_beside_each_other_and_a_short_one_does_not_replace_a_long
     entries = kept(tmp_path, repeat=Outcome(2, True, {}), lattice=full)
     assert list(entries) == ["lattice", "repeat"]  # as in the table
     assert entries["lattice"]["seconds"] == 61
-    assert set(entries["lattice"]) >= {"processor", "bfloat16", "version", "reason"}
+    assert set(entries["lattice"]) >= {
+        "processor",
+        "bfloat16",
+        "commit",
+        "posattn-spacy",
+        "spacy",
+        "torch",
+        "reason",
+    }
     assert kept(tmp_path, lattice=Outcome(10, True, {}))["lattice"] == entries["lattice"]
     assert kept(tmp_path, lattice=Outcome(10, False, {"illegal": 1}))["lattice"]["figures"] == {"illegal": 1}
 

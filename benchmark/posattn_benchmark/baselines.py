@@ -28,12 +28,13 @@ from thinc.layers.pytorchwrapper import convert_rnn_inputs, convert_rnn_outputs
 from thinc.types import Floats2d
 from torch.nn import LSTM
 
-from posattn_spacy.gold import iob_tag
 from posattn_spacy.head import TokenScores
 from posattn_spacy.model import Tagger, Tok2Vec
 from posattn_spacy.rows import of_tokens, of_words
 from posattn_spacy.saving import TORCH_SAVE, reading, tensors_from_bytes, tensors_to_bytes, torch_saved
 from posattn_spacy.texts import read_words
+
+from .tags import iob_tag
 
 
 def build_linear_tagger_v1(tok2vec: Tok2Vec, nO: Optional[int] = None) -> Tagger:

@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 from unittest.mock import patch
 
+import numpy as np
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support as span_scores
 from sklearn.metrics import f1_score
 from spacy.language import Language
 from spacy.training import Corpus, Example
 from tqdm import tqdm
 
-from posattn_spacy.calibration import calibration_error, decode, judge, posattn_pipes, risk_coverage_area
+from posattn_spacy.calibration import Judged, calibration_error, decode, judge, posattn_pipes
 from posattn_spacy.component import PositionalNER
 from posattn_spacy.corpora.duplicates import duplicate_mask
 from posattn_spacy.evaluation import mean_loss, scored_batches
-from posattn_spacy.gold import iob_tag
 from posattn_spacy.lattice import Lattice
 
 from .clock import Clock
 from .robustness import joined_f, raw_text_f
+from .tags import iob_tag
 
 JOINED = (5, 20)  # sentences in a document
 TIMED_DOCS = 2000
@@ -234,3 +235,14 @@ def count_trained_parameters(nlp: Language) -> int:
             for shim in node.shims:
                 total += sum(p.numel() for p in shim._model.parameters() if p.requires_grad)
     return total
+
+
+def risk_coverage_area(judged: Judged) -> float:
+    """Area under the curve of the share that is wrong among the surest entities, over how many are kept.
+
+    judged (Judged): The entities, at least one.
+    RETURNS (float): The area; 0 if the wrong ones were all less sure than the right ones and none was wrong.
+    """
+    order = np.argsort(-judged.probabilities, kind="stable")
+    wrong = (~judged.correct[order]).cumsum()
+    return float((wrong / np.arange(1, len(order) + 1)).mean())

@@ -7,7 +7,7 @@ each kind of command, which is written anew before the command runs.
 import hashlib
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Dict, Iterator, List, Set
+from typing import Iterator, List, Set
 
 import grimp
 
@@ -39,11 +39,6 @@ def write_digests(project: Path, folder: Path) -> List[Path]:
     return written
 
 
-def digest_of(kind: str, project: Path) -> str:
-    """RETURNS (str): What the code of a kind of command is, in 16 hexadecimal digits."""
-    return _hexadecimal(listing_of(kind, project).encode())
-
-
 def listing_of(kind: str, project: Path) -> str:
     """List the files that the code of a command consists of.
 
@@ -59,12 +54,6 @@ def listing_of(kind: str, project: Path) -> str:
         files |= set(_wheel_files(project))
     digests = {path.relative_to(project).as_posix(): _hexadecimal(path.read_bytes()) for path in files}
     return "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
-
-
-def changed_files(before: str, now: str) -> List[str]:
-    """RETURNS (List[str]): The files in which two listings differ."""
-    first, second = _by_name(before), _by_name(now)
-    return sorted(name for name in {*first, *second} if first.get(name) != second.get(name))
 
 
 def _registered() -> Iterator[str]:
@@ -85,11 +74,6 @@ def _wheel_files(project: Path) -> Iterator[Path]:
     for path in (project / LIBRARY).rglob("*"):
         if path.is_file() and path.suffix != ".pyc":
             yield path
-
-
-def _by_name(listing: str) -> Dict[str, str]:
-    pairs = (line.split("  ", 1) for line in listing.splitlines())
-    return {name: digest for digest, name in pairs}
 
 
 def _hexadecimal(content: bytes) -> str:

@@ -10,7 +10,7 @@ from posattn_spacy.writing import replacing
 Rows = List[Tuple[str, ...]]
 SETS = {"test": "test", "test_without_duplicates": "test, less sentences also in train"}
 _COUNTS = ("docs", "tokens", "entities")
-FIGURES = {
+METRICS = {
     "span P": "span_p",
     "span R": "span_r",
     "span F1": "span_f",
@@ -18,7 +18,7 @@ FIGURES = {
     "flat F1": "flat_f",
     "token F1": "token_f",
 }
-SUMMARY_HEADER = ("test set", *_COUNTS, *FIGURES)
+SUMMARY_HEADER = ("test set", *_COUNTS, *METRICS)
 # The run whose figures the README shows.
 README_RUN = {
     "source": "gmb",
@@ -59,7 +59,7 @@ def summary_rows(measured: Dict[str, Any]) -> Rows:
     for part, name in SETS.items():
         scores = measured[part]
         counts = (f"{scores[column]:,}" for column in _COUNTS)
-        rows.append((name, *counts, *(figure(scores[key]) for key in FIGURES.values())))
+        rows.append((name, *counts, *(figure(scores[key]) for key in METRICS.values())))
     return rows
 
 

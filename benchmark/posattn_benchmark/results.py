@@ -1,6 +1,7 @@
 """What several seeds of the same training give: figures with their spread, held against goals."""
 
 import json
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
@@ -8,7 +9,7 @@ from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, S
 
 import srsly
 
-from .pages import FIGURES, README_RUN, SETS, Rows, bold, figure, markdown_table
+from .pages import METRICS, README_RUN, SETS, Rows, bold, figure, markdown_table
 from .runs import Run
 
 Measured = Dict[str, Any]
@@ -20,7 +21,7 @@ ACCURACY = ("<!-- ACCURACY: written by `spacy project run results` -->", "<!-- E
 CONFIDENCE = ("<!-- CONFIDENCE: written by `spacy project run results` -->", "<!-- END OF CONFIDENCE -->")
 SYSTEM_HEADER = ("system", "split", "seeds", "span F1", "flat F1")
 GOAL_HEADER = ("figure, split", "measured", "goal", "met")
-SHOWN = {name: key for name, key in FIGURES.items() if name != "token F1"}  # on a page
+SHOWN = {name: key for name, key in METRICS.items() if name != "token F1"}  # on a page
 FULL_HEADER = ("split, test set", "entities", *SHOWN)
 SHIPPED, WEIGHTED = "posattn", "rare"
 README_SEEDS = 3
@@ -279,13 +280,14 @@ def accuracy_markdown(measured: Sequence[Measured]) -> str:
 
 
 def made_sentence(measured: Sequence[Measured]) -> str:
-    """RETURNS (str): By which versions figures were made, and on what."""
+    """RETURNS (str): By which versions figures were made, and on what; older ones are called so."""
     made = [each["made"] for each in measured]
     by = {f"posattn-spacy {each['posattn-spacy']}, commit {each['commit'] or 'unknown'}" for each in made}
-    on = {
-        f"spaCy {each['spacy']}, torch {each['torch']}, {each['processor'] or 'a processor'}" for each in made
-    }
-    return f"Made by {' and '.join(sorted(by))}, with {' and '.join(sorted(on))}."
+    unknown = "a machine that was not noted"
+    on = {f"spaCy {each['spacy']}, torch {each['torch']}, on {each['processor'] or unknown}" for each in made}
+    old = any(each["posattn-spacy"] != version("posattn-spacy") for each in made)
+    older = f" They are older than this version, {version('posattn-spacy')}." if old else ""
+    return f"Made by {' and '.join(sorted(by))}, with {' and '.join(sorted(on))}.{older}"
 
 
 def confidence_markdown(measured: Sequence[Measured]) -> str:
@@ -305,8 +307,20 @@ def confidence_markdown(measured: Sequence[Measured]) -> str:
             markdown_table(GOAL_HEADER, goal_rows(measured, CONFIDENCE_GOALS)),
             "What `label_weights` do for rare labels:",
             markdown_table(header, rows),
+            made_sentence(measured),
         ]
     )
+
+
+def systems_markdown(measured: Sequence[Measured], published: Sequence[Dict[str, Any]]) -> str:
+    """Write the table of the README.
+
+    measured (Sequence[Measured]): What the runs measured.
+    published (Sequence[Dict[str, Any]]): Figures of others.
+    RETURNS (str): Markdown.
+    """
+    table = markdown_table(SYSTEM_HEADER, system_rows(measured, published))
+    return f"{table}\n\nOur figures: {made_sentence(measured)[0].lower()}{made_sentence(measured)[1:]}"
 
 
 def may_stand_in_readme(measured: Sequence[Measured], seeds: int) -> bool:

@@ -22,7 +22,7 @@ from .sentences import CorpusError, Counts, Repair
 from .spacing import unspaced_share
 from .splits import FILE_ORDER, GIVEN, PARTS, Splitter, cut_off_end, file_order
 
-REPORT_NAME = "corpus.json"
+ACCOUNT_NAME = "corpus.json"
 SPLITTERS: Dict[str, Splitter] = {FILE_ORDER: file_order}
 # Languages without spaces between words that spaCy has tokenizers for.
 _UNSPACED_LANGS = ("zh", "ja", "th")
@@ -49,7 +49,7 @@ class CutOff:
 
 
 @dataclass(frozen=True)
-class Report:
+class Account:
     """What a conversion read, repaired and wrote.
 
     about (Mapping[str, Any]): What is known of the corpus besides.
@@ -98,7 +98,7 @@ def convert(
     shares: Optional[Mapping[str, float]] = None,
     splitters: Mapping[str, Splitter] = SPLITTERS,
     about: Optional[Mapping[str, Any]] = None,
-) -> Report:
+) -> Account:
     """Convert a corpus to .spacy files: OUT_DIR/SPLIT/{train,dev,test}.spacy and corpus.json.
 
     path (Path): The corpus. A folder with a file per part keeps the split it has, "given".
@@ -111,7 +111,7 @@ def convert(
     splitters (Mapping[str, Splitter]): How a single file is split, by the names of the splits.
     about (Optional[Mapping[str, Any]]): What else is written to corpus.json; by default the checksum of the
         corpus.
-    RETURNS (Report): What was read, repaired and written.
+    RETURNS (Account): What was read, repaired and written.
     RAISES (CorpusError): If the corpus breaks its format, a part would be empty, the corpus lies where the
         splits are written, there are files of others, or nothing can be written.
     """
@@ -137,7 +137,7 @@ def convert(
         for split, parts in splits.items()
     }
     all_notes = [*(note for file in files for note in file.notes), *notes, *_doubt_lang(splits, lang)]
-    report = Report(
+    account = Account(
         about={"md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
         read=count_docs([doc for file in files for doc in file.docs], sum(len(file.docs) for file in files)),
@@ -154,20 +154,20 @@ def convert(
         removed=[],
     )
     with naming_obstacles(out_dir):
-        _write(joined, out_dir, attrs, report)
-        report.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
-    return report
+        _write(joined, out_dir, attrs, account)
+        account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
+    return account
 
 
-def _write(joined: Splits, out_dir: Path, attrs: List[str], report: Report) -> None:
+def _write(joined: Splits, out_dir: Path, attrs: List[str], account: Account) -> None:
     """Write all files before the first one takes its place."""
-    with ExitStack() as files:  # which takes the last file first: the account is there when all else is
-        account = files.enter_context(replacing(out_dir / REPORT_NAME))
+    with ExitStack() as files:  # which takes the last file first: the whole is there when all else is
+        whole = files.enter_context(replacing(out_dir / ACCOUNT_NAME))
         for split, parts in joined.items():
             for part, docs in parts.items():
                 path = out_dir / split / f"{part}.spacy"
                 store_docs(docs, files.enter_context(replacing(path)), attrs, f"{split}/{path.name}")
-        account.write_text(json.dumps(report.to_json(), indent=2) + "\n", encoding="utf-8")
+        whole.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
 def _read_file(
@@ -278,7 +278,7 @@ def _cut_off(documents: Documents) -> Optional[CutOff]:
 
 def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
     """See to it that only what a conversion wrote is replaced; return the splits that were written before."""
-    account = out_dir / REPORT_NAME
+    account = out_dir / ACCOUNT_NAME
     made: Set[str] = set()
     if account.is_file():
         try:

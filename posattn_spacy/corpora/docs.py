@@ -10,7 +10,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from ..writing import replacing
 from .files import read_bytes
 from .recognise import recognise
 from .repairs import Repairs
@@ -100,12 +99,6 @@ def store_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str], name: str)
     for doc in tqdm(docs, desc=name, disable=None):
         stored.add(doc)
     stored.to_disk(path)
-
-
-def write_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str]) -> None:
-    """Write documents to a .spacy file, as a whole or not at all; arguments as above."""
-    with replacing(path) as temporary:
-        store_docs(docs, temporary, attrs, f"{path.parent.name}/{path.name}")
 
 
 def read_docs(

@@ -15,7 +15,7 @@ class Record(NamedTuple):
 
 _RECORDS = (
     Record(
-        ("kind", "md5", "splits"),
+        ("n_sents", "splits", "cut_off"),
         Foreign("the account of a conversion", "Pass what was converted, or the folder of a split"),
     ),
     Record(("data", "annotations|completions|predictions"), Foreign("JSON from Label Studio", OFFSETS)),
@@ -48,7 +48,6 @@ _RECORDS = (
         Foreign("JSON with sentences and the places of their entities", TOKENS),
     ),
 )
-_SOURCE_KEYS = frozenset(["kind", "path", "md5"])  # of the project's own source.json
 _WORD_KEYS = ("tokens", "words", "sentence", "text", "tokenized_text")
 _TAG_KEYS = ("ner_tags", "tags", "labels", "ner", "ner_labels", "bio", "bio_tags", "iob_tags", "label")
 
@@ -73,12 +72,12 @@ def name_json(value: Any) -> Optional[Foreign]:
     """Name JSON by the keys of its first record.
 
     value (Any): What the JSON says.
-    RETURNS (Optional[Foreign]): The format; None of what has no records, and of the project's source.json.
+    RETURNS (Optional[Foreign]): The format; None of what has no records.
     """
     record = _first_record(value)
     if isinstance(record, list):
         return Foreign('JSON with pairs of a text and {"entities": [...]}, as for spaCy 2', OFFSETS)
-    if record is None or set(record) <= _SOURCE_KEYS:
+    if record is None:
         return None
     words = next((record[key] for key in _WORD_KEYS if _is_list_of(record.get(key), str)), None)
     tags = next((record[key] for key in _TAG_KEYS if _is_list_of(record.get(key), (int, str))), None)

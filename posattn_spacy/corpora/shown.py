@@ -5,37 +5,37 @@ from typing import List, Optional
 
 from wasabi import msg
 
-from .convert import REPORT_NAME, Report
+from .convert import ACCOUNT_NAME, Account
 from .sentences import Counts
 
 
-def show_report(report: Report, out_dir: Path, *, mark: str = "", expected: Optional[Counts] = None) -> None:
+def show_account(
+    account: Account, out_dir: Path, *, mark: str = "", expected: Optional[Counts] = None
+) -> None:
     """Print what was read, repaired and written, with a row of counts for each part.
 
-    report (Report): The account of the conversion.
+    account (Account): The account of the conversion.
     out_dir (Path): Where it has written to.
     mark (str): What every line begins with.
     expected (Optional[Counts]): What the whole corpus should have, if that is known.
     """
-    for file in report.removed:
+    for file in account.removed:
         msg.warn(f"Removed {file}, which was made from another corpus.")
-    for note in report.notes:
+    for note in account.notes:
         msg.warn(f"{mark}{note}")
-    for kind, n in report.repairs.items():
+    for kind, n in account.repairs.items():
         msg.warn(f"{mark}Repaired: {kind.said(n)}")
-    if mark:
-        msg.warn(f"{mark}These are not the figures of the real corpus.")
-    types = list(report.read.types)
-    rows = [["whole", "read", "", *_cells(report.read, types)]]
+    types = list(account.read.types)
+    rows = [["whole", "read", "", *_cells(account.read, types)]]
     if expected is not None:
         rows.append(["whole", "known", "", *_cells(expected, types)])
-    for split, parts in report.splits.items():
+    for split, parts in account.splits.items():
         for part, of in parts.items():
             rows.append([split, part, f"{of.documents:,}", *_cells(of.counts, types)])
     header = ["Split", "Part", "Docs", "Sents", "Tokens", "Ents", *types]
     msg.divider(f"{mark}Counts")
     msg.table(rows, header=header, divider=True, aligns=["l", "l", *"r" * (len(header) - 2)])
-    msg.good(f"{mark}Converted to {out_dir}, counts in {out_dir / REPORT_NAME}")
+    msg.good(f"{mark}Converted to {out_dir}, counts in {out_dir / ACCOUNT_NAME}")
 
 
 def _cells(counts: Counts, types: List[str]) -> List[str]:

@@ -4,7 +4,7 @@ from typing import Iterator, Optional
 
 from ..attention import PositionalTagger
 from .findings import Finding, judged
-from .probes import HeadReport
+from .probes import HeadShares
 
 UNIFORM = 0.97  # of the entropy of attention that is spread evenly
 LIFT = 1.2  # times the attention that entities get if it is spread evenly
@@ -12,54 +12,54 @@ KEPT = 0.9  # of the tokens in entities
 MASKING = ("soft", "pad", "hard")
 
 
-def check_head(head: PositionalTagger, report: Optional[HeadReport]) -> Iterator[Finding]:
+def check_head(head: PositionalTagger, shares: Optional[HeadShares]) -> Iterator[Finding]:
     """Check gate, mask and attention.
 
     head (PositionalTagger): The head.
-    report (Optional[HeadReport]): What it does; None if there were no tokens to see it on.
+    shares (Optional[HeadShares]): What it does; None if there were no tokens to see it on.
     YIELDS (Finding): The findings.
     """
-    if report is None:
+    if shares is None:
         yield Finding("unknown", "There are no tokens to examine the head on.", "Give another corpus.")
         return
-    yield mask_leaves_entities(head, report)
-    yield attention_is_focused(report)
+    yield mask_leaves_entities(head, shares)
+    yield attention_is_focused(shares)
     if head.config.mask in MASKING:
-        yield attention_lies_on_entities(report)
+        yield attention_lies_on_entities(shares)
 
 
-def mask_leaves_entities(head: PositionalTagger, report: HeadReport) -> Finding:
+def mask_leaves_entities(head: PositionalTagger, shares: HeadShares) -> Finding:
     """RETURNS (Finding): Whether tokens outside entities are masked before the attention, and others not."""
     config = head.config
     if config.mask == "none":
         return Finding("pass", "No mask is set: the attention sees every token.")
-    if report.gate_recall is None or report.entities_kept is None:
+    if shares.gate_recall is None or shares.entities_kept is None:
         return Finding(
             "unknown",
             "There are no entities of its labels to see the mask on.",
             "Give a corpus that has them.",
         )
     if config.mask == "soft":
-        recall, precision = report.gate_recall, report.gate_precision or 0.0
+        recall, precision = shares.gate_recall, shares.gate_precision or 0.0
         return judged(
             recall >= KEPT and precision >= 0.5,
             f"The gate, which weighs keys, finds {recall:.0%} of the tokens inside entities; of those it "
             f"finds {precision:.0%} are.",
             "The gate is not trained: raise components.posattn_ner.positional_weight.",
         )
-    kept = report.entities_kept
+    kept = shares.entities_kept
     return judged(
-        kept >= KEPT and report.padded > 0,
-        f"The mask takes out {report.padded:.0%} of the tokens, and leaves {kept:.0%} of those inside "
+        kept >= KEPT and shares.padded > 0,
+        f"The mask takes out {shares.padded:.0%} of the tokens, and leaves {kept:.0%} of those inside "
         "entities.",
         "Lower components.posattn_ner.model.pad_ratio, or let the gate learn better with a higher "
         "positional_weight. With pad_ratio = 0 nothing is masked at all.",
     )
 
 
-def attention_is_focused(report: HeadReport) -> Finding:
+def attention_is_focused(shares: HeadShares) -> Finding:
     """RETURNS (Finding): Whether the attention chooses among the tokens."""
-    entropy = report.attention_entropy
+    entropy = shares.attention_entropy
     if entropy is None:
         return Finding("pass", "There is no attention: depth is 0, or all texts have one token.")
     return judged(
@@ -70,15 +70,15 @@ def attention_is_focused(report: HeadReport) -> Finding:
     )
 
 
-def attention_lies_on_entities(report: HeadReport) -> Finding:
+def attention_lies_on_entities(shares: HeadShares) -> Finding:
     """RETURNS (Finding): Whether tokens inside entities get more attention than others."""
-    if not report.entity_tokens or report.entity_attention is None:
+    if not shares.entity_tokens or shares.entity_attention is None:
         return Finding("unknown", "There are no entities, or no attention.")
-    lift = report.entity_attention / report.entity_tokens
+    lift = shares.entity_attention / shares.entity_tokens
     return judged(
         lift >= LIFT,
-        f"{report.entity_attention:.0%} of the attention goes to tokens inside entities, which are "
-        f"{report.entity_tokens:.0%} of the tokens.",
+        f"{shares.entity_attention:.0%} of the attention goes to tokens inside entities, which are "
+        f"{shares.entity_tokens:.0%} of the tokens.",
         "The attention is spread as if the mask were not applied. With a mask, the gate does not tell "
         "entities from other tokens: raise components.posattn_ner.positional_weight, or pad_ratio. "
         "Without one, train for longer, or with a higher training.optimizer.learn_rate.initial_rate.",

@@ -30,7 +30,7 @@ def diagnostic_logger(output_file: Optional[str], docs: int = 500) -> Logger:
     Put it beside another one with `spacy.ChainLogger.v1`. A step has `step`, `learn_rate` and, for each
     `posattn_ner` under `pipes`, `categorical` and `positional` loss and `gradient_norm`. Where spaCy
     evaluates it has also `epoch` and `scores`, and the pipes have `dev`: `loss` (nats per token) and what
-    gate, mask and attention do with the first documents of dev (see `probes.HeadReport`).
+    gate, mask and attention do with the first documents of dev (see `probes.HeadShares`).
 
     output_file (Optional[str]): The file; None for no log. The log of an earlier training that is there gets
         a number into its name.
@@ -120,8 +120,8 @@ class Observer:
         """Examine the head with the weights that spaCy evaluates."""
         with self._nlp.use_params(self._averages) if self._averages else nullcontext():
             loss = mean_loss(scored_batches(self._nlp, self._pipe, examples))
-            report = examine(self._nlp, self._pipe, examples)
-        return {"loss": loss, **(report._asdict() if report else {})}
+            shares = examine(self._nlp, self._pipe, examples)
+        return {"loss": loss, **(shares._asdict() if shares else {})}
 
     def _watch_update(
         self, examples: Any, *, losses: Optional[Dict[str, float]] = None, **kwargs: Any

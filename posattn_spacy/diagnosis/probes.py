@@ -2,13 +2,11 @@
 
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional
 
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import xp2torch
 from torch import Tensor, nn
 
 from ..attention import PositionalTagger, keep_mask
@@ -18,8 +16,6 @@ from ..head import Piece, pieces_of
 from ..layout import Layout
 from ..losses import MISSING
 from ..model import head_inputs, torch_head
-
-SURE = 20.0  # logit of a gate that knows
 
 
 class Attention(NamedTuple):
@@ -33,7 +29,7 @@ class Attention(NamedTuple):
     layout: Layout
 
 
-class HeadReport(NamedTuple):
+class HeadShares(NamedTuple):
     """What a head does, as shares from 0 to 1; None where there is nothing to tell.
 
     gate_precision (Optional[float]): Of the tokens that the gate holds to be inside an entity, how many are.
@@ -81,13 +77,13 @@ def watched_attention(head: PositionalTagger) -> Iterator[List[Attention]]:
         yield seen
 
 
-def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> Optional[HeadReport]:
+def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> Optional[HeadShares]:
     """Find what a component's head does with examples.
 
     nlp (Language): The pipeline.
     pipe (PositionalNER): One of its components.
     examples (Iterable[Example]): The examples.
-    RETURNS (Optional[HeadReport]): The findings; None without a token, or if the model is no
+    RETURNS (Optional[HeadShares]): The findings; None without a token, or if the model is no
         `posattn-spacy.PosAttnTagger.v1`.
     """
     head = torch_head(pipe.model)
@@ -100,7 +96,7 @@ def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> 
         known = torch.from_numpy(gold.tags != MISSING)
         for piece in pieces_of(pipe.model.get_ref("output_layer"), head_inputs(pipe.model, docs)):
             sums.update(_sums(head, piece, inside[piece.words], known[piece.words]))
-    return _report(sums) if sums else None
+    return _shares(sums) if sums else None
 
 
 def _sums(head: PositionalTagger, piece: Piece, inside: Tensor, known: Tensor) -> Counter[str]:
@@ -150,11 +146,11 @@ def _query_sums(
     return {name: float((values * queries).sum()) for name, values in of_queries.items()}
 
 
-def _report(sums: Counter[str]) -> HeadReport:
+def _shares(sums: Counter[str]) -> HeadShares:
     def share(part: str, whole: str) -> Optional[float]:
         return sums[part] / sums[whole] if sums[whole] else None
 
-    return HeadReport(
+    return HeadShares(
         gate_precision=share("gated_inside", "gated"),
         gate_recall=share("gated_inside", "inside"),
         attention_entropy=share("entropy", "queries"),
@@ -163,41 +159,3 @@ def _report(sums: Counter[str]) -> HeadReport:
         padded=1 - sums["kept"] / sums["tokens"],
         entities_kept=share("kept_inside", "inside"),
     )
-
-
-def predict_with_gold_mask(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> List[Example]:
-    """Predict with the mask taken from the gold entities: what a perfect gate would give (DESIGN.md 2.5).
-
-    For analysis alone; documents with tokens only.
-
-    nlp (Language): The pipeline.
-    pipe (PositionalNER): One of its components, whose model is a `posattn-spacy.PosAttnTagger.v1`.
-    examples (Sequence[Example]): The examples.
-    RETURNS (List[Example]): The same references with new predictions.
-    RAISES (ValueError): If the model is another one.
-    """
-    head = torch_head(pipe.model)
-    if not isinstance(head, PositionalTagger):
-        raise ValueError(f"'{pipe.name}' has no gate whose place gold could take.")
-    predicted: List[Example] = []
-    for batch, docs in piped_batches(nlp, pipe, examples):
-        inside = torch.from_numpy(pipe.gold_of(batch).positions[:, :1])
-        predicted.extend(_annotated(pipe, head, batch, docs, inside))
-    return predicted
-
-
-def _annotated(
-    pipe: PositionalNER, head: PositionalTagger, batch: Sequence[Example], docs: List[Doc], inside: Tensor
-) -> Iterator[Example]:
-    """Decode a batch with a gate that knows which words are inside entities."""
-    scores = pipe.model.predict(docs)
-    tags = xp2torch(scores.tags)
-    for piece in pieces_of(pipe.model.get_ref("output_layer"), head_inputs(pipe.model, docs)):
-        told = SURE * (2 * inside[piece.words] - 1)
-        with head.gate.register_forward_hook(lambda _, __, gate, told=told: told.to(gate)), torch.no_grad():
-            found, _ = head(*piece.inputs)
-        scored = slice(None) if piece.scored is None else torch.from_numpy(piece.scored)
-        tags[piece.words[scored]] = found[scored]
-    pipe.set_annotations(docs, pipe.decode(docs, scores))
-    for example, doc in zip(batch, docs, strict=True):
-        yield Example(doc, example.reference)

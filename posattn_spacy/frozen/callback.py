@@ -131,7 +131,7 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text], Strin
     What is encoded is rounded as in the store, so that training does not depend on what was there before.
 
     store (FeatureStore): The store.
-    RETURNS (Callable[[FrozenModel, Sequence[Text]], Tensor]): As `encode_texts`, but in the store's type.
+    RETURNS (Callable): As `encode_texts`, but in the store's type.
     """
 
     def encode(model: FrozenModel, texts: Sequence[Text], strings: StringStore) -> Tensor:

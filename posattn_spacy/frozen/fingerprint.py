@@ -12,7 +12,7 @@ from .pieces import Pooling, max_pieces
 # What the weights don't tell about a model. The epsilon of its layer normalisation is left out: a saved
 # pipeline has 0.0 in place of 1e-12, which changes no feature that matters.
 CONFIG = ("model_type", "num_attention_heads", "hidden_act", "position_embedding_type")
-ENCODING = 1  # how words become rows (encode.py): windows, pooling; counts up when that changes
+ENCODING = 1  # how words become rows (pieces.py): windows, pooling; counts up when that changes
 
 
 def encoder_fingerprint(

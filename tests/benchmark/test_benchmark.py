@@ -2,12 +2,14 @@
 
 from typing import List, Tuple
 
+import numpy as np
 import pytest
 import spacy
 from posattn_benchmark.benchmark import (
     confidence_figures,
     confidence_share,
     count_trained_parameters,
+    risk_coverage_area,
     score_examples,
     tag_loss,
 )
@@ -18,6 +20,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from pipelines import frozen_pipeline, make_examples, plain_pipeline, train
+from posattn_spacy.calibration import Judged
 
 VOCAB = Vocab()
 
@@ -135,3 +138,14 @@ def test_share_of_confidence_in_the_time_is_measured_where_there_is_any() -> Non
     assert 0 < share < 1
     assert confidence_share(nlp, []) is None
     assert confidence_share(spacy.blank("en"), texts) is None
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "correct", "area"),
+    [([0.9, 0.8], [True, True], 0), ([0.9, 0.1], [True, False], 0.25), ([0.1, 0.9], [True, False], 0.75)],
+)
+def test_risk_coverage_area_is_the_mean_risk_of_the_surest(
+    probabilities: List[float], correct: List[bool], area: float
+) -> None:
+    entities = Judged(np.zeros(2, dtype=int), np.array(probabilities), np.array(correct), np.array([2]))
+    assert risk_coverage_area(entities) == pytest.approx(area)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, Dict
 
 import pytest
+from posattn_benchmark.cost.apart import measure
 from posattn_benchmark.cost.chart import draw
-from posattn_benchmark.cost.processes import measure, run
 from posattn_benchmark.cost.ratios import compute, medians
 from posattn_benchmark.cost.summary import MARKERS, cost_markdown, ratio_rows, training_minutes
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.pages import fill_page
+from posattn_benchmark.processes import run
 
 SETTING: Dict[str, Any] = {
     **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2, "processor": "a processor"},

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Set
 
 import pytest
-from posattn_benchmark.digests import KINDS, changed_files, listing_of, write_digests
+from posattn_benchmark.digests import KINDS, listing_of, write_digests
 
 from processes import ROOT
 
@@ -83,7 +83,3 @@ def test_an_edit_changes_the_digests_of_what_runs_the_file(
     written = {path.stem for path in write_digests(project, project / "digests")}
     assert written == changed
     assert write_digests(project, project / "digests") == []
-
-
-def test_listings_tell_what_has_changed() -> None:
-    assert changed_files("1  a\n2  b\n3  c\n", "1  a\n9  b\n4  d\n") == ["b", "c", "d"]

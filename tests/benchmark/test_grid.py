@@ -12,7 +12,7 @@ from posattn_benchmark.grid import cells as cells_module
 from posattn_benchmark.grid.archive import read_archive, write_entry
 from posattn_benchmark.grid.cells import Cell, identity, read_config
 from posattn_benchmark.grid.comparison import (
-    FIGURES,
+    COLUMNS,
     passes_until,
     stale_sentence,
     variant_rows,
@@ -69,7 +69,7 @@ def test_every_variant_changes_settings_that_its_config_has(name: str) -> None:
             assert found == value
     places = [cell.place for cells in variants.values() for cell in cells]
     assert len(places) == len(set(places))  # no two variants are the same training
-    assert set(EXPERIMENTS[name].figures) <= FIGURES.keys()
+    assert set(EXPERIMENTS[name].figures) <= COLUMNS.keys()
 
 
 def test_experiments_share_trainings() -> None:
@@ -400,7 +400,7 @@ def test_the_csv_has_a_row_for_every_training(tmp_path: Path) -> None:
     ]
     assert rows[1]["span F1"] == "0.82"
     assert rows[1]["dev loss"] == ""
-    assert FIGURES.keys() <= rows[0].keys()
+    assert COLUMNS.keys() <= rows[0].keys()
 
 
 def test_shipped_baselines_share_corpus_and_encoder_with_ours() -> None:

@@ -13,7 +13,6 @@ from posattn_benchmark.gmb.locate import (
     DATA_VARIABLE,
     SAMPLE_MARK,
     FoundCorpus,
-    find_source,
     identify,
     locate_corpus,
     read_source,
@@ -204,15 +203,15 @@ def test_read_source_names_annotation_that_is_taken_for_it(project: Path) -> Non
     export = [{"id": 1, "data": {"text": "Ann left."}, "annotations": [{"result": []}]}]
     (project / "export.json").write_text(json.dumps(export))
     with pytest.raises(CorpusError, match=r"export\.json is JSON from Label Studio") as caught:
-        find_source(project / "export.json")
+        read_source(project / "export.json")
     assert "elete" not in str(caught.value)
     assert json.loads((project / "export.json").read_text()) == export
 
 
-def test_find_source_takes_a_corpus_and_what_is_written_about_it(project: Path) -> None:
-    source = find_source(Path("assets/sample/sample.csv"))
-    write_source(source, project / "source.JSON")
-    assert find_source(project / "source.JSON") == source
+def test_what_is_written_about_a_corpus_is_read(project: Path) -> None:
+    source = identify(Path("assets/sample/sample.csv"))
+    write_source(source, project / "source.json")
+    assert read_source(project / "source.json") == source
 
 
 def test_write_source_error_where_a_file_is_in_the_way(project: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 
-from posattn_spacy.corpora.convert import Report, convert
+from posattn_spacy.corpora.convert import Account, convert
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
 
@@ -76,7 +76,7 @@ def _read(folder: Path) -> Dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def _convert(files: Files, options: Mapping[str, Any], folder: Path) -> Report:
+def _convert(files: Files, options: Mapping[str, Any], folder: Path) -> Account:
     """Write files, and convert the first one as the script does, or the folder that it is in."""
     for name, content in files.items():
         path = folder / name
@@ -645,7 +645,7 @@ FOREIGN = [
     foreign("JSON that breaks off", {"own.json": b'{"data": [{"text": "Mara'}, "damaged", "Get it anew"),
     foreign(
         "JSON: what a conversion wrote",
-        {"own.json": b'{"kind": "own", "md5": "", "splits": {}}'},
+        {"own.json": b'{"n_sents": 1, "read": {}, "splits": {}, "cut_off": null}'},
         "account of a conversion",
         "Pass what was converted",
     ),

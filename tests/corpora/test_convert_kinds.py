@@ -15,7 +15,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from posattn_spacy.corpora.convert import Report, convert
+from posattn_spacy.corpora.convert import Account, convert
 from posattn_spacy.corpora.docs import read_docs
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
@@ -268,7 +268,7 @@ def test_any_bytes_are_converted_or_named(
     path = folder / f"own.{suffix}".rstrip(".")
     path.write_bytes(content)
     try:
-        report: Report = convert(path, folder / "out", Format(repair=repair))
+        report: Account = convert(path, folder / "out", Format(repair=repair))
     except CorpusError:
         assert os.listdir(folder) == [path.name]
     else:

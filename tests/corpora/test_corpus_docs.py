@@ -17,7 +17,7 @@ from posattn_spacy.corpora.docs import (
     kept_attrs,
     make_doc,
     read_docs,
-    write_docs,
+    store_docs,
 )
 from posattn_spacy.corpora.duplicates import duplicate_mask
 from posattn_spacy.corpora.schemes import Scheme, to_iob2
@@ -77,18 +77,18 @@ def test_written_docs_come_back(vocab: Vocab, tmp_path: Path) -> None:
     tagged = Sentence("3", ["Oslo", "!"], ["B-geo", "O"], ["NNP", "."])
     docs = [make_doc(sentence, vocab) for sentence in (LONDON, tagged, QUIET)]
     path = tmp_path / "folder" / "docs.spacy"
-    write_docs(docs, path, [*ENTITY_ATTRS, "TAG"])
+    path.parent.mkdir()
+    store_docs(docs, path, [*ENTITY_ATTRS, "TAG"], "docs")
     stored = read_docs(path, spacy.blank("en").vocab)
     assert annotation(stored.docs) == annotation(docs)
     assert {*ENTITY_ATTRS, "TAG"} < set(stored.attrs)
-    assert [file.name for file in path.parent.iterdir()] == ["docs.spacy"]
 
 
 @pytest.mark.parametrize("attrs", [ENTITY_ATTRS, [*ENTITY_ATTRS, "HEAD", "DEP", "SENT_START"]])
 def test_joined_docs_keep_their_sentences(vocab: Vocab, tmp_path: Path, attrs: Sequence[str]) -> None:
     docs = [make_doc(sentence, vocab) for sentence in (LONDON, QUIET, LONDON, QUIET)]
     path = tmp_path / "joined.spacy"
-    write_docs(join_docs(docs, 3, kept_attrs(attrs, 3)), path, kept_attrs(attrs, 3))
+    store_docs(join_docs(docs, 3, kept_attrs(attrs, 3)), path, kept_attrs(attrs, 3), "joined")
     (joined, last) = read_docs(path, vocab).docs
     assert [sentence.text for sentence in joined.sents] == [
         "Ann's in New York.",

@@ -1,14 +1,13 @@
 """What the rows came to, in metrics/stress.json, and the table of docs/reliability.md."""
 
 import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 import torch
 from posattn_benchmark.pages import fill_page as fill
 from posattn_benchmark.pages import markdown_table
-from posattn_benchmark.provenance import processor
+from posattn_benchmark.provenance import origin
 
 from posattn_spacy.precision import bfloat16_is_fast
 
@@ -34,9 +33,8 @@ def write(path: Path, name: str, outcome: Outcome, seconds: float) -> None:
     entry = {
         **outcome._asdict(),
         "seconds": round(seconds),
-        "processor": processor(),
+        **origin(Path(__file__).parents[2]),
         "bfloat16": bfloat16_is_fast(torch.device("cpu")),
-        "version": version("posattn-spacy"),
     }
     record[name] = entry
     write_json(path, {row: record[row] for row in ROWS if row in record})

@@ -6,7 +6,7 @@ from typing import Any, Dict, List
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..report.charts import name_series
+from ..drawing import name_series
 from .summary import speeds, training_minutes
 
 OURS, OTHERS = "#0f766e", "#9ca3af"

@@ -21,9 +21,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from posattn_spacy import component
-from posattn_spacy.attention import Layout, PositionalTagger
+from posattn_spacy.attention import PositionalTagger
 from posattn_spacy.frozen.callback import FeatureStoreCallback, find_frozen_transformers
 from posattn_spacy.frozen.warming import warm
+from posattn_spacy.layout import Layout
 from posattn_spacy.model import torch_head
 from posattn_spacy.precision import precision
 from posattn_spacy.schedule import measure_pass, scaled_schedule

@@ -15,10 +15,11 @@ from tqdm import tqdm
 from posattn_spacy.frozen.maintenance import contents_of
 from posattn_spacy.precision import bfloat16_is_fast
 
+from ..processes import run
 from ..provenance import processor
+from .apart import measure, peak_figure
 from .machine import CPU
 from .ours import trained_scores, training_command
-from .processes import measure, peak_figure, run
 from .systems import SYSTEMS
 from .workload import Figures, Workload, count_words
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from posattn_spacy.corpora.convert import Report, convert
+from posattn_spacy.corpora.convert import Account, convert
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError, Counts
 
@@ -20,11 +20,11 @@ def convert_located(
     *,
     n_sents: int = 1,
     lang: str = "en",
-) -> Report:
+) -> Account:
     """Convert a corpus as `convert` does, a single file in both splits; the published one is known.
 
     source (FoundCorpus): The corpus. For the other arguments see `convert`.
-    RETURNS (Report): What was read, repaired and written.
+    RETURNS (Account): What was read, repaired and written.
     RAISES (CorpusError): If the corpus can't be converted, or is the published one with other counts.
     """
     if source.kind == "gmb" and options.encoding is None:
@@ -35,10 +35,10 @@ def convert_located(
         if table is not None:
             path = Path(folder) / GMB.file_name
             path.write_bytes(table)
-        report = convert(path, out_dir, options, n_sents=n_sents, lang=lang, splitters=SPLITS, about=about)
+        account = convert(path, out_dir, options, n_sents=n_sents, lang=lang, splitters=SPLITS, about=about)
     if source.kind == "gmb":
-        check_counts(report.read, GMB.counts, source.path)
-    return report
+        check_counts(account.read, GMB.counts, source.path)
+    return account
 
 
 def check_counts(found: Counts, expected: Counts, path: Path) -> None:

@@ -21,6 +21,7 @@ DATA_VARIABLE = "POSATTN_DATA"
 # Stands before everything that is said about the sample corpus or measured on it.
 SAMPLE_MARK = "[sample corpus] "
 _TIMEOUT = 10.0  # seconds without an answer
+_SOURCE_KEYS = {"kind", "path", "md5"}
 
 
 @dataclass(frozen=True)
@@ -128,16 +129,6 @@ def table_of(path: Path, known: KnownCorpus = GMB) -> Optional[bytes]:
         return archive.read(known.file_name) if known.file_name in names and len(names) > 1 else None
 
 
-def find_source(path: Path) -> FoundCorpus:
-    """Find the corpus that a user names.
-
-    path (Path): The corpus, or the JSON file that `write_source` wrote about it.
-    RETURNS (FoundCorpus): The corpus.
-    RAISES (CorpusError): If it is not there, or is something else.
-    """
-    return read_source(path) if path.suffix.lower() == ".json" else identify(path)
-
-
 def download(archive: Path, *, known: KnownCorpus = GMB) -> None:
     """Download the published corpus, checksum verified.
 
@@ -179,12 +170,13 @@ def read_source(path: Path) -> FoundCorpus:
     RAISES (CorpusError): If the file is broken or is something else, or the corpus has changed since it was
         written.
     """
-    data = read_bytes(path)
+    data, values = read_bytes(path), None
     try:
         values = json.loads(data)
         source = FoundCorpus(values["kind"], Path(values["path"]), values["md5"])
     except (ValueError, KeyError, TypeError) as error:
-        check_is_known(path, data)
+        if not (isinstance(values, dict) and values.keys() <= _SOURCE_KEYS):
+            check_is_known(path, data)
         raise CorpusError(
             f"{path} does not name a corpus with kind, path and md5, as scripts/locate.py writes it "
             f"({error!r}), and holds no documents in a JSON format that is known. Pass the corpus itself, in "

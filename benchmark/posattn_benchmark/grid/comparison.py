@@ -60,7 +60,7 @@ def _billionth(value: Optional[float]) -> Optional[float]:
     return None if value is None else value / 1e9
 
 
-FIGURES = {
+COLUMNS = {
     "span P": _dev("span_p"),
     "span R": _dev("span_r"),
     "span F1": _dev("span_f"),
@@ -108,11 +108,11 @@ def write_csv(experiments: Dict[str, Variants], path: Path) -> None:
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["experiment", "variant", *ABOUT, *MADE, "stale", *FIGURES])
+        writer.writerow(["experiment", "variant", *ABOUT, *MADE, "stale", *COLUMNS])
         for experiment, variants in experiments.items():
             for variant, cells in variants.items():
                 for cell in cells:
-                    figures = [figure.of(cell) for figure in FIGURES.values()]
+                    figures = [figure.of(cell) for figure in COLUMNS.values()]
                     about = [
                         *(cell[key] for key in ABOUT),
                         *(cell["made"][key] for key in MADE),
@@ -125,7 +125,7 @@ def variant_rows(variants: Variants, figures: Sequence[str]) -> Rows:
     """Show an experiment, one row for each variant.
 
     variants (Variants): The figures of its seeds, by variant.
-    figures (Sequence[str]): Which figures, of `FIGURES`.
+    figures (Sequence[str]): Which figures, of `COLUMNS`.
     RETURNS (Rows): The variant, its number of seeds, and mean ± standard deviation of each figure.
     """
     comparable = on_one_machine(variants)
@@ -165,5 +165,5 @@ def machine_of(cell: Entry) -> Tuple[int, Optional[str]]:
 
 
 def _spread(name: str, seeds: Sequence[Entry], comparable: Sequence[Entry]) -> str:
-    figure = FIGURES[name]
+    figure = COLUMNS[name]
     return spread([figure.of(cell) for cell in (comparable if figure.by_machine else seeds)], figure.digits)

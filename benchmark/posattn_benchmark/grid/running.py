@@ -15,7 +15,7 @@ from thinc.api import Config
 from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 
-from ..cost.processes import run
+from ..processes import run
 from ..provenance import origin
 from .archive import Archive, Variants, age, read_archive, write_entry
 from .cells import Cell, identity, read_config

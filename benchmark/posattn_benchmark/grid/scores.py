@@ -13,7 +13,7 @@ from spacy.training import Example
 
 from posattn_spacy.calibration import posattn_pipes
 from posattn_spacy.diagnosis.head_checks import MASKING
-from posattn_spacy.diagnosis.probes import examine, predict_with_gold_mask
+from posattn_spacy.diagnosis.probes import examine
 from posattn_spacy.frozen.callback import FeatureStoreCallback, find_frozen_transformers
 
 from ..benchmark import (
@@ -26,6 +26,7 @@ from ..benchmark import (
 )
 from ..clock import pipe_rate
 from ..robustness import raw_text_f
+from .gold_mask import predict_with_gold_mask
 
 TIMED_DOCS = 2000
 PLOTTED_STEPS = 200
@@ -69,7 +70,7 @@ def head_figures(nlp: Language, examples: Sequence[Example]) -> Dict[str, Any]:
 
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What to examine them on.
-    RETURNS (Dict[str, Any]): `head` (HeadReport as a dict), and `gold_mask_span_f`: span F1 with a perfect
+    RETURNS (Dict[str, Any]): `head` (HeadShares as a dict), and `gold_mask_span_f`: span F1 with a perfect
         gate. None where there is no such head, or no mask.
     """
     for _, pipe in posattn_pipes(nlp)[:1]:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import spacy
 
-from posattn_spacy.corpora.docs import read_docs, write_docs
+from posattn_spacy.corpora.docs import read_docs, store_docs
+from posattn_spacy.writing import replacing
 
 WHOLE = 100  # percent
 
@@ -28,5 +29,8 @@ def subset(train: Path, share: int) -> Path:
     stored = read_docs(train, spacy.blank("xx").vocab)
     n_docs = max(1, round(len(stored.docs) * share / WHOLE))
     chosen = np.sort(np.random.default_rng(0).permutation(len(stored.docs))[:n_docs])
-    write_docs([stored.docs[i] for i in chosen], part, stored.attrs)
+    with replacing(part) as temporary:
+        store_docs(
+            [stored.docs[i] for i in chosen], temporary, stored.attrs, f"{part.parent.name}/{part.name}"
+        )
     return part

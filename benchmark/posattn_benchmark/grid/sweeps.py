@@ -45,7 +45,7 @@ class Experiment(NamedTuple):
     title (str): What is asked.
     varied (str): What the names of the variants say.
     variants (Dict[str, Variant]): The trainings by name.
-    figures (Tuple[str, ...]): The figures that tell, of `tables.FIGURES`.
+    figures (Tuple[str, ...]): The figures that tell, of `comparison.COLUMNS`.
     on_test (bool): Whether they are measured on test, too, once.
     history (bool): Whether the steps of the first seed are kept, for a chart.
     shipped (str): The variant that is as shipped, if there is one.
@@ -61,7 +61,7 @@ class Experiment(NamedTuple):
 
     @property
     def header(self) -> Tuple[str, ...]:
-        """RETURNS (Tuple[str, ...]): The header of its table, see `tables.variant_rows`."""
+        """RETURNS (Tuple[str, ...]): The header of its table, see `comparison.variant_rows`."""
         return (self.varied, "seeds", *self.figures)
 
 

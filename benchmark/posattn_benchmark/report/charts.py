@@ -1,17 +1,16 @@
 """Charts of the experiments; each function draws one, from the figures of the cells."""
 
-import math
 from itertools import cycle
 from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from ..grid.comparison import FIGURES, Variants, on_one_machine, passes_at
+from ..drawing import name_series
+from ..grid.comparison import COLUMNS, Variants, on_one_machine, passes_at
 from ..results import complete
 
 # Each stands out from white and from black.
@@ -19,7 +18,6 @@ TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
 MARKERS = "osD^vPX*"  # one for each system
 COLORS = (TEAL, ORANGE, GREY, VIOLET)  # one for each line
 STYLES = ("o-", "s--", "^:", "D-.")  # likewise
-LINE_HEIGHT = 16  # pixels
 Cells = Sequence[Dict[str, Any]]
 
 
@@ -40,8 +38,8 @@ class Average(NamedTuple):
 
 
 def point(cells: Cells, name: str) -> Optional[Average]:
-    """RETURNS (Optional[Average]): A figure of `tables.FIGURES` over seeds; None if a seed has none."""
-    known = complete([FIGURES[name].of(cell) for cell in cells])
+    """RETURNS (Optional[Average]): A figure of `comparison.COLUMNS` over seeds; None if a seed has none."""
+    known = complete([COLUMNS[name].of(cell) for cell in cells])
     return Average.of(known) if known else None
 
 
@@ -246,33 +244,3 @@ def _name(axes: Axes, x: str, y: str, log: bool = False) -> None:
         if max(map(abs, axis.get_view_interval())) >= 1_000:
             axis.set_major_formatter("{x:,.0f}")
     name_series(axes)
-
-
-def name_series(axes: Axes) -> None:
-    """Write the name of each line where it ends, so that nobody needs its color to find it.
-
-    axes (Axes): With all that is drawn in them, and their limits.
-    """
-    ends: List[Tuple[float, float, str, Any]] = []
-    for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-        line = handle if isinstance(handle, Line2D) else cast(Any, handle)[0]
-        points = np.column_stack([line.get_xdata(), line.get_ydata()]).astype(float)
-        points = points[~np.isnan(points).any(1)]
-        if len(points):
-            x, y = axes.transAxes.inverted().transform(line.get_transform().transform(points[-1]))
-            ends.append((float(y), float(x), label, line.get_color()))
-    lowest = -math.inf
-    gap = LINE_HEIGHT / (axes.get_window_extent().height or 1)
-    for y, x, label, color in sorted(ends, key=lambda end: end[0]):
-        lowest = max(y, lowest + gap)  # names that would overlap stand above each other
-        axes.annotate(
-            label,
-            (x, lowest),
-            (7, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            va="center",
-            color=color,
-            fontsize=9,
-            annotation_clip=False,
-        )

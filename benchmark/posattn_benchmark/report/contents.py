@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from posattn_spacy.view.fragment import sentences_html
 
-from ..grid.comparison import FIGURES, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
+from ..grid.comparison import COLUMNS, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
 from ..grid.sweeps import EXPERIMENTS
 from ..pages import bold, markdown_table
 from ..results import SHIPPED, of
@@ -53,7 +53,7 @@ def experiment_section(name: str, variants: Variants) -> Section:
     chart = Chart(name, partial(draw, filled), f"{experiment.title}, as in the table below") if draw else None
     command = f"spacy project run experiments . --vars.experiments {name}"
     text = f"{_how(filled)} Mean ± standard deviation over seeds, made by `{command}`."
-    if any(FIGURES[figure].by_machine for figure in experiment.figures):
+    if any(COLUMNS[figure].by_machine for figure in experiment.figures):
         text += f" {_where(filled)}"
     text = f"{text} {stale_sentence(filled)}".rstrip()
     return Section(experiment.title, text, experiment.header, rows, chart, shipped=experiment.shipped)
