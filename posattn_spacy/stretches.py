@@ -80,7 +80,8 @@ def groups(section: Stretches) -> List[Group]:
     RETURNS (List[Group]): The groups. Where one is enough, it has the stretches in the order of the words.
     """
     lengths = section.lengths
-    if _cells(lengths) <= CELLS and (section.starts[1:] == section.stops[:-1]).all():
+    whole = (section.firsts == section.starts).all() and (section.lasts == section.stops).all()
+    if whole and _cells(lengths) <= CELLS:
         return [Group(lengths, None, None)]
     found, order = [], np.argsort(-lengths, kind="stable")
     while len(order):

@@ -78,10 +78,13 @@ def test_windows_take_every_item_once_and_from_where_it_has_most_context(length:
 TEXT_LENGTHS = st.lists(st.one_of(st.integers(1, 40), st.integers(1, 3 * LONGEST)), min_size=1, max_size=40)
 
 
-@given(TEXT_LENGTHS)
-def test_groups_score_every_word_once_within_the_budget(lengths: List[int]) -> None:
+@given(TEXT_LENGTHS, st.sampled_from([SECTION, 3 * LONGEST, LONGEST, 20]))
+def test_groups_score_every_word_once_within_the_budget(lengths: List[int], most: int) -> None:
     scored = []
-    for section in sections(cut_texts(np.array(lengths))):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stretches, "SECTION", most)
+        parts = list(sections(cut_texts(np.array(lengths))))
+    for section in parts:
         found = groups(section)
         order = scored_words(section, found)
         words = []
@@ -91,7 +94,7 @@ def test_groups_score_every_word_once_within_the_budget(lengths: List[int]) -> N
             words.append(section.starts[0] + (rows if group.scored is None else rows[group.scored]))
         joined = np.concatenate(words)
         scored.append(joined if order is None else joined[order])
-        assert section.lengths.sum() <= SECTION + LONGEST
+        assert section.lengths.sum() <= most + LONGEST
     assert np.concatenate(scored).tolist() == list(range(sum(lengths)))
 
 
