@@ -192,7 +192,7 @@ def test_the_report_has_all_that_was_made_and_needs_nothing_else(tmp_path: Path)
     assert not re.search(r"@import|url\((?!#)", html)
     text = markdown(parts, "assets/experiments")
     assert "![" in text
-    assert "| 0.800 ± 0.000 |" in text
+    assert "| 0.800 |" in text
     assert text.count("assets/experiments/") == sum(part.chart is not None for part in parts)
 
 

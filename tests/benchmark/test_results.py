@@ -1,5 +1,6 @@
 """Figures of several seeds: their spread, the goals, and what may reach the README."""
 
+from importlib.metadata import version
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
