@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Dict, List
 
 import spacy
-import srsly
 import typer
 from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.grid.archive import read_archive
@@ -13,7 +12,6 @@ from posattn_benchmark.grid.running import MISSING, Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, Plan
 from posattn_benchmark.grid.timing import expected_seconds
 from posattn_benchmark.pages import figures_folder
-from posattn_benchmark.provenance import TRAINING_CODE, digest
 from tqdm import tqdm
 from wasabi import msg
 
@@ -50,19 +48,14 @@ def main(
         )
     if gpu_id >= 0:
         spacy.require_gpu(gpu_id)
-    about = srsly.read_json(corpus / "corpus.json")
-    kind = about["kind"]
-    mark = sample_mark(kind)
-    figures = figures_folder(metrics, kind, encoder)
-    trainings = Path("training/experiments")
-    workshop = Workshop(
-        corpus, about, encoder, lang, gpu_id, trainings, figures / "experiments", digest([TRAINING_CODE])
-    )
+    workshop = Workshop.open(metrics, corpus, encoder, lang=lang, gpu_id=gpu_id)
+    about = workshop.about
+    mark = sample_mark(about["kind"])
     plan = Plan(split, share, passes, seeds)
     chosen = {name: EXPERIMENTS[name] for name in names or EXPERIMENTS}
     due = workshop.tasks(chosen.values(), plan)
     tasks = [task for task in due if stale or task.why == MISSING]
-    path = figures / plan.csv_name
+    path = figures_folder(metrics, about["kind"], encoder) / plan.csv_name
     insist_writable(path)
     words = about["splits"][split]["train"]["tokens"]
     seconds = [expected_seconds(task.cell, words) for task in tasks]

@@ -11,7 +11,6 @@ from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.grid.running import Workshop
 from posattn_benchmark.grid.sweeps import EXPERIMENTS, PUBLISHED, Plan
 from posattn_benchmark.pages import figures_folder, fill_page, seen_from
-from posattn_benchmark.provenance import TRAINING_CODE, digest
 from posattn_benchmark.report.contents import MARKERS, markdown, sections
 from posattn_benchmark.report.page import page_html, write_png
 from posattn_benchmark.report.predictions import look_at
@@ -37,23 +36,20 @@ def main(
     passes: Annotated[int, typer.Option(help="As in the experiments")] = 6,
     seeds: Annotated[int, typer.Option(help="As in the experiments")] = 3,
     encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
     sentences: Annotated[int, typer.Option(min=0, help="How many sentences to show")] = 60,
     pictures: Annotated[Path | None, typer.Option(help="Folder for the page's charts")] = None,
     page: Annotated[Path | None, typer.Option(help="Page to put tables and charts into")] = None,
 ) -> None:
     """Write the page, of what is there; the page in docs/ shows the published corpus alone."""
     insist_writable(output)
-    about = srsly.read_json(corpus / "corpus.json")
+    workshop = Workshop.open(metrics, corpus, encoder, lang=lang)
+    about = workshop.about
     kind = about["kind"]
     mark = sample_mark(kind)
-    figures = figures_folder(metrics, kind, encoder)
-    trainings = Path("training/experiments")
-    workshop = Workshop(
-        corpus, about, encoder, "en", -1, trainings, figures / "experiments", digest([TRAINING_CODE])
-    )
     plan = Plan(split, share, passes, seeds)
     made = {name: workshop.made(experiment, plan) for name, experiment in EXPERIMENTS.items()}
-    results = figures / "results.json"
+    results = figures_folder(metrics, kind, encoder) / "results.json"
     run = {"n_sents": about["n_sents"], "encoder": encoder, "split": split}
     measured = [
         each

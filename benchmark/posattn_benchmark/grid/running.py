@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 import portalocker
+import srsly
 import torch
 from portalocker import AlreadyLocked, LockFlags
 from thinc.api import Config
@@ -15,8 +16,9 @@ from thinc.api import Config
 from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 
+from ..pages import figures_folder
 from ..processes import run
-from ..provenance import origin
+from ..provenance import TRAINING_CODE, digest, origin
 from .archive import Archive, Variants, age, read_archive, write_entry
 from .cells import Cell, identity, read_config
 from .scores import measure_cell, training_figures
@@ -64,6 +66,24 @@ class Workshop(NamedTuple):
     trainings: Path
     figures: Path
     code: str
+
+    @classmethod
+    def open(
+        cls, metrics: Path, corpus: Path, encoder: str, *, lang: str = "en", gpu_id: int = -1
+    ) -> "Workshop":
+        """Find the workshop of the project in whose folder the process runs.
+
+        metrics (Path): Folder for all figures.
+        corpus (Path): Folder with the splits of the corpus.
+        encoder (str): Name of the encoder in assets/encoder/.
+        lang (str): Language of the corpus.
+        gpu_id (int): GPU to use, -1 for the CPU.
+        RETURNS (Workshop): The workshop.
+        """
+        about = srsly.read_json(corpus / "corpus.json")
+        figures = figures_folder(metrics, about["kind"], encoder) / "experiments"
+        code = digest([TRAINING_CODE])
+        return cls(corpus, about, encoder, lang, gpu_id, Path("training/experiments"), figures, code)
 
     def tasks(self, experiments: Iterable[Experiment], plan: Plan) -> List[Due]:
         """List what has to be made for experiments, each cell once.
@@ -167,7 +187,9 @@ class Workshop(NamedTuple):
             shutil.rmtree(made, ignore_errors=True)
 
     def _identity(self, cell: Cell) -> str:
-        return identity(cell, self.about, self.encoder, self.lang)
+        # What was noted about the corpus may be said in other words one day.
+        corpus = {key: self.about[key] for key in ("kind", "md5", "n_sents")}
+        return identity(cell, corpus, self.encoder, self.lang)
 
     def _config(self, cell: Cell, folder: Path, store: Optional[Path]) -> Tuple[Config, int]:
         """The config that a cell is trained with, in full, and the number of batches of a pass."""

@@ -11,7 +11,7 @@ from posattn_spacy.view.fragment import sentences_html
 from ..grid.comparison import COLUMNS, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
 from ..grid.sweeps import EXPERIMENTS
 from ..pages import bold, markdown_table
-from ..results import SHIPPED, of
+from ..results import SHIPPED, made_sentence, of
 from . import charts
 from .page import Chart, Section
 from .predictions import Predictions
@@ -92,12 +92,14 @@ def _training_sections(made: Dict[str, Variants]) -> List[Section]:
         draw = partial(charts.training, replicas[0]["history"])
         says = "Both parts of the loss, the learning rate, and what gate and attention do, step by step"
         text = "Losses, learning rate, gate and attention, step by step, of the paper's config."
+        text = f"{text} {stale_sentence({'replication': replicas})}".rstrip()
         found.append(Section("Training curves", text, chart=Chart("training", draw, says)))
     sizes = made.get("size", {})
     named = {name.split(", ")[1]: seeds for name, seeds in sizes.items() if name.startswith("25 %") and seeds}
     if named:
         chart = Chart("passes", partial(charts.curves, named), "Span F1 after each pass, by config")
         text = "On 25 % of the training documents; mean (line) and range (band) over seeds."
+        text = f"{text} {stale_sentence(named)}".rstrip()
         found.append(Section("F1 after each pass", text, chart=chart))
     return found
 
@@ -109,7 +111,7 @@ def _result_sections(results: Sequence[Dict[str, Any]]) -> List[Section]:
     per_label = [each["test"]["span_f_per_type"] for each in shipped]
     points = {label: charts.Average.of([each[label] for each in per_label]) for label in per_label[0]}
     chart = Chart("labels", partial(charts.labels, points), "Span F1 of each label on test")
-    text = "The shipped config, all training documents, on test."
+    text = f"The shipped config, all training documents, on test. {made_sentence(shipped)}"
     return [Section("Labels", text, chart=chart)]
 
 
