@@ -1,0 +1,20 @@
+"""`python -m spacy posattn …`: the commands of posattn-spacy, found by spaCy through an entry point.
+
+spaCy imports these modules for every command of its own, so what is heavy is imported inside the commands.
+"""
+
+import typer
+from spacy.cli import app
+
+from .corpus import convert_command, init
+from .pipeline import calibrate_model, doctor, find_threshold
+from .store import store
+
+posattn = typer.Typer(name="posattn", help="Commands of posattn-spacy", no_args_is_help=True)
+posattn.add_typer(store)
+posattn.add_typer(init)
+posattn.command("calibrate")(calibrate_model)
+posattn.command("find-threshold")(find_threshold)
+posattn.command("doctor")(doctor)
+posattn.command("convert")(convert_command)
+app.add_typer(posattn)

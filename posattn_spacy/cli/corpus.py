@@ -1,0 +1,122 @@
+"""`posattn convert` and `init config`: from annotated text to a training."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from wasabi import msg
+
+from ..telling import insist_writable, told
+from .shared import blank, read, show
+
+init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
+
+
+def convert_command(
+    source: Annotated[Path, typer.Argument(help="File or folder")],
+    out_dir: Annotated[Path, typer.Argument(help="Folder to write to")],
+    n_sents: Annotated[
+        int, typer.Option(min=1, help="Sentences joined into one document, in which they stay marked")
+    ] = 1,
+    tag_column: Annotated[int, typer.Option(help="Tag column of columned text, from 0 (-1: last)")] = -1,
+    word_column: Annotated[int, typer.Option(help="Word column of columned text, from 0")] = 0,
+    spans_key: Annotated[
+        str, typer.Option(help="Key in doc.spans of the entities of a .spacy file; empty: doc.ents")
+    ] = "",
+    dev_share: Annotated[
+        Optional[float],
+        typer.Option(help="Share of train to cut off for dev, if a folder has no file for it"),
+    ] = None,
+    test_share: Annotated[Optional[float], typer.Option(help="The same for test")] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding; empty: the default of the kind of file")] = "",
+    repair: Annotated[bool, typer.Option("--repair", help="Repair and count what can be repaired")] = False,
+    lang: Annotated[str, typer.Option(help="Code of a language that spaCy has")] = "en",
+) -> None:
+    """Make train.spacy, dev.spacy and test.spacy of annotated text.
+
+    They are written to OUT_DIR/file-order, and counts to OUT_DIR/corpus.json.
+    SOURCE is one of
+
+    .conll .txt .iob .iob2 .bio .tsv: a word and its tag per line, a blank
+    line after each sentence; tags in IOB, IOB2, BILUO, BIOES or BMES
+
+    .csv .zip: a table with the columns "Sentence #", Word, Tag and, if there
+    is one, POS
+
+    .spacy: documents of spaCy
+
+    a folder with a file of any of these for train, dev and test, whose split
+    is kept (OUT_DIR/given); a single file is cut 70/15/15 in its order
+    """
+    from ..corpora.convert import convert
+    from ..corpora.read import Format
+    from ..corpora.sentences import CorpusError
+    from ..corpora.shown import show_account
+
+    options = Format(encoding or None, word_column, tag_column, spans_key or None, repair)
+    given = {"dev": dev_share, "test": test_share}
+    shares = {part: share for part, share in given.items() if share is not None}
+    with told(CorpusError):
+        account = convert(source, out_dir, options, n_sents=n_sents, lang=lang, shares=shares)
+    show_account(account, out_dir)
+
+
+@init.command("config")
+def init_config(
+    output: Annotated[Path, typer.Argument(help="Config to write")],
+    train: Annotated[Path, typer.Option(help="Training documents, as .spacy file or folder")],
+    dev: Annotated[Path, typer.Option(help="Documents to evaluate on, likewise")],
+    encoder: Annotated[
+        str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
+    ] = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language code")] = "en",
+    features: Annotated[Path, typer.Option(help="Folder for feature stores")] = Path("features"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a config that is there")] = False,
+) -> None:
+    """Write a training config that fits a corpus, and say what to know of the corpus beforehand.
+
+    An encoder that is no folder is put into assets/encoder/.
+    """
+    from .. import gold
+    from ..annotated import make_examples
+    from ..frozen.download import fetch_encoder
+    from ..starting.config import make_config
+    from ..starting.doubts import count_labels, find_doubts
+    from ..writing import replacing
+
+    if output.exists() and not force:
+        msg.fail(f"{output} is there already. Give another name, or --force to overwrite it.", exits=1)
+    insist_writable(output)
+    nlp = blank(lang)
+    docs = [read(path, nlp) for path in (train, dev)]
+    if not gold.count_labels(docs[0]):
+        spans = gold.describe_spans(gold.span_keys(docs[0]))
+        msg.fail(f"No entity is annotated in {train}: there is nothing to learn.{spans}", exits=1)
+    folder = Path(encoder) if Path(encoder).is_dir() else Path("assets/encoder", encoder)
+    with told(ImportError, OSError, ValueError):
+        if not folder.is_dir():
+            n_weights = fetch_encoder(encoder, folder)
+            msg.good(f"Encoder {encoder} ({n_weights / 1e6:.1f} M weights, all frozen) put into {folder}")
+        start = make_config(train, dev, sum(map(len, docs[1])), folder, lang, features / folder.name)
+        with replacing(output) as temporary:
+            start.config.to_disk(temporary)
+    examples = [make_examples(nlp, part) for part in docs]
+    rows = [(label, f"{n_train:,}", f"{n_dev:,}") for label, n_train, n_dev in count_labels(*examples)]
+    msg.table(rows, header=("label", "train", "dev"), divider=True, aligns=("l", "r", "r"))
+    show(find_doubts(*examples))
+    if start.store_gb is None:
+        msg.warn(
+            f"The disk has no room for a feature store in {features}: the encoder will run in every epoch.",
+            "Give a folder on another disk with --features.",
+        )
+    msg.good(
+        f"{output}: {start.steps:,} steps, {start.steps / start.size.batches:.0f} passes over "
+        f"{start.size.words:,} words; {start.layers} layers, store of at most {start.store_gb} GB"
+    )
+    command = ["python", "-m", "spacy", "train", output, "--output", output.with_name("model")]
+    command += ["--training.logger.logger2.output_file", output.with_name("steps.jsonl")]
+    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    typer.echo(join(list(map(str, command))))  # in one line, to be copied

@@ -1,0 +1,65 @@
+"""What several commands do: take a GPU, read a pipeline and documents, show findings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Iterable, List
+
+import typer
+from wasabi import msg
+
+from ..telling import told
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    from ..diagnosis.findings import Finding
+
+GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Work on a GPU, or on the CPU if its number is negative."""
+    from spacy.cli._util import setup_gpu
+
+    remedy = (
+        'Install the CuPy that fits your CUDA, such as pip install "spacy[cuda12x]", and give the number of '
+        "a GPU that nvidia-smi lists; or leave --gpu-id out, to use the CPU."
+    )
+    # Of thinc, CuPy or CUDA, by what is missing.
+    with told(Exception, what=f"GPU {gpu_id} can't be used: ", remedy=remedy):
+        setup_gpu(gpu_id)
+
+
+def load(model: Path) -> "Language":
+    """Load a pipeline."""
+    import spacy
+
+    with told(ImportError, OSError, ValueError, what=f"{model} can't be loaded as a pipeline: "):
+        nlp = spacy.load(model)
+    return nlp
+
+
+def blank(lang: str) -> "Language":
+    """Make an empty pipeline of a language."""
+    import spacy
+
+    remedy = "Install the tokenizer that is missing; for a language that spaCy does not know, take xx."
+    with told(ImportError, what=f"--lang {lang}: ", remedy=remedy):
+        nlp = spacy.blank(lang)
+    return nlp
+
+
+def read(corpus: Path, nlp: "Language") -> List["Doc"]:
+    """Read annotated documents."""
+    from ..annotated import UnreadableError, read_annotated
+
+    with told(UnreadableError):
+        docs = read_annotated(corpus, nlp.vocab)
+    return docs
+
+
+def show(findings: Iterable["Finding"]) -> None:
+    """Print what checks have found."""
+    for finding in findings:
+        say = {"pass": msg.good, "warn": msg.warn, "unknown": msg.info}[finding.verdict]
+        say(finding.said, finding.remedy)
