@@ -306,14 +306,16 @@ def test_entities_that_are_found_raise_no_doubt() -> None:
 
 def test_labels_that_are_not_found_are_named() -> None:
     found = warnings_of(finds(*GEO))
-    assert "1 of 2 labels have an F1 below 0.50: per (never predicted)" in found[0]
+    assert "1 of 2 labels with 5 entities or more have an F1 below 0.50: per (never predicted)" in found[0]
     assert "label_weights" in found[0]
     few = [(1, 0.8, True)] * 5 + [(1, 0.8, False)] * 3
     assert "per (0.36)" in warnings_of(finds(*GEO, *few))[0]
 
 
 def test_labels_with_hardly_an_entity_are_not_judged() -> None:
-    assert finds(*GEO, gold=(20, 4))[0] == Finding("pass", "0 of 1 labels have an F1 below 0.50.")
+    assert finds(*GEO, gold=(20, 4))[0] == Finding(
+        "pass", "0 of 1 labels with 5 entities or more have an F1 below 0.50."
+    )
 
 
 def test_recall_far_below_precision_is_found() -> None:

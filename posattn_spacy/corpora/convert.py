@@ -129,7 +129,7 @@ def convert(
     # Everything is checked before anything is written.
     for split, parts in splits.items():
         for part in PARTS:
-            _check_part(path, split, part, parts[part])
+            _check_part(path, split, part, parts)
     made_before = _check_out_dir(out_dir, splits)
     attrs = kept_attrs(dict.fromkeys(attr for file in files for attr in file.attrs), n_sents)
     joined = {
@@ -254,10 +254,11 @@ def _check_place(path: Path, out_dir: Path, names: Collection[str]) -> None:
             )
 
 
-def _check_part(path: Path, split: str, part: str, docs: List[Doc]) -> None:
+def _check_part(path: Path, split: str, part: str, parts: Mapping[str, List[Doc]]) -> None:
+    docs, n_all = parts[part], sum(map(len, parts.values()))
     if not any(len(doc) for doc in docs):
         raise CorpusError(
-            f"{path}: empty corpus, the {part} part of the split {split} has no sentence. "
+            f"{path}: empty corpus, the {part} part of the split {split} has no sentence, of {n_all} in all. "
             "Give a corpus with at least a few sentences for every part; in columned text a blank line ends "
             "a sentence."
         )

@@ -60,8 +60,8 @@ def labels_are_found(pipe: PositionalNER, kept: Judged) -> Finding:
     ]
     return judged(
         not poor,
-        f"{len(poor)} of {len(scored)} labels have an F1 below {FOUND:.2f}{': ' * bool(poor)}"
-        f"{', '.join(shown)}.",
+        f"{len(poor)} of {len(scored)} labels with {ENOUGH} entities or more have an F1 below {FOUND:.2f}"
+        f"{': ' * bool(poor)}{', '.join(shown)}.",
         "Annotate more entities of them, in all documents, or merge labels that are hard to tell apart. "
         f"A weight above 1 in components.{pipe.name}.label_weights finds more of a rare label. What is left "
         f"out by a threshold comes back with a lower one (components.{pipe.name}.label_thresholds).",
