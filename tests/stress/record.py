@@ -60,7 +60,7 @@ def where(record: Record) -> str:
 
 def fill_page(page: Path, record: Record) -> None:
     """Put the table into docs/reliability.md."""
-    fill(page, RELIABILITY, f"{table(record)}\n{where(record)}\n")
+    fill(page, RELIABILITY, f"{table(record)}\n\n{where(record)}")
 
 
 def _outcome(name: str, entry: Optional[Dict[str, Any]]) -> Tuple[str, str, str]:
