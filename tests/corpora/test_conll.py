@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-from small_corpora import SENTENCE, conll_text
 
 from posattn_spacy.corpora.conll import read_conll
 from posattn_spacy.corpora.repairs import (
@@ -14,6 +13,7 @@ from posattn_spacy.corpora.repairs import (
     UNCLOSED,
 )
 from posattn_spacy.corpora.sentences import CorpusError, Sentence
+from small_corpora import SENTENCE, conll_text
 
 
 def write(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
