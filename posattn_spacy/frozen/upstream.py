@@ -64,7 +64,8 @@ def require_features(docs: Sequence[Doc], listener: TransformerListener) -> None
             name = "transformer" if listener.upstream_name == "*" else listener.upstream_name
             raise ValueError(
                 f"No transformer output for the document {doc.text[:60]!r}: the component '{name}' has "
-                "not run over it. Put it before this component in the pipeline and leave it enabled "
-                "(nlp.select_pipes and nlp.pipe(disable=…) switch it off); when training on a frozen "
-                f"stock transformer, list '{name}' under training.annotating_components."
+                "not run over it, or its output has been taken away. Put it before this component in the "
+                "pipeline, with no doc_cleaner between them, and leave it enabled (nlp.select_pipes and "
+                "nlp.pipe(disable=…) switch it off); when training on a frozen stock transformer, list "
+                f"'{name}' under training.annotating_components."
             )
