@@ -34,7 +34,7 @@ $(INSTALLED): setup.cfg pyproject.toml benchmark/setup.cfg constraints.txt
 	touch $@
 
 test: install
-	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-transformers5: $(INSTALLED5)
 	PYTHONPATH=. $(VENV5)/bin/python -m pytest tests/test_pieces.py tests/test_storing.py

@@ -72,11 +72,11 @@ def folder_named_as_a_file(folder: Path) -> Path:
         (lambda folder: folder / "nowhere.spacy", r"There is no .*nowhere\.spacy\. Check the path"),
         (
             csv_file,
-            r"my\.csv is no \.spacy file\. Convert it first: python scripts/convert\.py .*my\.csv my-corpus",
+            r"my\.csv is no \.spacy file\. Convert it first: python -m spacy posattn convert .*my\.csv",
         ),
         (
             folder_of_others,
-            r"no \.spacy file in .*, but only my\.csv .*Convert it first: python scripts/convert\.py",
+            r"no \.spacy file in .*, but only my\.csv .*Convert it first: python -m spacy posattn convert",
         ),
         (lambda folder: folder, r"no \.spacy file in .*, but nothing"),
         (damaged, r"half\.spacy is no intact \.spacy file \("),

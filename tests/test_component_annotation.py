@@ -42,9 +42,9 @@ def test_documents_are_read_with_others_of_like_length(monkeypatch: pytest.Monke
     nlp = plain_pipeline()
     train(nlp, 1)
     pipe, sizes = nlp.get_pipe("posattn_ner"), []
-    one_batch = pipe._predict_batch
+    decode = pipe.decode
     monkeypatch.setattr(
-        pipe, "_predict_batch", lambda docs: sizes.append([len(doc) for doc in docs]) or one_batch(docs)
+        pipe, "decode", lambda docs, scores: sizes.append([len(doc) for doc in docs]) or decode(docs, scores)
     )
     lengths = [3, 30, 1, 2, 100, 3, 0, 2, 20, 19, 1, 3]
     docs = [Doc(nlp.vocab, words=["word"] * n) for n in lengths]

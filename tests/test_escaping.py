@@ -139,7 +139,7 @@ def test_a_documents_labels_and_words_are_data(text):
 
 
 def page(text: str, chart: bool = False) -> str:
-    drawn = Chart(text, lambda: charts.labels({text: charts.Point(0.5, 0.1)}), text) if chart else None
+    drawn = Chart(text, lambda: charts.labels({text: charts.Average(0.5, 0.1)}), text) if chart else None
     section = Section(text, text, (text, text), [(text, text)], drawn)
     return page_html(text, text, [section])
 
@@ -168,7 +168,7 @@ def names(element: str) -> Tuple[Set[str], Set[str]]:
 
 
 def one_label(text: str) -> Any:
-    return charts.labels({text: charts.Point(0.5, 0.1)})
+    return charts.labels({text: charts.Average(0.5, 0.1)})
 
 
 def confused(text: str) -> Any:

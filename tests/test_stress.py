@@ -130,7 +130,7 @@ def test_a_rendering_with_other_entities_is_found() -> None:
     """spaCy's own ruler sees white space, and so finds names of two words in plain text alone."""
     nlp = spacy.blank("en")
     nlp.add_pipe("entity_ruler").add_patterns([{"label": "per", "pattern": "Alice Smith"}])
-    found = white_space.read_all(nlp, white_space.Sentence(["Alice", "Smith", "left"], {(0, 1, "per")}))
+    found = white_space.read_all(nlp, white_space.Rendered(["Alice", "Smith", "left"], {(0, 1, "per")}))
     assert found.counts["right single spaces"] == 1
     assert found.counts["right double spaces"] == 0
     assert found.counts["different"] >= 1

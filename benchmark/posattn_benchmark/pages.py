@@ -66,7 +66,7 @@ def summary_rows(measured: Dict[str, Any]) -> Rows:
 def type_rows(measured: Dict[str, Any]) -> Rows:
     """RETURNS (Rows): Type and span F1 on the test set, best first."""
     per_type = measured["test"]["span_f_per_type"]
-    return [(label, f"{f:.4f}") for label, f in sorted(per_type.items(), key=lambda item: -item[1])]
+    return [(label, figure(f)) for label, f in sorted(per_type.items(), key=lambda item: -item[1])]
 
 
 def markdown_table(header: Sequence[str], rows: Rows) -> str:

@@ -57,18 +57,18 @@ def test_summary_has_a_row_for_each_test_set_and_shows_undefined_figures_as_such
         "7,194",
         "156,234",
         "16,836",
-        "0.8100",
-        "0.8200",
-        "0.8151",
+        "0.810",
+        "0.820",
+        "0.815",
         "–",
-        "0.8252",
-        "0.8353",
+        "0.825",
+        "0.835",
     )
-    assert "0.8101" in unique
+    assert "0.810" in unique
 
 
 def test_types_are_listed_best_first() -> None:
-    assert type_rows(MEASURED) == [("geo", "0.8500"), ("art", "0.1000")]
+    assert type_rows(MEASURED) == [("geo", "0.850"), ("art", "0.100")]
 
 
 def test_markdown_table_aligns_figures_to_the_right() -> None:
