@@ -151,6 +151,7 @@ def make_own(place: Place, sample: Path) -> str:
     RETURNS (str): The entities that the package finds.
     """
     write_conll(sample, place.folder / "corpus.conll")
+    (place.folder / "packages").mkdir()
     for step in OWN:
         msg.info(f"Running: python -m spacy {step}")
         place.run("-m", "spacy", *step.split())
