@@ -17,6 +17,9 @@ from .tagging import span_bounds
 
 TEMPERATURES = (0.1, 10.0)  # between which the best one is looked for
 TOLERANCE = 1e-3  # of its logarithm
+# What it was on four corpora, and how far its logarithm varies: 1.28, 1.40, 1.51 and 1.68.
+# A handful of entities, all of them right, would else be made surer still.
+PRIOR, SPREAD = 1.45, 0.2
 
 
 class DecodedBatch(NamedTuple):
@@ -103,6 +106,8 @@ def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndar
 def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
     """Find the temperature at which the decoded entities' probabilities have the least log loss.
 
+    It is drawn towards `PRIOR`, by as much as what some thirty entities say: the more there are, the less.
+
     decoded (Sequence[DecodedBatch]): The batches.
     RETURNS (float): The temperature, within `TEMPERATURES`.
     RAISES (ValueError): If no entity is decoded in them, or none is annotated.
@@ -116,17 +121,24 @@ def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
     low, high = (math.log(bound) for bound in TEMPERATURES)
     golden = (math.sqrt(5) - 1) / 2
     inner = [high - golden * (high - low), low + golden * (high - low)]
-    losses = [log_loss(judge(decoded, math.exp(x))) for x in inner]
+    losses = [_doubt(decoded, x) for x in inner]
     while high - low > TOLERANCE:  # golden-section search
         if losses[0] < losses[1]:
             high, inner[1], losses[1] = inner[1], inner[0], losses[0]
             inner[0] = high - golden * (high - low)
-            losses[0] = log_loss(judge(decoded, math.exp(inner[0])))
+            losses[0] = _doubt(decoded, inner[0])
         else:
             low, inner[0], losses[0] = inner[0], inner[1], losses[1]
             inner[1] = low + golden * (high - low)
-            losses[1] = log_loss(judge(decoded, math.exp(inner[1])))
+            losses[1] = _doubt(decoded, inner[1])
     return math.exp((low + high) / 2)
+
+
+def _doubt(decoded: Sequence[DecodedBatch], log_temperature: float) -> float:
+    """How little entities and prior speak for a temperature, in nats."""
+    judged = judge(decoded, math.exp(log_temperature))
+    apart = (log_temperature - math.log(PRIOR)) / SPREAD
+    return log_loss(judged) * len(judged.labels) + apart**2 / 2
 
 
 def log_loss(judged: Judged) -> float:
