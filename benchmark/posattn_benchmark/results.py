@@ -166,8 +166,7 @@ def spread(values: Sequence[Optional[float]], digits: int = 3) -> str:
     if not known:
         return "–"
     shown = f"{mean(known):,.{digits}f}".replace("-", "−")
-    varies = len(known) > 1 and len({*known}) > 1
-    return f"{shown} ± {stdev(known):,.{digits}f}" if varies else shown
+    return f"{shown} ± {stdev(known):,.{digits}f}" if len({*known}) > 1 else shown
 
 
 def complete(values: Sequence[Optional[float]]) -> List[float]:
@@ -320,7 +319,8 @@ def systems_markdown(measured: Sequence[Measured], published: Sequence[Dict[str,
     RETURNS (str): Markdown.
     """
     table = markdown_table(SYSTEM_HEADER, system_rows(measured, published))
-    return f"{table}\n\nOur figures: {made_sentence(measured)[0].lower()}{made_sentence(measured)[1:]}"
+    made = made_sentence(measured)
+    return f"{table}\n\nOur figures: {made[0].lower()}{made[1:]}"
 
 
 def may_stand_in_readme(measured: Sequence[Measured], seeds: int) -> bool:
