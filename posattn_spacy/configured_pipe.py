@@ -75,7 +75,7 @@ class ConfiguredPipe(CheckedPipe):
         exclude (Iterable[str]): What to leave out.
         """
         self.require_settings()
-        super().to_disk(path, exclude=exclude)
+        super().to_disk(path, exclude=[*exclude, "cfg"])  # which is written here, signed
         if "cfg" in exclude:
             return
         folder = Path(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Callable, List
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is first imported
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is first imported, also by processes that tests start
 
 import numpy as np
 import pytest
@@ -16,7 +17,6 @@ from encoders import WRITERS
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
-torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:

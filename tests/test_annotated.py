@@ -72,7 +72,8 @@ def folder_named_as_a_file(folder: Path) -> Path:
         (lambda folder: folder / "nowhere.spacy", r"There is no .*nowhere\.spacy\. Check the path"),
         (
             csv_file,
-            r"my\.csv is no \.spacy file\. Convert it first: python -m spacy posattn convert .*my\.csv",
+            r"my\.csv is no \.spacy file\. Convert it first: "
+            r"python -m spacy posattn convert .*my\.csv my-corpus",
         ),
         (
             folder_of_others,

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import random
 import shutil
-import subprocess
-import sys
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 import spacy
 import srsly
 from posattn_benchmark.grid.archive import read_archive
+from posattn_benchmark.runs import Run, missing_steps
 
 from encoders import write_bert
 from processes import ROOT, run
@@ -141,16 +139,18 @@ def test_results_are_of_every_training_and_made_once(project: Path) -> None:
     assert "scripts/benchmark.py" not in again
 
 
-def test_results_are_made_anew_when_what_they_come_from_has_changed(project: Path) -> None:
+def test_a_result_is_made_anew_when_what_it_comes_from_has_changed(project: Path) -> None:
+    variables = {"encoder": project / "tiny-encoder"}
+    features, rare = Run("features", "file-order", 0), Run("rare", "file-order", 0)
     config = project / "configs/features.cfg"
     before = config.read_text()
     config.write_text(before + "\n")
     try:
-        log = run_command(project, "results")
+        assert missing_steps(project, features, variables) == ["train", "benchmark"]
+        assert missing_steps(project, rare, variables) == []
     finally:
         config.write_text(before)
-    assert log.count("scripts/train.py configs/features.cfg") == 1
-    assert log.count("scripts/train.py") == log.count("scripts/benchmark.py") == 1
+    assert missing_steps(project, features, variables) == []
 
 
 def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
@@ -171,30 +171,6 @@ def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
     assert (project / "metrics/cost.png").read_bytes().startswith(b"\x89PNG")
     assert not (project / "assets/cost.png").exists()
     assert not (project / "metrics/cost/measured").exists()
-
-
-def test_killed_training_leaves_a_sound_store_and_goes_on_from_there(project: Path, tmp_path: Path) -> None:
-    store = tmp_path / "features"
-    command = ["-m", "spacy", "train", "configs/posattn.cfg", "--output", str(tmp_path / "output")]
-    command += ["--paths.encoder", "tiny-encoder", "--initialize.after_init.path", str(store)]
-    command += SHORT.replace("=", " ").split()
-    chance = random.Random(0)
-    for size in (1, *(chance.randrange(1, 500_000) for _ in range(3))):  # bytes there when it is killed
-        training = subprocess.Popen(
-            [sys.executable, *command], cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        data = store / "data.mdb"
-        while not data.exists() or data.stat().st_size < size:
-            assert training.poll() is None, "the training ended before its store had grown"
-        training.kill()
-        training.wait()
-        if size > 1:  # else it may have died before anything was written
-            run("-m", "spacy", "posattn", "store", "verify", store)
-    run(*command, folder=project)
-    assert (
-        "records are as they were written" in run("-m", "spacy", "posattn", "store", "verify", store).stdout
-    )
-    assert (tmp_path / "output/model-best").is_dir()
 
 
 def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> None:
@@ -243,17 +219,26 @@ def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
 
 
 def test_an_edit_runs_what_depends_on_it(project: Path) -> None:
-    style, config, code = "posattn_spacy/view/viewer.css", "configs/posattn.cfg", "posattn_spacy/attention.py"
-    for name, runs in ((style, False), (config, True), (code, True)):
-        path = project / name
-        before = path.read_bytes()
-        path.write_bytes(before + b"\n")
-        try:
-            assert ("Skipping" not in run_command(project, "train")) == runs, name
-        finally:
-            path.write_bytes(before)
-    assert "Skipping" not in run_command(project, "train")  # as it was at first
-    assert "Skipping" in run_command(project, "train")
+    code = project / "posattn_spacy/corpora/columns.py"
+    before = code.read_bytes()
+    code.write_bytes(before + b"\n")
+    try:
+        assert "Skipping" not in run_command(project, "corpus")
+        assert "Skipping" in run_command(project, "encoder")
+    finally:
+        code.write_bytes(before)
+    assert "Skipping" not in run_command(project, "corpus")  # as it was at first
+    assert "Skipping" in run_command(project, "train")  # the same corpus came out
+
+
+def test_an_edit_of_a_style_sheet_runs_no_training(project: Path) -> None:
+    style = project / "posattn_spacy/view/viewer.css"
+    before = style.read_bytes()
+    style.write_bytes(before + b"\n")
+    try:
+        assert "Skipping" in run_command(project, "train")
+    finally:
+        style.write_bytes(before)
 
 
 def test_wheels_name_licence_sources_figures_and_limits(project: Path) -> None:
@@ -309,8 +294,6 @@ def test_spacy_commands_run_on_the_trained_pipeline(project: Path) -> None:
     run("-m", "spacy", "init", "labels", "configs/posattn.cfg", labels, *overrides, folder=project)
     written = json.loads((labels / "posattn_ner.json").read_text())
     assert written == ["art", "eve", "geo", "gpe", "nat", "org", "per", "tim"]
-    found = run("-m", "spacy", "find-threshold", model, dev, "posattn_ner", "threshold", "ents_f")
-    assert "Best threshold" in found.stdout
     steps = project / f"training/{TRAINED}/steps.jsonl"
     command = ["-m", "spacy", "posattn", "doctor", model, dev, "--gold-preproc", "--log", steps]
     said = run(*command, folder=project).stdout  # where the encoder's path leads to it

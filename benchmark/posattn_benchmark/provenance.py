@@ -26,6 +26,20 @@ def origin(project: Path) -> Dict[str, Optional[str]]:
     }
 
 
+def made_sentence(made: Sequence[Mapping[str, Optional[str]]]) -> str:
+    """Tell by which versions figures were made, and on what; older ones are called so.
+
+    made (Sequence[Mapping[str, Optional[str]]]): The `origin` of each.
+    RETURNS (str): A sentence or two.
+    """
+    by = {f"posattn-spacy {each['posattn-spacy']}, commit {each['commit'] or 'unknown'}" for each in made}
+    unknown = "a machine that was not noted"
+    on = {f"spaCy {each['spacy']}, torch {each['torch']}, on {each['processor'] or unknown}" for each in made}
+    old = any(each["posattn-spacy"] != version("posattn-spacy") for each in made)
+    older = f" They are older than this version, {version('posattn-spacy')}." if old else ""
+    return f"Made by {' and '.join(sorted(by))}, with {' and '.join(sorted(on))}.{older}"
+
+
 def commit(project: Path) -> Optional[str]:
     """RETURNS (Optional[str]): The commit that is checked out; None outside of a repository."""
     command = ["git", "-C", str(project), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]

@@ -1,7 +1,6 @@
 """What several seeds of the same training give: figures with their spread, held against goals."""
 
 import json
-from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
@@ -10,6 +9,7 @@ from typing import Any, Callable, Container, Dict, List, NamedTuple, Optional, S
 import srsly
 
 from .pages import METRICS, README_RUN, SETS, Rows, bold, figure, markdown_table
+from .provenance import made_sentence
 from .runs import Run
 
 Measured = Dict[str, Any]
@@ -166,8 +166,7 @@ def spread(values: Sequence[Optional[float]], digits: int = 3) -> str:
     if not known:
         return "–"
     shown = f"{mean(known):,.{digits}f}".replace("-", "−")
-    varies = len(known) > 1 and len({*known}) > 1
-    return f"{shown} ± {stdev(known):,.{digits}f}" if varies else shown
+    return f"{shown} ± {stdev(known):,.{digits}f}" if len({*known}) > 1 else shown
 
 
 def complete(values: Sequence[Optional[float]]) -> List[float]:
@@ -274,20 +273,13 @@ def accuracy_markdown(measured: Sequence[Measured]) -> str:
         markdown_table(GOAL_HEADER, goal_rows(measured, ACCURACY_GOALS)),
         markdown_table(FULL_HEADER, full_rows(measured)),
         markdown_table(header, label_rows(measured, shipped, labels)),
-        made_sentence(measured),
+        _made(measured),
     ]
     return "\n\n".join(parts)
 
 
-def made_sentence(measured: Sequence[Measured]) -> str:
-    """RETURNS (str): By which versions figures were made, and on what; older ones are called so."""
-    made = [each["made"] for each in measured]
-    by = {f"posattn-spacy {each['posattn-spacy']}, commit {each['commit'] or 'unknown'}" for each in made}
-    unknown = "a machine that was not noted"
-    on = {f"spaCy {each['spacy']}, torch {each['torch']}, on {each['processor'] or unknown}" for each in made}
-    old = any(each["posattn-spacy"] != version("posattn-spacy") for each in made)
-    older = f" They are older than this version, {version('posattn-spacy')}." if old else ""
-    return f"Made by {' and '.join(sorted(by))}, with {' and '.join(sorted(on))}.{older}"
+def _made(measured: Sequence[Measured]) -> str:
+    return made_sentence([each["made"] for each in measured])
 
 
 def confidence_markdown(measured: Sequence[Measured]) -> str:
@@ -307,7 +299,7 @@ def confidence_markdown(measured: Sequence[Measured]) -> str:
             markdown_table(GOAL_HEADER, goal_rows(measured, CONFIDENCE_GOALS)),
             "What `label_weights` do for rare labels:",
             markdown_table(header, rows),
-            made_sentence(measured),
+            _made(measured),
         ]
     )
 
@@ -320,7 +312,8 @@ def systems_markdown(measured: Sequence[Measured], published: Sequence[Dict[str,
     RETURNS (str): Markdown.
     """
     table = markdown_table(SYSTEM_HEADER, system_rows(measured, published))
-    return f"{table}\n\nOur figures: {made_sentence(measured)[0].lower()}{made_sentence(measured)[1:]}"
+    made = _made(measured)
+    return f"{table}\n\nOur figures: {made[0].lower()}{made[1:]}"
 
 
 def may_stand_in_readme(measured: Sequence[Measured], seeds: int) -> bool:

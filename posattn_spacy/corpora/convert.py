@@ -161,13 +161,13 @@ def convert(
 
 def _write(joined: Splits, out_dir: Path, attrs: List[str], account: Account) -> None:
     """Write all files before the first one takes its place."""
-    with ExitStack() as files:  # which takes the last file first: the whole is there when all else is
-        whole = files.enter_context(replacing(out_dir / ACCOUNT_NAME))
+    with ExitStack() as files:  # which takes the last file first: the account is there when all else is
+        file = files.enter_context(replacing(out_dir / ACCOUNT_NAME))
         for split, parts in joined.items():
             for part, docs in parts.items():
                 path = out_dir / split / f"{part}.spacy"
                 store_docs(docs, files.enter_context(replacing(path)), attrs, f"{split}/{path.name}")
-        whole.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
 def _read_file(

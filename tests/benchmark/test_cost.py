@@ -33,6 +33,13 @@ REPEAT: Dict[str, Dict[str, float]] = {
     "training_cold": {"seconds": 51.0},
     "training_warm": {"seconds": 27.0},
 }
+MADE = {
+    "commit": "0123",
+    "posattn-spacy": "0.0.1",
+    "spacy": "3.8",
+    "torch": "2.13",
+    "processor": "a processor",
+}
 for figures in REPEAT.values():
     figures["peak_bytes"] = 2.5e9
 
@@ -43,7 +50,8 @@ def make_cost(*head_speeds: float) -> Dict[str, Any]:
     for repeat, speed in zip(repeats, head_speeds, strict=True):
         repeat["head_epoch"]["words_per_s"] = speed
     ratios = compute(repeats, SETTING)
-    return {"setting": SETTING, "ratios": ratios, "medians": medians(repeats), "repeats": repeats}
+    taken = {"medians": medians(repeats), "repeats": repeats}
+    return {"setting": SETTING, "made": MADE, "ratios": ratios, **taken}
 
 
 def test_ratios_are_those_of_the_figures() -> None:
@@ -101,6 +109,7 @@ def test_readme_gets_tables_and_chart(tmp_path: Path) -> None:
     assert text.endswith("after\n")
     assert "last time" not in text
     assert "(cost.png)" in text
+    assert "posattn-spacy 0.0.1, commit 0123" in text
     assert "| training, posattn-spacy, features in the store | 400 |" in text
     assert "| fine-tuned, spaCy | 17.0 | extrapolated from its words/s |" in text
     fill_page(readme, MARKERS, cost_markdown(cost, "cost.png"))

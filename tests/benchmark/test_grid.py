@@ -237,6 +237,8 @@ def test_smaller_parts_lie_within_larger_ones(tmp_path: Path) -> None:
         assert set(small) <= set(large)
     assert parts[1] == [text for text in texts if text in set(parts[1])]  # in their order
     assert parts[1] != texts[:20]
+    names = ["train-1.spacy", "train-10.spacy", "train-50.spacy", "train.spacy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
 
 
 def test_a_part_is_written_anew_when_the_corpus_is(tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_accuracy_shows_all_labels() -> None:
 
 def test_confidence_shows_calibration_and_what_weights_of_labels_do() -> None:
     text = confidence_markdown(ALL)
-    for shown in ("0.040", "0.012", "≤ 0.02", "configs/rare.cfg", "0.830"):
+    for shown in ("0.040", "0.012", "≤ 0.02", "configs/rare.cfg", "| 0.830 |"):
         assert shown in text
 
 

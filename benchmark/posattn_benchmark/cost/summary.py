@@ -3,6 +3,7 @@
 from typing import Any, Dict, List
 
 from ..pages import Rows, markdown_table
+from ..provenance import made_sentence
 from .ratios import stock_seconds
 
 MARKERS = ("<!-- COST: written by `spacy project run cost` -->", "<!-- END OF COST -->")
@@ -70,16 +71,13 @@ def time_rows(cost: Dict[str, Any]) -> Rows:
 def describe(cost: Dict[str, Any]) -> str:
     """RETURNS (str): Under what the figures were taken, in a sentence or two."""
     setting = cost["setting"]
-    versions = setting["versions"]
-    processor = setting["processor"] or "the processor"
     ours = "bfloat16 for the matrix products of ours" if setting["bfloat16"] else "ours in float32, too"
     return (
         f"{setting['epochs']} epochs of {setting['words']['train']:,} training words with "
         f"`configs/{setting['config']}.cfg` on {setting['encoder']}, {setting['words']['dev']:,} development "
         f"words evaluated after each; spaCy's own systems in float32, {ours}; "
-        f"{setting['threads']} threads of {processor}, "
-        f"Python {setting['python']}, spaCy {versions['spacy']}, torch {versions['torch']}. "
-        f"Medians of {len(cost['repeats'])} repeats."
+        f"{setting['threads']} threads, Python {setting['python']}. "
+        f"Medians of {len(cost['repeats'])} repeats. {made_sentence([cost['made']])}"
     )
 
 

@@ -11,7 +11,8 @@ from posattn_spacy.view.fragment import sentences_html
 from ..grid.comparison import COLUMNS, Variants, machine_of, on_one_machine, stale_sentence, variant_rows
 from ..grid.sweeps import EXPERIMENTS
 from ..pages import bold, markdown_table
-from ..results import SHIPPED, made_sentence, of
+from ..provenance import made_sentence
+from ..results import SHIPPED, of
 from . import charts
 from .page import Chart, Section
 from .predictions import Predictions
@@ -111,7 +112,8 @@ def _result_sections(results: Sequence[Dict[str, Any]]) -> List[Section]:
     per_label = [each["test"]["span_f_per_type"] for each in shipped]
     points = {label: charts.Average.of([each[label] for each in per_label]) for label in per_label[0]}
     chart = Chart("labels", partial(charts.labels, points), "Span F1 of each label on test")
-    text = f"The shipped config, all training documents, on test. {made_sentence(shipped)}"
+    made = made_sentence([each["made"] for each in shipped])
+    text = f"The shipped config, all training documents, on test. {made}"
     return [Section("Labels", text, chart=chart)]
 
 
