@@ -17,6 +17,7 @@ from spacy.tokens import Doc, DocBin
 from pipelines import TEXTS, make_examples, plain_pipeline, train
 from posattn_spacy import evaluation, settings
 from posattn_spacy.calibration import (
+    PRIOR,
     DecodedBatch,
     Judged,
     calibrate,
@@ -58,6 +59,20 @@ def sampled(temperature: float, n: int = 3000) -> List[DecodedBatch]:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_is_found_that_the_scores_were_made_with(temperature):
     assert fit_temperature(sampled(temperature)) == pytest.approx(temperature, rel=0.05)
+
+
+def test_few_entities_move_the_temperature_little_from_that_of_other_corpora():
+    few, many = (fit_temperature(sampled(3.0, n)) for n in (3, 300))
+    assert sum(len(batch.labels) for batch in sampled(3.0, 3)) < 10
+    assert PRIOR < few < 2.0 < many
+
+
+def test_entities_that_are_all_right_do_not_make_it_sure_of_everything():
+    scores = torch.zeros(6, N_TAGS)
+    tags = torch.tensor([1, 0, 3, 1, 0, 3])
+    scores[torch.arange(6), tags] = 3.0
+    all_right = [decode(ScoredBatch(scores, torch.tensor([3, 3]), tags))]
+    assert fit_temperature(all_right) > 1.0
 
 
 def test_calibrated_probabilities_hold():
@@ -196,6 +211,7 @@ def test_calibrate_changes_a_pipeline_on_disk(nlp, tmp_path):
     assert f"{cfg['temperature']:.3f}" in said
     assert cfg["temperature"] != 1.0
     assert cfg["labels"] == ["geo", "per"]
+    assert "so few say little, and the temperature is mostly that of other corpora, 1.45" in said
 
 
 def test_thresholds_are_shown_and_written_on_request(nlp, tmp_path):

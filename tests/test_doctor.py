@@ -301,7 +301,21 @@ GEO = [(0, 0.9, True)] * 18
 
 def test_entities_that_are_found_raise_no_doubt() -> None:
     findings = finds(*GEO, *[(1, 0.8, True)] * 16, (1, 0.5, False))
-    assert [finding.verdict for finding in findings] == ["pass"] * 3
+    assert [finding.verdict for finding in findings] == ["pass", "pass", "unknown", "pass"]
+
+
+def test_probabilities_of_few_entities_are_not_to_be_trusted() -> None:
+    (finding,) = (each for each in finds(*GEO) if each.verdict == "unknown")
+    assert finding.said.startswith("18 entities are too few to tell")
+    assert "calibrate" in finding.remedy
+
+
+@pytest.mark.parametrize(("probability", "verdict"), [(0.9, "pass"), (0.8, "warn")])
+def test_probabilities_are_held_against_what_is_right(probability: float, verdict: str) -> None:
+    entities = [(0, probability, i % 10 != 0) for i in range(400)]
+    finding = finds(*entities, gold=(400, 0))[2]
+    assert finding.verdict == verdict
+    assert "off the share that is right, of 400 entities" in finding.said
 
 
 def test_labels_that_are_not_found_are_named() -> None:

@@ -19,10 +19,12 @@ class Spent(NamedTuple):
     """What a process took.
 
     seconds (float): From its start to its end.
+    cpu_seconds (float): Of all its threads, and of the processes that it started and saw end.
     peak_bytes (Optional[int]): Most anonymous memory it held at once; None where the system does not tell.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: Optional[int]
 
 
@@ -37,7 +39,7 @@ def run(command: List[str], threads: int, log: Path) -> Spent:
     """
     environment = {**LARGE_PAGES, **os.environ, **dict.fromkeys(THREAD_VARIABLES, str(threads))}
     peak: Optional[int] = None
-    started = time.perf_counter()
+    before, started = _cpu_of_children(), time.perf_counter()
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment)
         while True:
@@ -51,7 +53,12 @@ def run(command: List[str], threads: int, log: Path) -> Spent:
     if process.returncode:
         end = log.read_text(encoding="utf-8", errors="replace")[-3000:]
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{end}")
-    return Spent(seconds, peak)
+    return Spent(seconds, _cpu_of_children() - before, peak)
+
+
+def _cpu_of_children() -> float:
+    spent = psutil.Process().cpu_times()
+    return spent.children_user + spent.children_system
 
 
 def anonymous_bytes(pid: int) -> Optional[int]:

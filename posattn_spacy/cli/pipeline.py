@@ -70,7 +70,7 @@ def calibrate_model(
 
     Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
     """
-    from ..calibration import calibration_error, fit_temperature, judge, stale_thresholds
+    from ..calibration import ENOUGH, PRIOR, calibration_error, fit_temperature, judge, stale_thresholds
 
     insist_writable(model / "config.cfg")
     for name, pipe, batches, _ in _scored(model, corpus, gold_preproc, gpu_id):
@@ -91,6 +91,13 @@ def calibrate_model(
             divider=True,
         )
         msg.good(f"Temperature of '{name}' written to {model}")
+        n_entities = sum(len(batch.labels) for batch in batches)
+        if n_entities < ENOUGH:
+            msg.warn(
+                f"{corpus} has {n_entities} entities that '{name}' finds: so few say little, and the "
+                f"temperature is mostly that of other corpora, {PRIOR}.",
+                f"Calibrate again with {ENOUGH} or more.",
+            )
         stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"] or before)
         if stale:
             msg.warn(*stale)

@@ -5,13 +5,15 @@ from typing import Iterator, List, Sequence
 
 import numpy as np
 
-from ..calibration import DecodedBatch, Judged, judge, stale_thresholds
+from .. import calibration
+from ..calibration import DecodedBatch, Judged, calibration_error, judge, stale_thresholds
 from ..component import PositionalNER
 from ..thresholds import OperatingPoint, of_label, points
 from .findings import Finding, judged
 
 ENOUGH = 5  # gold entities of a label, below which its scores say nothing
 FOUND = 0.5  # F1
+CALIBRATED = 0.05  # calibration error
 BALANCED = 0.8  # of precision and recall, the smaller one in relation to the other
 
 
@@ -46,6 +48,7 @@ def check_judged(pipe: PositionalNER, found: Judged) -> Iterator[Finding]:
     left = Judged(found.labels[kept], found.probabilities[kept], found.correct[kept], found.gold)
     yield labels_are_found(pipe, left)
     yield recall_is_like_precision(pipe, left)
+    yield probabilities_are_right(pipe, found)
     yield thresholds_are_of_this_temperature(pipe)
 
 
@@ -107,6 +110,27 @@ def _on_excess(pipe: PositionalNER) -> str:
         f"Too much is taken for an entity.{lower * bool(weights)} Make sure that all entities of these "
         "documents are annotated; `spacy posattn find-threshold MODEL CORPUS --write` leaves out what is "
         "improbable."
+    )
+
+
+def probabilities_are_right(pipe: PositionalNER, found: Judged) -> Finding:
+    """RETURNS (Finding): Whether entities are right as often as their probabilities say."""
+    n, temperature = len(found.labels), pipe.cfg["temperature"]
+    if n < calibration.ENOUGH:
+        return Finding(
+            "unknown",
+            f"{n} entities are too few to tell whether they are right as often as their probabilities say. "
+            "A temperature that was fitted to so few is mostly that of other corpora, "
+            f"{calibration.PRIOR}; here it is {temperature:.2f}.",
+            "Rank by these probabilities, but do not take 0.9 for nine in ten. Annotate "
+            f"{calibration.ENOUGH} entities that were not trained on, then run "
+            "python -m spacy posattn calibrate MODEL CORPUS.",
+        )
+    error = calibration_error(found)
+    return judged(
+        error <= CALIBRATED,
+        f"On average an entity's probability is {error:.3f} off the share that is right, of {n:,} entities.",
+        "Fit the temperature to documents like these: python -m spacy posattn calibrate MODEL CORPUS",
     )
 
 

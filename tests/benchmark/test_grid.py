@@ -9,7 +9,7 @@ import pytest
 import spacy
 import srsly
 from posattn_benchmark.grid import cells as cells_module
-from posattn_benchmark.grid.archive import read_archive, write_entry
+from posattn_benchmark.grid.archive import read_archive, write_record
 from posattn_benchmark.grid.cells import Cell, identity, read_config
 from posattn_benchmark.grid.comparison import (
     COLUMNS,
@@ -149,7 +149,8 @@ def keep(workshop: Workshop, cell: Cell, **figures: Any) -> None:
         "identity": identity(cell, ABOUT, "encoder", "en"),
     }
     made = {"training code": CODE, "posattn-spacy": "0.1.0", "commit": "c0ffee"}
-    write_entry(workshop.figures, {**about, "made": made, "test": None, "history": None, **figures})
+    path = workshop.figures / f"{cell.config}.jsonl"
+    write_record(path, {**about, "made": made, "test": None, "history": None, **figures})
 
 
 def test_what_is_made_is_not_made_again(tmp_path: Path) -> None:
@@ -195,7 +196,7 @@ def test_figures_of_older_training_code_are_called_stale(tmp_path: Path) -> None
 
 def test_a_figure_is_written_over_the_one_it_replaces(tmp_path: Path) -> None:
     for seed, value in ((1, "b"), (0, "a"), (1, "c")):
-        write_entry(tmp_path, {"place": f"x/{seed}", "config": "baselines/x", "value": value})
+        write_record(tmp_path / "baselines/x.jsonl", {"place": f"x/{seed}", "value": value})
     assert [record["value"] for record in read_archive(tmp_path).values()] == ["a", "c"]
     path = tmp_path / "baselines/x.jsonl"
     path.write_text(path.read_text() + "{\n")

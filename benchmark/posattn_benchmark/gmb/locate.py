@@ -2,25 +2,23 @@
 
 import json
 import os
-import shutil
 import zipfile
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import List, Optional, Tuple
-from urllib.request import urlopen
 
 from posattn_spacy.corpora.files import content_md5, md5, naming_obstacles, read_bytes
 from posattn_spacy.corpora.recognise import check_is_known
 from posattn_spacy.corpora.sentences import CorpusError
 from posattn_spacy.writing import replacing
 
+from ..fetching import download
 from .known import GMB, KnownCorpus
 
 DATA_VARIABLE = "POSATTN_DATA"
 # Stands before everything that is said about the sample corpus or measured on it.
 SAMPLE_MARK = "[sample corpus] "
-_TIMEOUT = 10.0  # seconds without an answer
 _SOURCE_KEYS = {"kind", "path", "md5"}
 
 
@@ -73,7 +71,7 @@ def locate_corpus(
             notes.append(f"{DATA_VARIABLE}={folder} holds no {' or '.join(known.file_names)}.")
     archive = assets / known.file_names[0]
     try:
-        download(archive, known=known)
+        download(known.url, archive, known.zip_md5)
     except (OSError, HTTPException, ValueError) as error:
         notes.append(f"{known.url} could not be downloaded: {error}")
     else:
@@ -127,22 +125,6 @@ def table_of(path: Path, known: KnownCorpus = GMB) -> Optional[bytes]:
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.lower().endswith(".csv")]
         return archive.read(known.file_name) if known.file_name in names and len(names) > 1 else None
-
-
-def download(archive: Path, *, known: KnownCorpus = GMB) -> None:
-    """Download the published corpus, checksum verified.
-
-    archive (Path): The file to write; it appears only once it is complete and right.
-    known (KnownCorpus): The published corpus.
-    RAISES (OSError): If there is no connection.
-    RAISES (CorpusError): If the checksum is wrong.
-    """
-    with replacing(archive) as temporary:
-        with urlopen(known.url, timeout=_TIMEOUT) as response, temporary.open("wb") as file:
-            shutil.copyfileobj(response, file)
-        found = md5(temporary.read_bytes())
-        if found != known.zip_md5:
-            raise CorpusError(f"wrong checksum, expected {known.zip_md5}, got {found}")
 
 
 def write_source(source: FoundCorpus, path: Path) -> bool:

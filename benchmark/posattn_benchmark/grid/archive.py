@@ -20,21 +20,21 @@ def read_archive(folder: Path) -> Archive:
     RETURNS (Archive): The figures by the cells' places.
     RAISES (ValueError): If a line is no figures.
     """
-    return {
-        place: record for path in sorted(folder.rglob("*.jsonl")) for place, record in _read(path).items()
-    }
+    archive: Archive = {}
+    for path in sorted(folder.rglob("*.jsonl")):
+        archive |= read_records(path)
+    return archive
 
 
-def write_entry(folder: Path, record: Entry) -> None:
-    """Write the figures of a cell over those it had, also while others write theirs.
+def write_record(path: Path, record: Entry) -> None:
+    """Write the figures of a training over those it had, also while others write theirs.
 
-    folder (Path): The files' folder.
-    record (Entry): The figures, with `place` and `config`.
+    path (Path): The file.
+    record (Entry): The figures, with `place`.
     """
-    path = folder / f"{record['config']}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with portalocker.Lock(path.with_suffix(".lock"), timeout=None):
-        records = {**(_read(path) if path.is_file() else {}), record["place"]: record}
+        records = {**(read_records(path) if path.is_file() else {}), record["place"]: record}
         lines = (json.dumps(records[place], ensure_ascii=False) for place in sorted(records))
         with replacing(path) as temporary:
             temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -53,7 +53,13 @@ def age(record: Entry, code: str) -> str:
     return f"made by older training code: {made['posattn-spacy']}, commit {made['commit'] or 'unknown'}"
 
 
-def _read(path: Path) -> Archive:
+def read_records(path: Path) -> Archive:
+    """Read one file of figures.
+
+    path (Path): The file.
+    RETURNS (Archive): The figures by their places.
+    RAISES (ValueError): If a line is no figures.
+    """
     records: Archive = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         try:

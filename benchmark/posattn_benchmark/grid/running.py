@@ -19,7 +19,7 @@ from posattn_spacy.schedule import measure_pass, scaled_schedule
 from ..pages import figures_folder
 from ..processes import run
 from ..provenance import TRAINING_CODE, digest, origin
-from .archive import Archive, Variants, age, read_archive, write_entry
+from .archive import Archive, Variants, age, read_archive, write_record
 from .cells import Cell, identity, read_config
 from .scores import measure_cell, training_figures
 from .subsets import subset
@@ -182,7 +182,7 @@ class Workshop(NamedTuple):
             **training_figures(folder / LOG, folder / STEPS, history),
             **measure_cell(folder / "model-best", self.corpus / cell.split, store, on_test),
         }
-        write_entry(self.figures, figures)
+        write_record(self.figures / f"{cell.config}.jsonl", figures)
         for made in (folder / "model-best", folder / "model-last", own_store):
             shutil.rmtree(made, ignore_errors=True)
 

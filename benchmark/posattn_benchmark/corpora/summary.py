@@ -1,0 +1,140 @@
+"""What the systems make of the corpora: tables for the terminal, README and docs/corpora.md."""
+
+from statistics import mean
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from ..grid.archive import Archive, Entry
+from ..pages import Rows, bold, markdown_table
+from ..provenance import made_sentence
+from ..results import spread
+from .found import Corpus
+from .systems import SYSTEMS
+
+README = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
+PAGE = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
+OURS = "posattn"
+DIGITS = 3
+
+
+class Column(NamedTuple):
+    """A figure of a training.
+
+    of (Callable): Takes it from what was measured; None if there is none.
+    digits (int): Decimal places.
+    """
+
+    of: Callable[[Entry], Optional[float]]
+    digits: int = DIGITS
+
+
+COLUMNS = {
+    "span F1": Column(lambda made: made["test"]["span_f"]),
+    "macro F1": Column(lambda made: made["test"]["span_macro_f"]),
+    "span F1 on dev": Column(lambda made: made["dev"]["span_f"]),
+    "CPU minutes": Column(lambda made: made["cpu_seconds"] / 60, 1),
+    "memory, GB": Column(lambda made: made["peak_bytes"] / 1e9 if made["peak_bytes"] else None, 1),
+    "words/s": Column(lambda made: made["words_per_s"], 0),
+    "size, MB": Column(lambda made: made["mb"], 0),
+}
+CALIBRATION = {
+    "temperature": "temperature",
+    "error without it": "error_uncalibrated",
+    "error with it": "error",
+}
+
+
+def by_system(archive: Archive) -> Dict[str, List[Entry]]:
+    """Group figures.
+
+    archive (Archive): Of all trainings on a corpus.
+    RETURNS (Dict[str, List[Entry]]): The seeds of each system, best F1 on test first; trials are left out.
+    """
+    chosen: Dict[str, List[Entry]] = {}
+    for name in SYSTEMS:
+        seeds = [made for made in archive.values() if made["system"] == name and not made["trial"]]
+        if seeds:
+            chosen[name] = seeds
+    return dict(sorted(chosen.items(), key=lambda item: -mean(_span_f(made) for made in item[1])))
+
+
+def _span_f(made: Entry) -> float:
+    return COLUMNS["span F1"].of(made) or 0.0
+
+
+def corpus_rows(archive: Archive) -> Rows:
+    """RETURNS (Rows): Each system's figures on a corpus, in the order of `COLUMNS`, ours in bold."""
+    rows: Rows = []
+    for name, seeds in by_system(archive).items():
+        figures = (spread([each.of(made) for made in seeds], each.digits) for each in COLUMNS.values())
+        row = (SYSTEMS[name].title, str(len(seeds)), *figures)
+        rows.append(bold(row) if name == OURS else row)
+    return rows
+
+
+CORPUS_HEADER = ("system", "seeds", *COLUMNS)
+
+
+def overview_rows(archives: Mapping[str, Archive]) -> Rows:
+    """Put F1 and CPU minutes of all corpora side by side.
+
+    archives (Mapping[str, Archive]): Figures by the corpora's names.
+    RETURNS (Rows): A row for each system, in the order of `SYSTEMS`.
+    """
+    grouped = [by_system(archive) for archive in archives.values()]
+    rows: Rows = []
+    for name, system in SYSTEMS.items():
+        cells: List[str] = []
+        for systems in grouped:
+            for key in ("span F1", "CPU minutes"):
+                values = [COLUMNS[key].of(made) for made in systems.get(name, [])]
+                cells.append(spread(values, COLUMNS[key].digits) if values else "–")
+        if any(cell != "–" for cell in cells):
+            row = (system.title, *cells)
+            rows.append(bold(row) if name == OURS else row)
+    return rows
+
+
+def overview_header(corpora: Sequence[Corpus]) -> Tuple[str, ...]:
+    """RETURNS (Tuple[str, ...]): The header of `overview_rows`."""
+    return ("", *(f"{corpus.title}{what}" for corpus in corpora for what in (", span F1", ", CPU min")))
+
+
+def confidence_rows(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> Rows:
+    """RETURNS (Rows): How far our probabilities can be trusted on each corpus."""
+    rows: Rows = []
+    for corpus in corpora:
+        seeds = [made["confidence"] for made in by_system(archives[corpus.name]).get(OURS, [])]
+        if seeds:
+            values = (spread([each and each[key] for each in seeds]) for key in CALIBRATION.values())
+            rows.append((corpus.title, *values))
+    return rows
+
+
+def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive], chart: str) -> str:
+    """Write the part of docs/corpora.md that is made.
+
+    corpora (Sequence[Corpus]): The corpora.
+    archives (Mapping[str, Archive]): Their figures by their names.
+    chart (str): Path of the chart, seen from the page.
+    RETURNS (str): Markdown.
+    """
+    parts = [f"![Span F1 on test against CPU minutes of training, a panel for each corpus]({chart})"]
+    for corpus in corpora:
+        words = f"{corpus.words('train'):,} words to learn from"
+        parts += [f"### {corpus.title}", f"{words}, {corpus.words('test'):,} to be measured on."]
+        parts.append(markdown_table(CORPUS_HEADER, corpus_rows(archives[corpus.name])))
+    parts += ["### How sure it is", "Expected calibration error on test, and the temperature fitted on dev."]
+    parts.append(markdown_table(("", *CALIBRATION), confidence_rows(corpora, archives)))
+    parts.append(made_sentence(_made(archives)))
+    return "\n\n".join(parts)
+
+
+def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive], chart: str) -> str:
+    """Write the part of the README that is made; arguments as of `corpora_markdown`."""
+    table = markdown_table(overview_header(corpora), overview_rows(archives))
+    picture = f"![Span F1 on test against CPU minutes of training, a panel for each corpus]({chart})"
+    return "\n\n".join([picture, table])
+
+
+def _made(archives: Mapping[str, Archive]) -> List[Mapping[str, Optional[str]]]:
+    return [made["made"] for archive in archives.values() for made in archive.values()]

@@ -1,0 +1,185 @@
+"""The systems: for each, the command that trains it on a corpus."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Tuple
+
+from spacy.cli import init_config
+from spacy.util import load_config
+from thinc.api import Config
+
+from posattn_spacy.schedule import measure_pass, scaled_schedule
+from posattn_spacy.starting.config import LAYERS, make_config
+
+RATE = "training.optimizer.learn_rate.initial_rate"
+LOG = "log.jsonl"
+STORE = Path("features")
+LARGE = 400_000  # words, on which fine-tuning gains nothing after half as many passes
+PASSES, MORE_PASSES = 6, 12
+CONSOLE = {
+    "@loggers": "spacy.ConsoleLogger.v3",
+    "progress_bar": None,
+    "console_output": True,
+    "output_file": None,
+}
+
+
+class Task(NamedTuple):
+    """A training that is wanted.
+
+    corpus (Path): Folder with train.spacy and dev.spacy.
+    words (int): How many tokens train has.
+    dev_words (int): The same of dev.
+    encoder (Path): Folder of a Hugging Face encoder.
+    lang (str): Language of the corpus.
+    seed (int): Seed of the training.
+    folder (Path): Where its pipeline and its log go.
+    rate (float): Learning rate; 0 for the system's own.
+    """
+
+    corpus: Path
+    words: int
+    dev_words: int
+    encoder: Path
+    lang: str
+    seed: int
+    folder: Path
+    rate: float = 0.0
+
+    @property
+    def paths(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): What every config is told."""
+        return {
+            "paths.train": str(self.corpus / "train.spacy"),
+            "paths.dev": str(self.corpus / "dev.spacy"),
+            "nlp.lang": self.lang,
+            "system.seed": self.seed,
+        }
+
+
+Command = Callable[[Task], List[str]]
+
+
+class System(NamedTuple):
+    """One way to make a pipeline of a corpus.
+
+    title (str): As it is called in tables.
+    short (str): As it is called in charts.
+    command (Command): Gives the command that leaves `model-best` in the folder of a task.
+    rates (Tuple[float, ...]): Learning rates to choose from on dev, with the first seed.
+    trial (Command): Gives the command of such a trial.
+    random (bool): Whether it comes out differently with another seed.
+    """
+
+    title: str
+    short: str
+    command: Command
+    rates: Tuple[float, ...] = ()
+    trial: Command | None = None
+    random: bool = True
+
+
+def _train(config: Config, task: Task) -> List[str]:
+    """Write a config into the folder of a task."""
+    path = task.folder / "config.cfg"
+    config.to_disk(path, interpolate=False)
+    return [sys.executable, "-m", "spacy", "train", str(path), "--output", str(task.folder)]
+
+
+def ours(task: Task, changes: Mapping[str, Any] = MappingProxyType({})) -> List[str]:
+    """Train what `posattn init config` writes; its features are stored in the folder of the task."""
+    train, dev, _ = (task.corpus / f"{part}.spacy" for part in ("train", "dev", "test"))
+    start = make_config(train, dev, task.dev_words, task.encoder, task.lang, task.folder / "features")
+    more = {"system.seed": task.seed, "training.logger.logger1.output_file": str(task.folder / LOG)}
+    return _train(_changed(start.config, {**more, **changes}), task)
+
+
+def stock(task: Task) -> List[str]:
+    """Train what `spacy init config --pipeline ner --optimize efficiency` writes, until it stops itself."""
+    config = init_config(lang=task.lang, pipeline=["ner"], optimize="efficiency", gpu=False, silent=True)
+    return _train(_changed(config, {**task.paths, **_logger(task)}), task)
+
+
+def baseline(
+    task: Task,
+    name: str,
+    passes: int | None = None,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> List[str]:
+    """Train a config of configs/baselines/, its schedule fitted to the corpus."""
+    path = Path(f"configs/baselines/{name}.cfg")
+    changes: Dict[str, Any] = {}
+    config = load_config(path, overrides=task.paths)
+    if "encoder" in config["paths"]:
+        changes["paths.encoder"] = str(task.encoder)
+    if task.rate:
+        changes[RATE] = task.rate
+    if config["initialize"]["after_init"]:
+        changes["initialize.after_init.path"] = str(task.folder / "features")
+    if "logger1" in config["training"]["logger"]:
+        changes["training.logger.logger1.output_file"] = str(task.folder / LOG)
+    else:
+        changes |= _logger(task)
+    config = _changed(config, changes)
+    config = _changed(config, dict(more))
+    schedule = scaled_schedule(config, measure_pass(config).batches, passes)
+    return _train(_changed(config, schedule), task)
+
+
+def finetuned(task: Task, rate: float) -> List[str]:
+    """Fine-tune the encoder under spaCy's `ner`, until it gains no more."""
+    passes = MORE_PASSES if task.words < LARGE else PASSES
+    return baseline(task._replace(rate=rate), "finetuned", passes)
+
+
+def hugging_face(task: Task) -> List[str]:
+    """Fine-tune the encoder by Hugging Face's own trainer."""
+    parts = [str(task.corpus / f"{part}.spacy") for part in ("train", "dev")]
+    command = [sys.executable, "-m", "posattn_benchmark.hugging_face", *parts, str(task.encoder)]
+    passes = MORE_PASSES if task.words < LARGE else PASSES
+    options = {"--seed": task.seed, "--lang": task.lang, "--passes": passes}
+    return [*command, str(task.folder), *(str(each) for option in options.items() for each in option)]
+
+
+def _logger(task: Task) -> Dict[str, Any]:
+    return {"training.logger": {**CONSOLE, "output_file": str(task.folder / LOG)}}
+
+
+def _changed(config: Config, changes: Dict[str, Any]) -> Config:
+    """Set settings by their dotted paths, also such as are sections."""
+    changed = config.copy()
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        place: Any = changed
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    return changed
+
+
+STORED = "initialize.after_init.path"
+SYSTEMS = {
+    "posattn": System("posattn-spacy, as `init config` writes it", "posattn-spacy", ours),
+    "static": System(
+        "posattn-spacy without the encoder's layers", "without layers", partial(ours, changes={LAYERS: [0]})
+    ),
+    "stock": System("spaCy's CPU recipe, as `init config` writes it", "spaCy's CPU recipe", stock),
+    "crf": System("CRF on hand-made features", "CRF", partial(baseline, name="crf"), random=False),
+    "linear": System("linear layer on the same features", "linear", partial(baseline, name="linear")),
+    "bilstm": System("BiLSTM on the same features", "BiLSTM", partial(baseline, name="bilstm")),
+    "frozen": System(
+        "spaCy's `ner` on the frozen encoder",
+        "ner, frozen",
+        partial(baseline, name="frozen", passes=8),
+        rates=(3e-4, 1e-3, 3e-3, 1e-2),
+        trial=partial(baseline, name="parser", more={STORED: str(STORE / "parser")}),
+    ),
+    "finetuned": System(
+        "spaCy's `ner`, encoder fine-tuned", "ner, fine-tuned", partial(finetuned, rate=1e-4)
+    ),
+    "hugging_face": System(
+        "Hugging Face's token classification, encoder fine-tuned", "Hugging Face", hugging_face
+    ),
+}

@@ -1,0 +1,92 @@
+"""Train and measure the systems on the corpora, as far as that is missing, and show what they give."""
+
+from pathlib import Path
+from typing import Annotated, Dict, List
+
+import typer
+from posattn_benchmark.corpora.chart import draw
+from posattn_benchmark.corpora.found import TITLES, prepare
+from posattn_benchmark.corpora.summary import (
+    CORPUS_HEADER,
+    PAGE,
+    README,
+    corpora_markdown,
+    corpus_rows,
+    overview_markdown,
+)
+from posattn_benchmark.corpora.systems import SYSTEMS
+from posattn_benchmark.corpora.training import Workplace
+from posattn_benchmark.grid.archive import Archive
+from posattn_benchmark.pages import fill_page, seen_from
+from wasabi import msg
+
+from posattn_spacy.corpora.sentences import CorpusError
+from posattn_spacy.telling import told
+
+
+def main(
+    names: Annotated[
+        List[str] | None,
+        typer.Argument(help=f"{', '.join(TITLES)}, or a corpus of one's own; by default the three of them"),
+    ] = None,
+    metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/corpora"),
+    converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
+    system: Annotated[
+        List[str] | None, typer.Option(help=f"{', '.join(SYSTEMS)}; by default all of them")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of a training under ten minutes")] = 3,
+    encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
+        "assets/encoder/all-MiniLM-L6-v2"
+    ),
+    lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Make anew what older training code has made")
+    ] = False,
+    chart: Annotated[Path, typer.Option(help="Picture to draw")] = Path("metrics/corpora.png"),
+    readme: Annotated[Path | None, typer.Option(help="README to put the overview into")] = None,
+    page: Annotated[Path | None, typer.Option(help="Page to put all tables into")] = None,
+) -> None:
+    """Train and measure what is missing; it goes on where it was stopped."""
+    unknown = sorted(set(system or []) - SYSTEMS.keys())
+    if unknown:
+        msg.fail(f"There is no system {', '.join(unknown)}: choose from {', '.join(SYSTEMS)}.", exits=1)
+    with told(CorpusError):
+        corpora = [prepare(name, lang, converted) for name in names or TITLES]
+    failed: Dict[str, RuntimeError] = {}
+    archives: Dict[str, Archive] = {}
+    for corpus in corpora:
+        workplace = Workplace(
+            corpus,
+            encoder,
+            lang,
+            Path("training/corpora"),
+            metrics / encoder.name / f"{corpus.name}.jsonl",
+        )
+        chosen = list(system or SYSTEMS)
+        while entrant := workplace.next(chosen, seeds, stale):
+            msg.info(f"{corpus.title}: {entrant.place}")
+            try:
+                workplace.make(entrant)
+            except RuntimeError as error:
+                failed[f"{corpus.title}: {entrant.place}"] = error
+                chosen.remove(entrant.system)
+        archives[corpus.name] = workplace.read()
+        msg.divider(corpus.title)
+        aligns = ["l", *"r" * (len(CORPUS_HEADER) - 1)]
+        msg.table(corpus_rows(archives[corpus.name]), header=CORPUS_HEADER, divider=True, aligns=aligns)
+    draw(corpora, archives, chart)
+    if page is not None:
+        fill_page(page, PAGE, corpora_markdown(corpora, archives, seen_from(page, chart)))
+        msg.good(f"Figures written to {page}")
+    if readme is not None:
+        fill_page(readme, README, overview_markdown(corpora, archives, seen_from(readme, chart)))
+        msg.good(f"Figures written to {readme}")
+    for place, reason in failed.items():
+        msg.fail(place)
+        typer.echo(reason)
+    if failed:
+        msg.fail(f"{len(failed)} trainings failed, see above: run again to try them", exits=1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
