@@ -1,0 +1,247 @@
+"""Several systems on several corpora: finding corpora, training systems, showing what comes out."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import pytest
+import spacy
+from posattn_benchmark.corpora import found
+from posattn_benchmark.corpora.chart import draw
+from posattn_benchmark.corpora.found import TITLES, Asset, Corpus, fetch, listed, prepare
+from posattn_benchmark.corpora.summary import (
+    by_system,
+    corpora_markdown,
+    corpus_rows,
+    overview_header,
+    overview_rows,
+)
+from posattn_benchmark.corpora.systems import SYSTEMS, Task
+from posattn_benchmark.corpora.training import SHORT_SECONDS, Entrant, Workplace, wanted
+from posattn_benchmark.crf import Crf
+from posattn_benchmark.gmb.locate import DATA_VARIABLE
+from posattn_benchmark.hugging_face import main as fine_tune
+from spacy.util import load_config
+
+from pipelines import GOLD, TEXTS, entities, make_examples
+from posattn_spacy.corpora.sentences import CorpusError
+from processes import ROOT
+from small_corpora import conll_text
+
+CONTENT = conll_text(8).encode()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the systems are made from, in which the process runs."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "digests").mkdir()
+    for name in ("train", "corpus"):
+        (tmp_path / f"digests/{name}.txt").write_text("code\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def small_corpus(project: Path) -> Corpus:
+    folder = project / "mine"
+    folder.mkdir()
+    for part in ("train", "devel", "test"):
+        (folder / f"{part}.tsv").write_bytes(CONTENT)
+    return prepare(str(folder), "en", Path("corpora"))
+
+
+# The corpora
+
+
+def test_the_project_lists_published_corpora_with_checksums() -> None:
+    files = listed(ROOT / "project.yml")
+    for name in ("wnut17", "ncbi-disease"):
+        assert name in TITLES
+        assert len([file for file in files if file.place.parent.name == name]) == 3
+    assert all(len(file.checksum) == 32 and file.url.startswith("https://") for file in files)
+
+
+def test_published_files_are_found_in_the_data_folder(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = project / "data/corpora/wnut17"
+    data.mkdir(parents=True)
+    (data / "train.conll").write_bytes(CONTENT)
+    monkeypatch.setenv(DATA_VARIABLE, str(project / "data"))
+    file = Asset(Path("corpora/wnut17/train.conll"), "https://nowhere.invalid/", _md5(CONTENT))
+    assert fetch("wnut17", [file]) == data
+    with pytest.raises(CorpusError, match=r"train\.conll: wrong checksum, expected 0+, got"):
+        fetch("wnut17", [file._replace(checksum="0" * 32)])
+
+
+def test_published_files_are_downloaded_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "published").write_bytes(CONTENT)
+    url = (project / "published").as_uri()
+    file = Asset(Path("corpora/wnut17/train.conll"), url, _md5(CONTENT))
+    assert fetch("wnut17", [file]) == Path("assets/corpora/wnut17")
+    (project / "published").unlink()
+    assert fetch("wnut17", [file]) == Path("assets/corpora/wnut17")
+    missing = file._replace(place=Path("corpora/wnut17/dev.conll"))
+    with pytest.raises(CorpusError, match=r"WNUT-17: file:.* could not be downloaded .*POSATTN_DATA"):
+        fetch("wnut17", [missing])
+
+
+def test_a_corpus_of_ones_own_is_converted_once_and_anew_when_it_changes(project: Path) -> None:
+    corpus = small_corpus(project)
+    assert corpus.folder == Path("corpora/mine/given")
+    assert corpus.words("train") == 40
+    written = corpus.folder / "train.spacy"
+    before = written.stat().st_mtime_ns
+    assert prepare("mine", "en", Path("corpora")) == corpus
+    assert written.stat().st_mtime_ns == before
+    (project / "mine/train.tsv").write_text(conll_text(9))
+    assert prepare("mine", "en", Path("corpora")).words("train") == 45
+    with pytest.raises(CorpusError, match=r"no corpus yours: choose from ncbi-disease, wnut17, gmb"):
+        found.find("yours")
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+# The systems
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_each_system_has_a_command_and_a_sound_config(
+    name: str, project: Path, tiny_encoder: Callable[[str], Path]
+) -> None:
+    corpus = small_corpus(project)
+    folder = project / "training"
+    folder.mkdir()
+    task = Task(corpus.folder, 40, 40, tiny_encoder("bert"), "en", 3, folder, rate=0.004)
+    for command in filter(None, (SYSTEMS[name].command, SYSTEMS[name].trial)):
+        words = command(task)
+        if name == "hugging_face":
+            assert words[-6:] == ["--seed", "3", "--lang", "en", "--passes", "12"]
+            continue
+        config = load_config(words[words.index("train") + 1])
+        assert config["system"]["seed"] == 3
+        assert config.interpolate()["paths"]["train"] == "corpora/mine/given/train.spacy"
+        learning = config["training"]["optimizer"]["learn_rate"]
+        assert (learning["initial_rate"] == 0.004) == bool(SYSTEMS[name].rates)
+
+
+def test_a_crf_learns_and_survives_the_disk(tmp_path: Path) -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("posattn_crf")
+    nlp.initialize(lambda: make_examples(nlp) * 5)
+    assert entities(nlp) == GOLD
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert isinstance(loaded.get_pipe("posattn_crf"), Crf)
+    assert entities(loaded, [*TEXTS, ""]) == [*GOLD, []]
+
+
+def test_hugging_face_fine_tunes_and_leaves_a_pipeline(
+    project: Path, tiny_encoder: Callable[[str], Path]
+) -> None:
+    corpus = small_corpus(project)
+    parts = [corpus.folder / f"{part}.spacy" for part in ("train", "dev")]
+    fine_tune(*parts, tiny_encoder("bert"), project / "out", rate=3e-3, passes=20, patience=20)
+    nlp = spacy.load(project / "out/model-best")
+    (doc,) = nlp.pipe(["Ann Lee left Oslo ."])
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Ann Lee", "per"), ("Oslo", "geo")]
+    assert [doc.text for doc in nlp.pipe(["", "\n", "Oslo"])] == ["", "\n", "Oslo"]
+
+
+# The trainings
+
+
+def made(
+    system: str, seed: int = 0, rate: float = 0.0, trial: bool = False, **figures: Any
+) -> Dict[str, Any]:
+    entrant = Entrant(system, seed, rate, trial)
+    scores = {"span_f": 0.8, "span_macro_f": 0.7}
+    origin = {"commit": "0", "posattn-spacy": "0", "spacy": "3", "torch": "2", "processor": "one"}
+    return {
+        "place": entrant.place,
+        **entrant._asdict(),
+        **{"dev": scores, "test": scores, "seconds": 60.0, "cpu_seconds": 120.0, "peak_bytes": None},
+        **{"words_per_s": 1000.0, "mb": 90.0, "made": origin},
+        "confidence": {"temperature": 1.4, "error_uncalibrated": 0.1, "error": 0.02},
+        **figures,
+    }
+
+
+def archive_of(*records: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
+    return {record["place"]: record for record in records}
+
+
+def test_the_rate_that_is_best_on_dev_is_trained_with() -> None:
+    frozen = SYSTEMS["frozen"]
+    assert [entrant.rate for entrant in wanted("frozen", frozen, 3, {})] == list(frozen.rates)
+    trials = [
+        made("frozen", rate=rate, trial=True, dev={"span_f": 0.9 if rate == 3e-3 else 0.5})
+        for rate in frozen.rates
+    ]
+    (only,) = [entrant for entrant in wanted("frozen", frozen, 3, archive_of(*trials)) if not entrant.trial]
+    assert (only.rate, only.seed) == (3e-3, 0)
+
+
+def test_short_trainings_are_made_with_more_seeds() -> None:
+    for seconds, seeds in ((SHORT_SECONDS - 1, [0, 1, 2]), (SHORT_SECONDS + 1, [0])):
+        archive = archive_of(made("posattn", seconds=seconds))
+        assert [each.seed for each in wanted("posattn", SYSTEMS["posattn"], 3, archive)] == seeds
+    assert len(wanted("crf", SYSTEMS["crf"], 3, archive_of(made("crf")))) == 1  # always comes out the same
+
+
+def test_a_training_is_made_measured_and_not_made_again(
+    project: Path, tiny_encoder: Callable[[str], Path]
+) -> None:
+    place = Workplace(
+        small_corpus(project), tiny_encoder("bert"), "en", Path("training"), Path("metrics/mine.jsonl")
+    )
+    entrant = place.next(["crf"], 3, stale=False)
+    assert entrant == Entrant("crf", 0)
+    place.make(entrant)
+    assert place.next(["crf"], 3, stale=False) is None
+    (record,) = place.read().values()
+    assert record["test"]["span_f"] == 1.0
+    assert record["cpu_seconds"] > 0
+    assert record["words_per_s"] > 0
+    assert record["mb"] > 0
+    assert record["confidence"] is None
+    assert not (project / "training/mine/crf/0/model-best").exists()
+    (project / "digests/train.txt").write_text("other code\n")
+    assert place.next(["crf"], 3, stale=False) is None
+    assert place.next(["crf"], 3, stale=True) == entrant
+    assert place._replace(encoder=Path("another")).next(["crf"], 3, stale=False) == entrant
+
+
+# What is shown
+
+
+def corpora() -> List[Corpus]:
+    about = {"splits": {"given": {part: {"tokens": 1000} for part in ("train", "dev", "test")}}}
+    return [Corpus(name, title, Path(name) / "given", about) for name, title in TITLES.items()]
+
+
+def test_tables_have_every_system_best_first_and_ours_in_bold(tmp_path: Path) -> None:
+    better = {"span_f": 0.9, "span_macro_f": 0.7}
+    archive = archive_of(
+        *(made("posattn", seed, cpu_seconds=60.0 * (seed + 1)) for seed in (0, 1)),
+        made("finetuned", test=better),
+        made("frozen", rate=3e-3, trial=True, test=None),
+    )
+    assert list(by_system(archive)) == ["finetuned", "posattn"]
+    rows = corpus_rows(archive)
+    assert rows[0][:3] == (SYSTEMS["finetuned"].title, "1", "0.900")
+    assert rows[1][1:6] == (
+        "**2**",
+        "**0.800 ± 0.000**",
+        "**0.700 ± 0.000**",
+        "**0.800 ± 0.000**",
+        "**1.5 ± 0.7**",
+    )
+    archives = {name: archive if name == "gmb" else {} for name in TITLES}
+    header, overview = overview_header(corpora()), overview_rows(archives)
+    assert all(len(row) == len(header) for row in overview)
+    assert overview[0][-2:] == ("**0.800 ± 0.000**", "**1.5 ± 0.7**")
+    page = corpora_markdown(corpora(), archives, "corpora.png")
+    assert "| GMB | 1.400 ± 0.000 | 0.100 ± 0.000 | 0.020 ± 0.000 |" in page
+    draw(corpora(), archives, tmp_path / "corpora.png")
+    assert (tmp_path / "corpora.png").read_bytes().startswith(b"\x89PNG")
