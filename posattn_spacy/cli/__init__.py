@@ -7,6 +7,7 @@ import typer
 from spacy.cli import app
 
 from .corpus import convert_command, init
+from .encoders import compare_encoders
 from .pipeline import calibrate_model, doctor, find_threshold
 from .store import store
 
@@ -17,4 +18,5 @@ posattn.command("calibrate")(calibrate_model)
 posattn.command("find-threshold")(find_threshold)
 posattn.command("doctor")(doctor)
 posattn.command("convert")(convert_command)
+posattn.command("compare-encoders")(compare_encoders)
 app.add_typer(posattn)

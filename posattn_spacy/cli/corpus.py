@@ -70,7 +70,11 @@ def init_config(
     train: Annotated[Path, typer.Option(help="Training documents, as .spacy file or folder")],
     dev: Annotated[Path, typer.Option(help="Documents to evaluate on, likewise")],
     encoder: Annotated[
-        str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
+        str,
+        typer.Option(
+            help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub; with :3 after it, "
+            "its first three layers alone"
+        ),
     ] = "all-MiniLM-L6-v2",
     lang: Annotated[str, typer.Option(help="Language code")] = "en",
     features: Annotated[Path, typer.Option(help="Folder for feature stores")] = Path("features"),
@@ -82,7 +86,7 @@ def init_config(
     """
     from .. import gold
     from ..annotated import make_examples
-    from ..frozen.download import fetch_encoder
+    from ..frozen.download import encoder_folder, fetch_encoder
     from ..starting.config import make_config
     from ..starting.doubts import count_labels, find_doubts
     from ..writing import replacing
@@ -95,7 +99,7 @@ def init_config(
     if not gold.count_labels(docs[0]):
         spans = gold.describe_spans(gold.span_keys(docs[0]))
         msg.fail(f"No entity is annotated in {train}: there is nothing to learn.{spans}", exits=1)
-    folder = Path(encoder) if Path(encoder).is_dir() else Path("assets/encoder", encoder)
+    folder = encoder_folder(encoder)
     with told(ImportError, OSError, ValueError):
         if not folder.is_dir():
             n_weights = fetch_encoder(encoder, folder)

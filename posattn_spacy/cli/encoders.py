@@ -1,0 +1,66 @@
+"""`posattn compare-encoders`: which encoder suits a corpus."""
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, Dict, List
+
+import typer
+from wasabi import msg
+
+from ..telling import told
+from .shared import GpuId, blank, read
+
+
+def compare_encoders(
+    encoders: Annotated[
+        List[str],
+        typer.Argument(
+            help="all-MiniLM-L6-v2, folders, or names on the hub; with :3 after it, its first three layers"
+        ),
+    ],
+    train: Annotated[Path, typer.Option(help="Training documents, as .spacy file or folder")],
+    dev: Annotated[Path, typer.Option(help="Documents to measure on, likewise")],
+    output: Annotated[Path, typer.Option(help="Folder for configs, pipelines and figures")] = Path(
+        "encoders"
+    ),
+    lang: Annotated[str, typer.Option(help="Language code")] = "en",
+    features: Annotated[Path, typer.Option(help="Folder for feature stores")] = Path("features"),
+    gpu_id: GpuId = -1,
+) -> None:
+    """Train with several encoders, and show what each gives and costs.
+
+    What has been tried already is not tried again.
+    """
+    from ..frozen.download import encoder_folder, fetch_encoder
+    from ..starting.config import make_config
+    from ..starting.encoders import Tried, try_encoder
+
+    nlp = blank(lang)
+    dev_words = sum(map(len, read(dev, nlp)))
+    tried: Dict[str, Tried] = {}
+    for name in encoders:
+        folder = encoder_folder(name)
+        with told(ImportError, OSError, ValueError):
+            if not folder.is_dir():
+                fetch_encoder(name, folder)
+            start = make_config(train, dev, dev_words, folder, lang, features / folder.name)
+        msg.divider(name)
+        with told(subprocess.CalledProcessError, what=f"{name} could not be tried: "):
+            tried[name] = try_encoder(start.config, dev, output / folder.name, gpu_id)
+    best = max(each.span_f for each in tried.values())
+    rows = [
+        (
+            name,
+            f"{each.span_f:.3f}{' *' * (each.span_f == best)}",
+            f"{each.macro_f:.3f}",
+            f"{each.minutes:.1f}",
+            f"{each.words_per_s:,.0f}",
+            "–" if each.peak_bytes is None else f"{each.peak_bytes / 1e9:.2f}",
+            f"{each.bytes / 1e6:,.0f}",
+        )
+        for name, each in tried.items()
+    ]
+    header = ("encoder", "span F1", "macro F1", "minutes", "words/s", "memory, GB", "size, MB")
+    msg.divider("On dev")
+    msg.table(rows, header=header, aligns=("l", *"r" * (len(header) - 1)), divider=True)
+    msg.good(f"Pipelines in {output}; the best one is marked")
