@@ -4,9 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import AutoModel
 
 from encoders import write_bert
-from posattn_spacy.frozen.download import fetch_encoder
+from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
 from processes import command, script
 
 
@@ -30,6 +32,27 @@ def test_files_have_the_mode_that_new_files_have(tmp_path: Path, mask: int) -> N
         os.umask(before)
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "copy").iterdir()}
     assert modes == dict.fromkeys(modes, 0o666 & ~mask)
+
+
+def test_the_lowest_layers_of_an_encoder_are_an_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = write_bert(tmp_path / "source")
+    folder = encoder_folder(f"{source}:1")
+    assert folder == Path("assets/encoder/source-1-layers")
+    fetch_encoder(f"{source}:1", folder)
+    ids = torch.tensor([[1, 2, 3]])
+    whole, cut = (
+        AutoModel.from_pretrained(path).eval()(ids, output_hidden_states=True).hidden_states
+        for path in (source, folder)
+    )
+    assert len(cut) == 2 < len(whole)
+    assert torch.equal(cut[1], whole[1])
+    assert encoder_folder(str(source)) == source
+    for layers in (0, 3):
+        with pytest.raises(ValueError, match=r"It has 2 layers: ask for 1 to 2 of them"):
+            fetch_encoder(f"{source}:{layers}", folder)
 
 
 def test_fetching_again_replaces_what_is_there(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """`spacy posattn init config`: from one's own documents to a training."""
 
 import io
+import json
+import subprocess
 from pathlib import Path
 from typing import Any, Callable, List, Sequence
 
@@ -317,3 +319,25 @@ def test_documents_without_entities_get_no_config(tmp_path: Path, refused: Calla
 def test_an_unreadable_corpus_leaves_no_config(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "train.spacy").write_bytes(b"no corpus")
     assert "train.spacy is no intact .spacy file" in refused("train.spacy", "train.spacy")
+
+
+# Encoders
+
+
+def test_encoders_are_tried_once_each(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.max_steps 30 --training.eval_frequency 15")
+    train = write_corpus(tmp_path / "train.spacy")
+    arguments = ("compare-encoders", f"{tiny_encoder('bert')}:1", "--train", train, "--dev", train)
+    said = command(*arguments)
+    figures = tmp_path / "encoders/bert-1-layers/figures.json"
+    tried = json.loads(figures.read_text())
+    assert 0 <= tried["span_f"] <= 1
+    assert min(tried[key] for key in ("minutes", "words_per_s", "peak_bytes", "bytes")) > 0
+    assert f"{tried['span_f']:.3f} * {tried['macro_f']:.3f}" in said
+    model = load_config(tmp_path / "encoders/bert-1-layers/config.cfg")["components"]["transformer"]["model"]
+    assert model["layers"] == 2
+    monkeypatch.setattr(subprocess, "run", None)  # nothing is trained
+    assert f"{tried['span_f']:.3f} * {tried['macro_f']:.3f}" in command(*arguments)

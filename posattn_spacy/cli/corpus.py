@@ -72,8 +72,8 @@ def init_config(
     encoder: Annotated[
         str,
         typer.Option(
-            help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub; with :3 after it, "
-            "its first three layers alone"
+            help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub; with :3 after "
+            "it, its first three layers alone"
         ),
     ] = "all-MiniLM-L6-v2",
     lang: Annotated[str, typer.Option(help="Language code")] = "en",
