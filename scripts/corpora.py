@@ -5,19 +5,21 @@ from typing import Annotated, Dict, List
 
 import typer
 from posattn_benchmark.corpora.chart import draw
-from posattn_benchmark.corpora.found import TITLES, prepare
+from posattn_benchmark.corpora.found import TITLES, Corpus, prepare
 from posattn_benchmark.corpora.summary import (
     CORPUS_HEADER,
+    ENCODER_PAGE,
     PAGE,
     README,
     corpora_markdown,
     corpus_rows,
+    encoders_markdown,
     overview_markdown,
 )
 from posattn_benchmark.corpora.systems import SYSTEMS
 from posattn_benchmark.corpora.training import Workplace
 from posattn_benchmark.grid.archive import Archive
-from posattn_benchmark.pages import fill_page, seen_from
+from posattn_benchmark.pages import README_RUN, fill_page, seen_from
 from wasabi import msg
 
 from posattn_spacy.corpora.sentences import CorpusError
@@ -44,7 +46,7 @@ def main(
     ] = False,
     chart: Annotated[Path, typer.Option(help="Picture to draw")] = Path("metrics/corpora.png"),
     readme: Annotated[Path | None, typer.Option(help="README to put the overview into")] = None,
-    page: Annotated[Path | None, typer.Option(help="Page to put all tables into")] = None,
+    docs: Annotated[Path, typer.Option(help="Folder of corpora.md and encoders.md")] = Path("docs"),
 ) -> None:
     """Train and measure what is missing; it goes on where it was stopped."""
     unknown = sorted(set(system or []) - SYSTEMS.keys())
@@ -75,17 +77,28 @@ def main(
         aligns = ["l", *"r" * (len(CORPUS_HEADER) - 1)]
         msg.table(corpus_rows(archives[corpus.name]), header=CORPUS_HEADER, divider=True, aligns=aligns)
     draw(corpora, archives, chart)
-    if page is not None:
-        fill_page(page, PAGE, corpora_markdown(corpora, archives, seen_from(page, chart)))
-        msg.good(f"Figures written to {page}")
-    if readme is not None:
-        fill_page(readme, README, overview_markdown(corpora, archives, seen_from(readme, chart)))
-        msg.good(f"Figures written to {readme}")
+    if [corpus.name for corpus in corpora] == list(TITLES) and encoder.name == README_RUN["encoder"]:
+        _fill_pages(corpora, archives, chart, readme, docs)
+    else:
+        msg.info("README and docs left as they are: they show the three corpora with the shipped encoder")
     for place, reason in failed.items():
         msg.fail(place)
         typer.echo(reason)
     if failed:
         msg.fail(f"{len(failed)} trainings failed, see above: run again to try them", exits=1)
+
+
+def _fill_pages(
+    corpora: List[Corpus], archives: Dict[str, Archive], chart: Path, readme: Path | None, docs: Path
+) -> None:
+    """Put figures where people read them."""
+    if readme is None:
+        return
+    page = docs / "corpora.md"
+    fill_page(page, PAGE, corpora_markdown(corpora, archives, seen_from(page, chart)))
+    fill_page(docs / "encoders.md", ENCODER_PAGE, encoders_markdown(corpora, archives))
+    fill_page(readme, README, overview_markdown(corpora, archives, seen_from(readme, chart)))
+    msg.good(f"Figures written to {readme} and {docs}")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from matplotlib.ticker import ScalarFormatter
 
 from ..grid.archive import Archive
 from .found import Corpus
-from .summary import COLUMNS, OURS, by_system
-from .systems import SYSTEMS
+from .summary import COLUMNS, by_system
+from .systems import OURS, SYSTEMS
 
 TEAL, GREY = "#0d9488", "#8a8f98"
 LINE_HEIGHT = 0.045  # of the axes

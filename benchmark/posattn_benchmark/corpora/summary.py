@@ -8,11 +8,11 @@ from ..pages import Rows, bold, markdown_table
 from ..provenance import made_sentence
 from ..results import spread
 from .found import Corpus
-from .systems import SYSTEMS
+from .systems import ENCODERS, OURS, SYSTEMS
 
 README = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
-PAGE = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
-OURS = "posattn"
+PAGE = README
+ENCODER_PAGE = ("<!-- ENCODERS: written by `spacy project run corpora` -->", "<!-- END OF ENCODERS -->")
 DIGITS = 3
 
 
@@ -47,14 +47,17 @@ def by_system(archive: Archive) -> Dict[str, List[Entry]]:
     """Group figures.
 
     archive (Archive): Of all trainings on a corpus.
-    RETURNS (Dict[str, List[Entry]]): The seeds of each system, best F1 on test first; trials are left out.
+    RETURNS (Dict[str, List[Entry]]): The seeds of each system, best F1 on test first; without trials, and
+        without ours with less of the encoder.
     """
-    chosen: Dict[str, List[Entry]] = {}
-    for name in SYSTEMS:
-        seeds = [made for made in archive.values() if made["system"] == name and not made["trial"]]
-        if seeds:
-            chosen[name] = seeds
+    names = [name for name in SYSTEMS if name == OURS or name not in ENCODERS]
+    chosen = {name: seeds for name in names if (seeds := seeds_of(archive, name))}
     return dict(sorted(chosen.items(), key=lambda item: -mean(_span_f(made) for made in item[1])))
+
+
+def seeds_of(archive: Archive, system: str) -> List[Entry]:
+    """RETURNS (List[Entry]): The figures of a system's trainings, without its trials."""
+    return [made for made in archive.values() if made["system"] == system and not made["trial"]]
 
 
 def _span_f(made: Entry) -> float:
@@ -103,7 +106,7 @@ def confidence_rows(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) 
     """RETURNS (Rows): How far our probabilities can be trusted on each corpus."""
     rows: Rows = []
     for corpus in corpora:
-        seeds = [made["confidence"] for made in by_system(archives[corpus.name]).get(OURS, [])]
+        seeds = [made["confidence"] for made in seeds_of(archives[corpus.name], OURS)]
         if seeds:
             values = (spread([each and each[key] for each in seeds]) for key in CALIBRATION.values())
             rows.append((corpus.title, *values))
@@ -127,6 +130,26 @@ def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive],
     parts.append(markdown_table(("", *CALIBRATION), confidence_rows(corpora, archives)))
     parts.append(made_sentence(_made(archives)))
     return "\n\n".join(parts)
+
+
+def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> str:
+    """Write the part of docs/encoders.md that is made; arguments as of `corpora_markdown`."""
+    shown = ("span F1", "macro F1", "CPU minutes", "words/s", "size, MB")
+    parts: List[str] = []
+    for corpus in corpora:
+        rows: Rows = []
+        for name, title in ENCODERS.items():
+            seeds = seeds_of(archives[corpus.name], name)
+            values = ([COLUMNS[key].of(made) for made in seeds] for key in shown)
+            if seeds:
+                rows.append(
+                    (
+                        title,
+                        *(spread(each, COLUMNS[key].digits) for key, each in zip(shown, values, strict=True)),
+                    )
+                )
+        parts += [f"### {corpus.title}", markdown_table(("all-MiniLM-L6-v2", *shown), rows)]
+    return "\n\n".join([*parts, made_sentence(_made(archives))])
 
 
 def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive], chart: str) -> str:

@@ -10,6 +10,7 @@ from spacy.cli import init_config
 from spacy.util import load_config
 from thinc.api import Config
 
+from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 from posattn_spacy.starting.config import LAYERS, make_config
 
@@ -96,6 +97,15 @@ def ours(task: Task, changes: Mapping[str, Any] = MappingProxyType({})) -> List[
     return _train(_changed(start.config, {**more, **changes}), task)
 
 
+def cut_off(task: Task, layers: int) -> List[str]:
+    """Train what `posattn init config` writes for the lowest layers of the encoder."""
+    name = f"{task.encoder}:{layers}"
+    folder = encoder_folder(name)
+    if not folder.is_dir():
+        fetch_encoder(name, folder)
+    return ours(task._replace(encoder=folder.absolute()))
+
+
 def stock(task: Task) -> List[str]:
     """Train what `spacy init config --pipeline ner --optimize efficiency` writes, until it stops itself."""
     config = init_config(lang=task.lang, pipeline=["ner"], optimize="efficiency", gpu=False, silent=True)
@@ -159,9 +169,10 @@ def _changed(config: Config, changes: Dict[str, Any]) -> Config:
     return changed
 
 
+OURS = "posattn"
 STORED = "initialize.after_init.path"
 SYSTEMS = {
-    "posattn": System("posattn-spacy, as `init config` writes it", "posattn-spacy", ours),
+    OURS: System("posattn-spacy, as `init config` writes it", "posattn-spacy", ours),
     "static": System(
         "posattn-spacy without the encoder's layers", "without layers", partial(ours, changes={LAYERS: [0]})
     ),
@@ -182,4 +193,15 @@ SYSTEMS = {
     "hugging_face": System(
         "Hugging Face's token classification, encoder fine-tuned", "Hugging Face", hugging_face
     ),
+    **{
+        f"layers_{n}": System(f"the first {n} layers", f"{n} layers", partial(cut_off, layers=n))
+        for n in (2, 3)
+    },
+}
+# Ours with more or less of an encoder, which are no other systems.
+ENCODERS = {
+    "static": "its embeddings alone",
+    "layers_2": "2 layers",
+    "layers_3": "3 layers",
+    OURS: "all layers",
 }
