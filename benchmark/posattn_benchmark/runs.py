@@ -51,10 +51,10 @@ def missing_steps(project: Path, run: Run, variables: Variables) -> List[str]:
     encoder = project / f"assets/encoder/{variables['encoder']}"  # also if it is an absolute path
     now = training_sources(project, project / f"configs/{run.config}.cfg", corpus, encoder)
     if not made.is_file() or differences(srsly.read_json(made)["sources"], now):
-        return ["train", "benchmark"]
+        return ["train-head", "measure-test"]
     now["measuring code"] = digest([project / MEASURING_CODE])
     before = srsly.read_json(measured) if measured.is_file() else {}
-    return ["benchmark"] if differences(before.get("made", {}).get("sources", {}), now) else []
+    return ["measure-test"] if differences(before.get("made", {}).get("sources", {}), now) else []
 
 
 def make(project: Path, run: Run, step: str, variables: Variables) -> None:
