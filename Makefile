@@ -69,5 +69,5 @@ lint: install
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) $(VENV5) corpus digests features training report packages dist project.lock
-	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/stress.json' -delete
+	rm -rf $(VENV) $(VENV5) corpus corpora digests features training report packages dist project.lock
+	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/corpora/*' -not -path 'metrics/stress.json' -delete

@@ -1,11 +1,12 @@
 """Train and measure the systems on the corpora, as far as that is missing, and show what they give."""
 
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Dict, List
 
 import typer
 from posattn_benchmark.corpora.chart import draw
-from posattn_benchmark.corpora.found import TITLES, Corpus, prepare
+from posattn_benchmark.corpora.found import TITLES, prepare
 from posattn_benchmark.corpora.summary import (
     CORPUS_HEADER,
     ENCODER_PAGE,
@@ -18,7 +19,6 @@ from posattn_benchmark.corpora.summary import (
 )
 from posattn_benchmark.corpora.systems import SYSTEMS
 from posattn_benchmark.corpora.training import Workplace
-from posattn_benchmark.grid.archive import Archive
 from posattn_benchmark.pages import README_RUN, fill_page, seen_from
 from wasabi import msg
 
@@ -41,10 +41,8 @@ def main(
         "assets/encoder/all-MiniLM-L6-v2"
     ),
     lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
-    stale: Annotated[
-        bool, typer.Option("--stale", help="Make anew what older training code has made")
-    ] = False,
-    chart: Annotated[Path, typer.Option(help="Picture to draw")] = Path("metrics/corpora.png"),
+    stale: Annotated[bool, typer.Option("--stale", help="Make anew what older code has made")] = False,
+    chart: Annotated[Path, typer.Option(help="Picture for README and docs")] = Path("assets/corpora.png"),
     readme: Annotated[Path | None, typer.Option(help="README to put the overview into")] = None,
     docs: Annotated[Path, typer.Option(help="Folder of corpora.md and encoders.md")] = Path("docs"),
 ) -> None:
@@ -54,51 +52,55 @@ def main(
         msg.fail(f"There is no system {', '.join(unknown)}: choose from {', '.join(SYSTEMS)}.", exits=1)
     with told(CorpusError):
         corpora = [prepare(name, lang, converted) for name in names or TITLES]
-    failed: Dict[str, RuntimeError] = {}
-    archives: Dict[str, Archive] = {}
-    for corpus in corpora:
-        workplace = Workplace(
-            corpus,
-            encoder,
-            lang,
-            Path("training/corpora"),
-            metrics / encoder.name / f"{corpus.name}.jsonl",
+    places = [
+        Workplace(
+            corpus, encoder, lang, Path("training/corpora"), metrics / encoder.name / f"{corpus.name}.jsonl"
         )
-        chosen = list(system or SYSTEMS)
-        while entrant := workplace.next(chosen, seeds, stale):
-            msg.info(f"{corpus.title}: {entrant.place}")
-            try:
-                workplace.make(entrant)
-            except RuntimeError as error:
-                failed[f"{corpus.title}: {entrant.place}"] = error
-                chosen.remove(entrant.system)
-        archives[corpus.name] = workplace.read()
+        for corpus in corpora
+    ]
+    failed = make_missing(places, list(system or SYSTEMS), seeds, stale)
+    archives = {place.corpus.name: place.read() for place in places}
+    for corpus in corpora:
         msg.divider(corpus.title)
         aligns = ["l", *"r" * (len(CORPUS_HEADER) - 1)]
         msg.table(corpus_rows(archives[corpus.name]), header=CORPUS_HEADER, divider=True, aligns=aligns)
-    draw(corpora, archives, chart)
-    if [corpus.name for corpus in corpora] == list(TITLES) and encoder.name == README_RUN["encoder"]:
-        _fill_pages(corpora, archives, chart, readme, docs)
-    else:
-        msg.info("README and docs left as they are: they show the three corpora with the shipped encoder")
-    for place, reason in failed.items():
-        msg.fail(place)
-        typer.echo(reason)
     if failed:
+        for place, reason in failed.items():
+            msg.fail(place)
+            typer.echo(reason)
         msg.fail(f"{len(failed)} trainings failed, see above: run again to try them", exits=1)
-
-
-def _fill_pages(
-    corpora: List[Corpus], archives: Dict[str, Archive], chart: Path, readme: Path | None, docs: Path
-) -> None:
-    """Put figures where people read them."""
-    if readme is None:
+    shown = [corpus.name for corpus in corpora] == list(TITLES) and system is None and lang == "en"
+    if readme is None or not shown or encoder.name != README_RUN["encoder"]:
+        msg.info("README and docs left as they are: they show all systems on the three corpora")
         return
+    draw(corpora, archives, chart)
     page = docs / "corpora.md"
     fill_page(page, PAGE, corpora_markdown(corpora, archives, seen_from(page, chart)))
     fill_page(docs / "encoders.md", ENCODER_PAGE, encoders_markdown(corpora, archives))
     fill_page(readme, README, overview_markdown(corpora, archives, seen_from(readme, chart)))
     msg.good(f"Figures written to {readme} and {docs}")
+
+
+def make_missing(places: List[Workplace], names: List[str], seeds: int, stale: bool) -> Dict[str, Exception]:
+    """Make all trainings that are missing, system by system.
+
+    places (List[Workplace]): A workplace for each corpus.
+    names (List[str]): Of the systems.
+    seeds (int): How many seeds of a training that is short.
+    stale (bool): Whether figures of older code count as missing.
+    RETURNS (Dict[str, Exception]): Why trainings failed, by what they are called; others go on.
+    """
+    failed: Dict[str, Exception] = {}
+    for name, place in product(names, places):
+        while entrant := place.next([name], seeds, stale):
+            called = f"{place.corpus.title}: {entrant.place}"
+            msg.info(f"{called}, its output is in {place.folder(entrant)}")
+            try:
+                place.make(entrant)
+            except Exception as error:  # of any of the libraries; a night shall not end with one training
+                failed[called] = error
+                break
+    return failed
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def test_calibrate_changes_a_pipeline_on_disk(nlp, tmp_path):
     assert f"{cfg['temperature']:.3f}" in said
     assert cfg["temperature"] != 1.0
     assert cfg["labels"] == ["geo", "per"]
-    assert "so few say little, and the temperature is mostly that of other corpora, 1.45" in said
+    assert "so few say little, and the temperature is drawn towards that of other corpora, 1.45" in said
 
 
 def test_thresholds_are_shown_and_written_on_request(nlp, tmp_path):

@@ -310,12 +310,16 @@ def test_probabilities_of_few_entities_are_not_to_be_trusted() -> None:
     assert "calibrate" in finding.remedy
 
 
-@pytest.mark.parametrize(("probability", "verdict"), [(0.9, "pass"), (0.8, "warn")])
+@pytest.mark.parametrize(
+    ("probability", "verdict"), [(0.9, "pass"), (0.88, "pass"), (0.8, "warn"), (0.99, "warn")]
+)
 def test_probabilities_are_held_against_what_is_right(probability: float, verdict: str) -> None:
-    entities = [(0, probability, i % 10 != 0) for i in range(400)]
-    finding = finds(*entities, gold=(400, 0))[2]
+    entities = [(0, probability, i % 10 != 0) for i in range(1000)]
+    finding = finds(*entities, gold=(1000, 0))[2]
     assert finding.verdict == verdict
-    assert "off the share that is right, of 400 entities" in finding.said
+    assert (
+        f"Of 1,000 entities 90% are right; by their probabilities {probability:.0%} should be" in finding.said
+    )
 
 
 def test_labels_that_are_not_found_are_named() -> None:

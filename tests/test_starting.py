@@ -332,12 +332,12 @@ def test_encoders_are_tried_once_each(
     train = write_corpus(tmp_path / "train.spacy")
     arguments = ("compare-encoders", f"{tiny_encoder('bert')}:1", "--train", train, "--dev", train)
     said = command(*arguments)
-    figures = tmp_path / "encoders/bert-1-layers/figures.json"
+    (figures,) = tmp_path.glob("encoders/*/figures.json")
     tried = json.loads(figures.read_text())
     assert 0 <= tried["span_f"] <= 1
     assert min(tried[key] for key in ("minutes", "words_per_s", "peak_bytes", "bytes")) > 0
     assert f"{tried['span_f']:.3f} * {tried['macro_f']:.3f}" in said
-    model = load_config(tmp_path / "encoders/bert-1-layers/config.cfg")["components"]["transformer"]["model"]
+    model = load_config(figures.with_name("config.cfg"))["components"]["transformer"]["model"]
     assert model["layers"] == 2
     monkeypatch.setattr(subprocess, "run", None)  # nothing is trained
     assert f"{tried['span_f']:.3f} * {tried['macro_f']:.3f}" in command(*arguments)

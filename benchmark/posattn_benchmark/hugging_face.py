@@ -17,7 +17,6 @@ from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
     DataCollatorForTokenClassification,
-    EarlyStoppingCallback,
     Trainer,
     TrainingArguments,
 )
@@ -27,6 +26,7 @@ from .tags import iob_tag
 FACTORY = "posattn_hugging_face"
 IGNORED = -100  # what torch's cross entropy leaves out
 OUTSIDE = "O"
+BATCH = 64  # documents that are run together
 
 
 class TokenClassifier(Pipe):
@@ -49,9 +49,11 @@ class TokenClassifier(Pipe):
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Tag documents batch by batch."""
         for docs in minibatch(stream, batch_size):
-            tagged = self._tag([[token.text for token in doc] for doc in docs])
-            for doc, tags in zip(docs, tagged, strict=True):
-                doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(tags)))
+            ordered = sorted(docs, key=len)  # so that little is padded
+            for part in minibatch(ordered, BATCH):
+                tagged = self._tag([[token.text for token in doc] for doc in part])
+                for doc, tags in zip(part, tagged, strict=True):
+                    doc.set_ents(biluo_tags_to_spans(doc, iob_to_biluo(tags)))
             yield from docs
 
     @torch.inference_mode()
@@ -116,14 +118,13 @@ def main(
     seed: int = 0,
     rate: float = 1e-4,
     passes: int = 12,
-    patience: Annotated[int, typer.Option(help="Passes without a better one, after which it ends")] = 3,
     lang: str = "en",
 ) -> None:
     """Fine-tune an encoder to classify tokens, and save the best pass as a pipeline of spaCy."""
     nlp = spacy.blank(lang)
     parts = [list(DocBin().from_disk(path).get_docs(nlp.vocab)) for path in (train, dev)]
     tags = sorted({OUTSIDE, *(iob_tag(token) for docs in parts for doc in docs for token in doc)})
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
+    tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)  # RoBERTa needs it for words
     torch.manual_seed(seed)
     model = AutoModelForTokenClassification.from_pretrained(
         encoder, id2label=dict(enumerate(tags)), label2id={tag: i for i, tag in enumerate(tags)}
@@ -154,6 +155,7 @@ def main(
         metric_for_best_model="span_f",
         seed=seed,
         use_cpu=True,
+        dataloader_pin_memory=False,
         report_to=[],
         disable_tqdm=True,
     )
@@ -164,7 +166,6 @@ def main(
         train_dataset=learned,
         eval_dataset=evaluated,
         compute_metrics=score,
-        callbacks=[EarlyStoppingCallback(patience)],
     )
     trainer.train()
     curve = [line for line in trainer.state.log_history if "eval_span_f" in line]

@@ -24,16 +24,15 @@ def compare_encoders(
         "encoders"
     ),
     lang: Annotated[str, typer.Option(help="Language code")] = "en",
-    features: Annotated[Path, typer.Option(help="Folder for feature stores")] = Path("features"),
     gpu_id: GpuId = -1,
 ) -> None:
     """Train with several encoders, and show what each gives and costs.
 
     What has been tried already is not tried again.
     """
-    from ..frozen.download import encoder_folder, fetch_encoder
+    from ..frozen.download import encoder_folder, fetch_encoder, short_name
     from ..starting.config import make_config
-    from ..starting.encoders import Tried, try_encoder
+    from ..starting.encoders import STORE, Tried, try_encoder
 
     nlp = blank(lang)
     dev_words = sum(map(len, read(dev, nlp)))
@@ -43,10 +42,11 @@ def compare_encoders(
         with told(ImportError, OSError, ValueError):
             if not folder.is_dir():
                 fetch_encoder(name, folder)
-            start = make_config(train, dev, dev_words, folder, lang, features / folder.name)
+            own = output / short_name(name)
+            start = make_config(train, dev, dev_words, folder, lang, own / STORE)
         msg.divider(name)
         with told(subprocess.CalledProcessError, what=f"{name} could not be tried: "):
-            tried[name] = try_encoder(start.config, dev, output / folder.name, gpu_id)
+            tried[name] = try_encoder(start.config, dev, own, gpu_id)
     best = max(each.span_f for each in tried.values())
     rows = [
         (

@@ -95,7 +95,7 @@ def calibrate_model(
         if n_entities < ENOUGH:
             msg.warn(
                 f"{corpus} has {n_entities} entities that '{name}' finds: so few say little, and the "
-                f"temperature is mostly that of other corpora, {PRIOR}.",
+                f"temperature is drawn towards that of other corpora, {PRIOR}.",
                 f"Calibrate again with {ENOUGH} or more.",
             )
         stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"] or before)

