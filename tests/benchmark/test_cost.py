@@ -15,7 +15,7 @@ from posattn_benchmark.pages import fill_page
 from posattn_benchmark.processes import run
 
 SETTING: Dict[str, Any] = {
-    **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2, "processor": "a processor"},
+    **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2},
     **{"words": {"train": 1000, "dev": 100}, "bfloat16": True, "python": "3.11"},
     "versions": {"spacy": "3.8", "torch": "2.13"},
 }
