@@ -3,7 +3,6 @@
 import re
 import shlex
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
 
@@ -14,7 +13,7 @@ from spacy.cli import app as spacy_app
 from spacy.util import registry
 from thinc.api import Config
 
-from processes import ROOT
+from processes import ROOT, script
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "benchmark").glob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -85,11 +84,8 @@ def check_script(words: Sequence[str], command: str) -> None:
         return
     name = Path(words[0])
     assert (ROOT / name).is_file(), command
-    module = import_module(f"{name.parent}.{name.stem}")
-    app = getattr(module, "app", None) or typer.Typer()
-    if not hasattr(module, "app"):
-        app.command()(module.main)
-    check_options(typer.main.get_command(app), words[1:], command)
+    assert str(name.parent) == "scripts", command
+    check_options(typer.main.get_command(script(name.stem)), words[1:], command)
 
 
 def check_spacy(words: Sequence[str], command: str) -> None:

@@ -2,20 +2,27 @@
 
 import csv
 import json
+import re
+import shlex
 import shutil
 import zipfile
 from importlib import import_module
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 import pytest
 import spacy
 import srsly
+from posattn_benchmark import results
+from posattn_benchmark.cost.systems import SYSTEMS
+from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.grid.archive import read_archive
 from posattn_benchmark.runs import Run, missing_steps
+from typer.main import get_command
 
 from encoders import write_bert
-from processes import ROOT, run
+from posattn_spacy import component
+from processes import ROOT, command, run, script
 
 # What git would check out, less the tests.
 FILES = (
@@ -50,20 +57,27 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         else:
             shutil.copy(source, target)
     write_bert(folder / "tiny-encoder")
-    for command in (*STEPS[:-1], "results", "cost", "experiments"):
-        output = run_command(folder, command)
-        (folder / f"{command}.log").write_text(output)
+    for name in (*STEPS[:-1], "experiments"):
+        (folder / f"{name}.log").write_text(run_command(folder, name))
     return folder
 
 
-def run_command(folder: Path, name: str) -> str:
+@pytest.fixture
+def within(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, with this process in it, as the project's scripts are run."""
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", SHORT)
+    return project
+
+
+def run_command(folder: Path, name: str, *options: str) -> str:
     """Run one command of the project on the sample corpus."""
     variables: List[object] = ["--vars.corpus", "assets/sample/sample.csv"]
-    variables += ["--vars.cost_repeats", "1", "--vars.cost_epochs", "1", "--vars.seeds", "1"]
+    variables += ["--vars.seeds", "1"]
     variables += ["--vars.experiments", "replication"]
     variables += ["--vars.encoder", folder / "tiny-encoder"]
     result = run(
-        *("-m", "spacy", "project", "run", name, ".", *variables),
+        *("-m", "spacy", "project", "run", name, ".", *variables, *options),
         folder=folder,
         SPACY_CONFIG_OVERRIDES=SHORT,
     )
@@ -79,10 +93,23 @@ def test_every_public_name_notes_the_code_first_and_all_runs_them_in_order() -> 
     assert [names.get(command, command) for command in commands[1:]] == list(STEPS)
 
 
+def test_every_script_of_the_project_is_called_as_it_can_be() -> None:
+    project = srsly.read_yaml(ROOT / "project.yml")
+    called = set()
+    for line in (line for each in project["commands"] for line in each["script"]):
+        filled = re.sub(r"\$\{vars\.(\w+)\}", lambda variable: str(project["vars"][variable[1]]), line)
+        words = shlex.split(filled)
+        if words[0] == "python" and words[1].startswith("scripts/"):
+            name = Path(words[1]).stem
+            called.add(name)
+            get_command(script(name)).make_context(name, words[2:])
+    assert called >= {"locate", "corpus", "train", "benchmark", "results", "experiments", "cost", "smoke"}
+
+
 def test_sample_run_marks_its_tables_and_leaves_the_readme_alone(project: Path) -> None:
     assert (project / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
-    for command in ("locate", "corpus", "train", "evaluate", "benchmark", "results", "cost", "experiments"):
-        assert "[sample corpus]" in (project / f"{command}.log").read_text(), command
+    for name in ("locate", "corpus", "train", "evaluate", "benchmark", "experiments"):
+        assert "[sample corpus]" in (project / f"{name}.log").read_text(), name
     assert json.loads((project / "corpus/source.json").read_text())["kind"] == "sample"
 
 
@@ -120,41 +147,58 @@ def test_benchmark_writes_every_metric(project: Path) -> None:
     assert 0 <= measured["confidence"]["error"] <= 1
 
 
-def test_results_are_of_every_training_and_made_once(project: Path) -> None:
-    runs = json.loads((project / "metrics/sample/tiny-encoder/results.json").read_text())
+def test_results_are_of_every_training_and_made_once(within: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = {name: results.CONFIGS[name] for name in ("posattn", "features")}
+    monkeypatch.setattr(results, "CONFIGS", shown)
+    arguments = ("metrics", "--seeds", 1, "--encoder", within / "tiny-encoder", "--readme", "README.md")
+    said = command(*arguments, app=script("results"))
+    assert "[sample corpus] Figures written to metrics/sample/tiny-encoder/results.json" in said
+    assert "README.md, docs left as they are" in said
+    runs = json.loads((within / "metrics/sample/tiny-encoder/results.json").read_text())
     assert [(run["config"], run["split"], run["seed"]) for run in runs] == [
         ("posattn", "file-order", 0),
         ("posattn", "random42", 0),
-        ("positional", "file-order", 0),
         ("features", "file-order", 0),
-        ("rare", "file-order", 0),
     ]
-    assert runs[0]["test"] == json.loads((project / f"metrics/{TRAINED}/test.json").read_text())["test"]
-    assert len({run["test"]["span_f"] for run in runs} | {run["dev_loss"] for run in runs}) > 4
-    log = (project / "results.log").read_text()
-    assert log.count("scripts/train.py") == log.count("scripts/benchmark.py") == 4  # one was there already
+    assert runs[0]["test"] == json.loads((within / f"metrics/{TRAINED}/test.json").read_text())["test"]
+    assert len({run["test"]["span_f"] for run in runs} | {run["dev_loss"] for run in runs}) > 3
     assert 0 < runs[0]["confidence_share"] < 1
-    again = run_command(project, "results")
-    assert "scripts/train.py" not in again
-    assert "scripts/benchmark.py" not in again
+    monkeypatch.setattr("scripts.results.make", None)  # nothing is made again
+    command(*arguments, app=script("results"))
 
 
-def test_a_result_is_made_anew_when_what_it_comes_from_has_changed(project: Path) -> None:
-    variables = {"encoder": project / "tiny-encoder"}
-    features, rare = Run("features", "file-order", 0), Run("rare", "file-order", 0)
-    config = project / "configs/features.cfg"
+def test_a_result_is_made_anew_when_what_it_comes_from_has_changed(within: Path) -> None:
+    variables = {"encoder": within / "tiny-encoder"}
+    shipped = Run("posattn", "file-order", 0)
+    assert missing_steps(within, shipped, variables) == []
+    config = within / "configs/posattn.cfg"
     before = config.read_text()
     config.write_text(before + "\n")
     try:
-        assert missing_steps(project, features, variables) == ["train-head", "measure-test"]
-        assert missing_steps(project, rare, variables) == []
+        assert missing_steps(within, shipped, variables) == ["train-head", "measure-test"]
     finally:
         config.write_text(before)
-    assert missing_steps(project, features, variables) == []
+    measured = within / f"metrics/{TRAINED}/test.json"
+    before = measured.read_text()
+    measured.write_text(before.replace('"measuring code"', '"other code"'))
+    try:
+        assert missing_steps(within, shipped, variables) == ["measure-test"]
+    finally:
+        measured.write_text(before)
 
 
-def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
-    cost = json.loads((project / "metrics/sample/tiny-encoder/cost.json").read_text())
+def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(system: str, workload: Workload, threads: int, log: Path) -> Dict[str, float]:
+        return {**SYSTEMS[system](workload), "peak_bytes": 1.0}
+
+    monkeypatch.setattr("posattn_benchmark.cost.rounds.measure", measure)  # without a process for each
+    monkeypatch.setattr(component, "loss_and_gradient", component.loss_and_gradient)  # which gets a clock
+    paths = ("configs/posattn.cfg", "corpus/file-order", within / "tiny-encoder")
+    paths += (f"training/{TRAINED}/model-best", "metrics", "metrics/cost.png")
+    said = command(*paths, "--repeats", 1, "--epochs", 1, "--page", "docs/cost.md", app=script("cost"))
+    assert "[sample corpus] Figures written to" in said
+    assert "docs/cost.md left as it is" in said
+    cost = json.loads((within / "metrics/sample/tiny-encoder/cost.json").read_text())
     assert cost["setting"]["source"] == "sample"
     assert cost["setting"]["epochs"] == 1
     (repeat,) = cost["repeats"]
@@ -168,9 +212,9 @@ def test_cost_writes_every_figure_and_the_chart(project: Path) -> None:
     assert repeat["training_cold"]["dev_span_f"] == repeat["training_warm"]["dev_span_f"]
     assert 0 < repeat["head_epoch"]["spacy_share"] < 1
     assert len(cost["ratios"]) >= 11
-    assert (project / "metrics/cost.png").read_bytes().startswith(b"\x89PNG")
-    assert not (project / "assets/cost.png").exists()
-    assert not (project / "metrics/cost/measured").exists()
+    assert (within / "metrics/cost.png").read_bytes().startswith(b"\x89PNG")
+    assert not (within / "assets/cost.png").exists()
+    assert not (within / "metrics/cost/measured").exists()
 
 
 def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> None:
@@ -214,8 +258,8 @@ def test_a_training_that_fails_does_not_keep_others_from_being_shown(project: Pa
 
 
 def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
-    for command in ("encoder", "corpus", "train", "evaluate", "benchmark", "cost"):
-        assert "Skipping" in run_command(project, command), command
+    for name in ("encoder", "corpus", "train", "evaluate", "benchmark"):
+        assert "Skipping" in run_command(project, name), name
 
 
 def test_an_edit_runs_what_depends_on_it(project: Path) -> None:
@@ -231,14 +275,27 @@ def test_an_edit_runs_what_depends_on_it(project: Path) -> None:
     assert "Skipping" in run_command(project, "train")  # the same corpus came out
 
 
-def test_an_edit_of_a_style_sheet_runs_no_training(project: Path) -> None:
-    style = project / "posattn_spacy/view/viewer.css"
-    before = style.read_bytes()
-    style.write_bytes(before + b"\n")
+@pytest.mark.parametrize(
+    ("name", "trains"),
+    [
+        ("posattn_spacy/view/viewer.css", False),
+        ("configs/posattn.cfg", True),
+        ("posattn_spacy/attention.py", True),
+    ],
+)
+def test_a_training_depends_on_config_and_code_and_not_on_a_style_sheet(
+    name: str, trains: bool, project: Path
+) -> None:
+    path = project / name
+    before = path.read_bytes()
+    path.write_bytes(before + b"\n")
     try:
-        assert "Skipping" in run_command(project, "train")
+        run_command(project, "digests")
+        assert ("Skipping" not in run_command(project, "train", "--dry")) == trains
     finally:
-        style.write_bytes(before)
+        path.write_bytes(before)
+        run_command(project, "digests")
+    assert "Skipping" in run_command(project, "train")
 
 
 def test_wheels_name_licence_sources_figures_and_limits(project: Path) -> None:
@@ -295,8 +352,8 @@ def test_spacy_commands_run_on_the_trained_pipeline(project: Path) -> None:
     written = json.loads((labels / "posattn_ner.json").read_text())
     assert written == ["art", "eve", "geo", "gpe", "nat", "org", "per", "tim"]
     steps = project / f"training/{TRAINED}/steps.jsonl"
-    command = ["-m", "spacy", "posattn", "doctor", model, dev, "--gold-preproc", "--log", steps]
-    said = run(*command, folder=project).stdout  # where the encoder's path leads to it
+    doctor = ["-m", "spacy", "posattn", "doctor", model, dev, "--gold-preproc", "--log", steps]
+    said = run(*doctor, folder=project).stdout  # where the encoder's path leads to it
     assert "The training of 'posattn_ner'" in said
     assert "2 not known" in said  # two evaluations do not tell whether the loss on dev jumps, or F1 falls
 

@@ -9,13 +9,13 @@ import pytest
 from posattn_benchmark.cost.apart import measure
 from posattn_benchmark.cost.chart import draw
 from posattn_benchmark.cost.ratios import compute, medians
-from posattn_benchmark.cost.summary import MARKERS, cost_markdown, ratio_rows, training_minutes
+from posattn_benchmark.cost.summary import MARKERS, cost_markdown, describe, ratio_rows, training_minutes
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.pages import fill_page
 from posattn_benchmark.processes import run
 
 SETTING: Dict[str, Any] = {
-    **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2, "processor": "a processor"},
+    **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2},
     **{"words": {"train": 1000, "dev": 100}, "bfloat16": True, "python": "3.11"},
     "versions": {"spacy": "3.8", "torch": "2.13"},
 }
@@ -84,6 +84,13 @@ def test_ratios_are_medians_over_repeats_and_know_their_goals() -> None:
     slow = {row[0]: row for row in ratio_rows(make_cost(400.0))}
     assert slow["head epoch ÷ forward pass in float32 (words/s)"][4:] == ("≥ 5", "✗")
     assert slow["head epoch ÷ its matrix products in float32 (time)"][4:] == ("≤ 1.8", "✗")
+
+
+def test_a_machine_that_is_not_steady_is_told_of() -> None:
+    cost = make_cost(400.0, 400.0)
+    cost["repeats"][1]["raw_forward"]["words_per_s"] = 1300.0
+    assert "2 repeats, between which the forward pass alone ran at 100 to 1,300 words/s." in describe(cost)
+    assert "between which" not in describe(make_cost(400.0))
 
 
 def test_without_memory_or_bfloat16_their_rows_are_left_out() -> None:

@@ -50,6 +50,7 @@ def _bars(
     bars = axes.barh(names, values, color=[OURS if own else OTHERS for own in ours])
     axes.bar_label(bars, [number.format(value) for value in values], padding=3)
     axes.set_xlabel(label)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.margins(x=0.12)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -16,7 +16,6 @@ from posattn_spacy.frozen.maintenance import contents_of
 from posattn_spacy.precision import bfloat16_is_fast
 
 from ..processes import run
-from ..provenance import processor
 from .apart import measure, peak_figure
 from .machine import CPU
 from .ours import trained_scores, training_command
@@ -53,7 +52,6 @@ class Setting(NamedTuple):
             "words": {name: count_words(docs) for name, docs in corpora.items()},
             "threads": self.threads,
             "cores": os.cpu_count(),
-            "processor": processor(),
             "bfloat16": bfloat16_is_fast(CPU),
             "python": platform.python_version(),
             "versions": {package: version(package) for package in PACKAGES},

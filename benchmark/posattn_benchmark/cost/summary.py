@@ -77,8 +77,16 @@ def describe(cost: Dict[str, Any]) -> str:
         f"`configs/{setting['config']}.cfg` on {setting['encoder']}, {setting['words']['dev']:,} development "
         f"words evaluated after each; spaCy's own systems in float32, {ours}; "
         f"{setting['threads']} threads, Python {setting['python']}. "
-        f"Medians of {len(cost['repeats'])} repeats. {made_sentence([cost['made']])}"
+        f"Medians of {len(cost['repeats'])} repeats{steadiness(cost)}. {made_sentence([cost['made']])}"
     )
+
+
+def steadiness(cost: Dict[str, Any]) -> str:
+    """RETURNS (str): How far the machine itself was from one repeat to another; empty if there was one."""
+    rates = [repeat["raw_forward"]["words_per_s"] for repeat in cost["repeats"]]
+    if len(rates) < 2:
+        return ""
+    return f", between which the forward pass alone ran at {min(rates):,.0f} to {max(rates):,.0f} words/s"
 
 
 def cost_markdown(cost: Dict[str, Any], chart: str) -> str:
