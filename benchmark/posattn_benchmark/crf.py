@@ -6,8 +6,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 import pycrfsuite
 from spacy.language import Language
-from spacy.pipeline.ner import ner_score
 from spacy.pipeline.pipe import Pipe
+from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Token
 from spacy.training import Example, biluo_tags_to_spans, iob_to_biluo, validate_get_examples
 from spacy.vocab import Vocab
@@ -29,7 +29,7 @@ class Crf(Pipe):
     def __init__(self, vocab: Vocab, name: str = "posattn_crf") -> None:
         self.vocab = vocab
         self.name = name
-        self.scorer = ner_score
+        self.scorer = get_ner_prf
         self.model = b""
         self._tagger: Optional[pycrfsuite.Tagger] = None
 

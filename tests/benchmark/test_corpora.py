@@ -141,6 +141,7 @@ def test_a_crf_learns_and_survives_the_disk(tmp_path: Path) -> None:
     assert entities(loaded, [*TEXTS, ""]) == [*GOLD, []]
 
 
+@pytest.mark.filterwarnings("ignore:mtime may not be reliable")  # the passes take no second
 def test_hugging_face_fine_tunes_and_leaves_a_pipeline(
     project: Path, tiny_encoder: Callable[[str], Path]
 ) -> None:
