@@ -537,7 +537,7 @@ def test_the_doctor_reads_a_real_training(tiny_encoder: Callable[[str], Path], t
     nlp = spacy.load(model)
     sections = list(diagnose(nlp, make_examples(nlp), tmp_path / "log.jsonl"))
     counts = count_verdicts(sections)
-    assert counts["pass"] + counts["warn"] == sum(len(findings) for _, findings in sections) == 20
+    assert counts["pass"] + counts["warn"] == sum(len(findings) for _, findings in sections) == 21
     training = sections[-1][1]
     assert [finding.verdict for finding in training] == ["pass"] * 5, training
     examined = ["doctor", model, tmp_path / "corpus.spacy", "--gold-preproc"]
