@@ -36,7 +36,7 @@ def main(
     system: Annotated[
         List[str] | None, typer.Option(help=f"{', '.join(SYSTEMS)}; by default all of them")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Seeds of a training under ten minutes")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of ours, and of what takes under ten minutes")] = 3,
     encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
         "assets/encoder/all-MiniLM-L6-v2"
     ),

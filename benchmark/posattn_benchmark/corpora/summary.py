@@ -9,7 +9,7 @@ from ..provenance import made_sentence
 from ..results import spread
 from .found import Corpus
 from .systems import ENCODERS, OURS, SYSTEMS
-from .training import code, wanted
+from .training import wanted
 
 README = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
 PAGE = README
@@ -163,7 +163,8 @@ def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
 
 def _made(archives: Mapping[str, Archive]) -> List[str]:
     """By what all figures were made, and how many of them by other code than there is."""
-    made = [each["made"] for archive in archives.values() for each in archive.values()]
-    stale = sum(each["training code"] != code() for each in made)
+    trainings = [each for archive in archives.values() for each in archive.values()]
+    made = [each["made"] for each in trainings]
+    stale = sum(each["made"]["training code"] != SYSTEMS[each["system"]].code for each in trainings)
     older = [f"{stale} of {len(made)} trainings were made by older code."] if stale else []
     return [made_sentence(made), *older]

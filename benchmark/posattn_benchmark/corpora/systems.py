@@ -14,6 +14,10 @@ from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 from posattn_spacy.starting.config import make_config
 
+from .. import crf
+from .. import hugging_face as token_classifier
+from ..provenance import TRAINING_CODE, digest
+
 RATE = "training.optimizer.learn_rate.initial_rate"
 LOG = "log.jsonl"
 STORE = Path("features")
@@ -74,6 +78,7 @@ class System(NamedTuple):
     rates (Tuple[float, ...]): Learning rates to choose from on dev, with the first seed.
     trial (Command): Gives the command of such a trial.
     random (bool): Whether it comes out differently with another seed.
+    made_of (Tuple[Path, ...]): Files of the project that decide what comes out.
     """
 
     title: str
@@ -82,6 +87,12 @@ class System(NamedTuple):
     rates: Tuple[float, ...] = ()
     trial: Command | None = None
     random: bool = True
+    made_of: Tuple[Path, ...] = ()
+
+    @property
+    def code(self) -> str:
+        """RETURNS (str): Digest of what it is made of."""
+        return digest(self.made_of)
 
 
 def _train(config: Config, task: Task) -> List[str]:
@@ -172,31 +183,60 @@ def _changed(config: Config, changes: Dict[str, Any]) -> Config:
     return changed
 
 
+def _config(name: str) -> Path:
+    return BASELINES / f"{name}.cfg"
+
+
 OURS = "posattn"
 STORED = "initialize.after_init.path"
 SYSTEMS = {
-    OURS: System("posattn-spacy, as `init config` writes it", "posattn-spacy", ours),
+    OURS: System(
+        "posattn-spacy, as `init config` writes it", "posattn-spacy", ours, made_of=(TRAINING_CODE,)
+    ),
     "stock": System("spaCy's CPU recipe, as `init config` writes it", "spaCy's CPU recipe", stock),
     "crf": System(
-        "CRF on hand-made features", "CRF", partial(baseline, name="crf", passes=AT_ONCE), random=False
+        "CRF on hand-made features",
+        "CRF",
+        partial(baseline, name="crf", passes=AT_ONCE),
+        random=False,
+        made_of=(_config("crf"), Path(crf.__file__)),
     ),
-    "linear": System("linear layer on the same features", "linear", partial(baseline, name="linear")),
-    "bilstm": System("BiLSTM on the same features", "BiLSTM", partial(baseline, name="bilstm")),
+    "linear": System(
+        "linear layer on the same features",
+        "linear",
+        partial(baseline, name="linear"),
+        made_of=(TRAINING_CODE, _config("linear")),
+    ),
+    "bilstm": System(
+        "BiLSTM on the same features",
+        "BiLSTM",
+        partial(baseline, name="bilstm"),
+        made_of=(TRAINING_CODE, _config("bilstm")),
+    ),
     "frozen": System(
         "spaCy's `ner` on the frozen encoder",
         "ner, frozen",
         partial(baseline, name="frozen", passes=8),
         rates=(3e-4, 1e-3, 3e-3, 1e-2),
         trial=partial(baseline, name="parser", more={STORED: str(STORE / "parser")}),
+        made_of=(_config("frozen"), _config("parser")),
     ),
     "finetuned": System(
-        "spaCy's `ner`, encoder fine-tuned", "ner, fine-tuned", partial(finetuned, rate=1e-4)
+        "spaCy's `ner`, encoder fine-tuned",
+        "ner, fine-tuned",
+        partial(finetuned, rate=1e-4),
+        made_of=(_config("finetuned"),),
     ),
     "hugging_face": System(
-        "Hugging Face's token classification, encoder fine-tuned", "Hugging Face", hugging_face
+        "Hugging Face's token classification, encoder fine-tuned",
+        "Hugging Face",
+        hugging_face,
+        made_of=(Path(token_classifier.__file__),),
     ),
     **{
-        f"layers_{n}": System(f"the first {n} layers", f"{n} layers", partial(cut_off, layers=n))
+        f"layers_{n}": System(
+            f"the first {n} layers", f"{n} layers", partial(cut_off, layers=n), made_of=(TRAINING_CODE,)
+        )
         for n in (0, 2, 3)
     },
 }

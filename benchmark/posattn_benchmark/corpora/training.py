@@ -12,13 +12,13 @@ import srsly
 from ..grid.archive import Archive, Entry, age, read_records, write_record
 from ..grid.scores import training_curve
 from ..processes import run
-from ..provenance import TRAINING_CODE, digest, origin
-from . import measuring, systems
+from ..provenance import digest, origin
+from . import measuring
 from .found import Corpus
-from .systems import LOG, SYSTEMS, System, Task
+from .systems import LOG, OURS, SYSTEMS, System, Task
 
 THREADS = 1  # so that minutes are those of one core
-SHORT_SECONDS = 600.0  # a training that takes longer is made with one seed
+SHORT_SECONDS = 600.0  # a training of others that takes longer is made with one seed
 
 
 class Entrant(NamedTuple):
@@ -76,7 +76,7 @@ class Workplace(NamedTuple):
         for name in names:
             for entrant in wanted(name, SYSTEMS[name], seeds, made):
                 record = made.get(entrant.place)
-                if record is None or (stale and age(record, code())):
+                if record is None or (stale and age(record, SYSTEMS[name].code)):
                     return entrant
         return None
 
@@ -105,7 +105,7 @@ class Workplace(NamedTuple):
                 "place": entrant.place,
                 **entrant._asdict(),
                 "identity": self.identity,
-                "made": {**origin(Path()), "training code": code()},
+                "made": {**origin(Path()), "training code": system.code},
                 **took._asdict(),
                 "curve": _curve(folder),
                 "mb": size_of(folder / "model-best") / 1e6,
@@ -125,11 +125,6 @@ class Workplace(NamedTuple):
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def code() -> str:
-    """RETURNS (str): Digest of what the systems are made by, and of the configs of baselines."""
-    return digest([TRAINING_CODE, Path(systems.__file__), *sorted(systems.BASELINES.glob("*.cfg"))])
-
-
 def wanted(name: str, system: System, seeds: int, made: Archive) -> List[Entrant]:
     """List the trainings of a system, as far as those that are made tell.
 
@@ -138,7 +133,7 @@ def wanted(name: str, system: System, seeds: int, made: Archive) -> List[Entrant
     seeds (int): How many seeds of a training that is short.
     made (Archive): The figures there are.
     RETURNS (List[Entrant]): The trials, and once they are made the trainings with the best rate; the first
-        seed, and once it has turned out short the others.
+        seed, and once it has turned out short, or is ours, the others.
     """
     trials = [Entrant(name, 0, rate, True) for rate in system.rates]
     if not all(trial.place in made for trial in trials):
@@ -146,7 +141,7 @@ def wanted(name: str, system: System, seeds: int, made: Archive) -> List[Entrant
     rate = max(trials, key=lambda trial: _dev(made[trial.place])).rate if trials else 0.0
     first, *others = [Entrant(name, seed, rate) for seed in range(seeds if system.random else 1)]
     is_short = first.place in made and made[first.place]["seconds"] < SHORT_SECONDS
-    return [*trials, first, *(others if is_short else [])]
+    return [*trials, first, *(others if is_short or name == OURS else [])]
 
 
 def _dev(record: Entry) -> float:
