@@ -1,8 +1,7 @@
 """Train and measure the systems on the corpora, as far as that is missing, and show what they give."""
 
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Dict, List
+from typing import Annotated, List
 
 import typer
 from posattn_benchmark.corpora.chart import draw
@@ -18,7 +17,7 @@ from posattn_benchmark.corpora.summary import (
     overview_markdown,
 )
 from posattn_benchmark.corpora.systems import SYSTEMS
-from posattn_benchmark.corpora.training import Workplace
+from posattn_benchmark.corpora.training import Workplace, make_missing, tell
 from posattn_benchmark.pages import README_RUN, fill_page, seen_from
 from wasabi import msg
 
@@ -64,11 +63,7 @@ def main(
         msg.divider(corpus.title)
         aligns = ["l", *"r" * (len(CORPUS_HEADER) - 1)]
         msg.table(corpus_rows(archives[corpus.name]), header=CORPUS_HEADER, divider=True, aligns=aligns)
-    if failed:
-        for place, reason in failed.items():
-            msg.fail(place)
-            typer.echo(reason)
-        msg.fail(f"{len(failed)} trainings failed, see above: run again to try them", exits=1)
+    tell(failed)
     shown = [corpus.name for corpus in corpora] == list(TITLES) and system is None and lang == "en"
     if readme is None or not shown or encoder.name != README_RUN["encoder"]:
         msg.info("README and docs left as they are: they show all systems on the three corpora")
@@ -79,28 +74,6 @@ def main(
     fill_page(docs / "encoders.md", ENCODER_PAGE, encoders_markdown(corpora, archives))
     fill_page(readme, README, overview_markdown(corpora, archives, seen_from(readme, chart)))
     msg.good(f"Figures written to {readme} and {docs}")
-
-
-def make_missing(places: List[Workplace], names: List[str], seeds: int, stale: bool) -> Dict[str, Exception]:
-    """Make all trainings that are missing, system by system.
-
-    places (List[Workplace]): A workplace for each corpus.
-    names (List[str]): Of the systems.
-    seeds (int): How many seeds of a training that is short.
-    stale (bool): Whether figures of older code count as missing.
-    RETURNS (Dict[str, Exception]): Why trainings failed, by what they are called; others go on.
-    """
-    failed: Dict[str, Exception] = {}
-    for name, place in product(names, places):
-        while entrant := place.next([name], seeds, stale):
-            called = f"{place.corpus.title}: {entrant.place}"
-            msg.info(f"{called}, its output is in {place.folder(entrant)}")
-            try:
-                place.make(entrant)
-            except Exception as error:  # of any of the libraries; a night shall not end with one training
-                failed[called] = error
-                break
-    return failed
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """The corpora: found on disk or fetched, and converted as users convert them."""
 
 import os
+import shutil
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
+import spacy
 import srsly
 
 from posattn_spacy.corpora.convert import ACCOUNT_NAME, convert
+from posattn_spacy.corpora.docs import read_docs
 from posattn_spacy.corpora.files import content_md5, md5
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
@@ -16,6 +19,7 @@ from posattn_spacy.corpora.splits import FILE_ORDER, GIVEN
 from ..fetching import download
 from ..gmb.conversion import convert_located
 from ..gmb.locate import DATA_VARIABLE, identify, locate_corpus
+from ..grid.subsets import draw
 from ..provenance import digest
 
 ASSETS = Path("assets")
@@ -61,12 +65,16 @@ class Asset(NamedTuple):
 def prepare(name: str, lang: str, converted: Path) -> Corpus:
     """Find a corpus and convert it, if that has not been done.
 
-    name (str): One of `TITLES`, or the path of a corpus of one's own.
+    name (str): One of `TITLES`, or the path of a corpus of one's own; "gmb:100" has a hundred documents of
+        GMB to learn from.
     lang (str): Language of the corpus.
     converted (Path): Folder for converted corpora.
     RETURNS (Corpus): The corpus.
     RAISES (CorpusError): If it can't be found or converted.
     """
+    whole, _, size = name.partition(":")
+    if whole in TITLES and size:
+        return part_of(prepare(whole, lang, converted), int(size))
     source = find(name)
     made_of = {"md5": content_md5(source), "lang": lang, "code": digest([CONVERTING_CODE])}
     short = name if name in TITLES else f"{source.resolve().stem}-{made_of['md5'][:8]}"
@@ -82,6 +90,26 @@ def prepare(name: str, lang: str, converted: Path) -> Corpus:
     about = srsly.read_json(out_dir / ACCOUNT_NAME)
     split = GIVEN if GIVEN in about["splits"] else FILE_ORDER
     return Corpus(short, TITLES.get(name, source.resolve().stem), out_dir / split, about)
+
+
+def part_of(corpus: Corpus, n_docs: int) -> Corpus:
+    """Take a part of a corpus to learn from, and all of it to be measured on.
+
+    corpus (Corpus): The corpus.
+    n_docs (int): How many documents to learn from.
+    RETURNS (Corpus): The part.
+    """
+    folder = corpus.folder.with_name(f"{corpus.folder.name}-{n_docs}")
+    folder.mkdir(exist_ok=True)
+    stored = read_docs(corpus.folder / "train.spacy", spacy.blank("xx").vocab)
+    draw(stored, n_docs, folder / "train.spacy")
+    for part in ("dev.spacy", "test.spacy"):
+        shutil.copyfile(corpus.folder / part, folder / part)
+    words = sum(map(len, read_docs(folder / "train.spacy", spacy.blank("xx").vocab).docs))
+    splits = corpus.about["splits"]
+    own = {**splits[corpus.folder.name], "train": {"tokens": words}}
+    about = {**corpus.about, "splits": {**splits, folder.name: own}}
+    return Corpus(f"{corpus.name}-{n_docs}", f"{corpus.title}, {n_docs:,} sentences", folder, about)
 
 
 def find(name: str) -> Path:

@@ -24,6 +24,8 @@ STORE = Path("features")
 BASELINES = Path("configs/baselines")
 LARGE = 400_000  # words, on which fine-tuning gains nothing after half as many passes
 PASSES, MORE_PASSES = 6, 12
+MUCH_GB = 50.0
+STORED_IN = "initialize.after_init"
 AT_ONCE = 0  # passes of what is trained when it is initialized
 CONSOLE = {
     "@loggers": "spacy.ConsoleLogger.v3",
@@ -79,6 +81,7 @@ class System(NamedTuple):
     trial (Command): Gives the command of such a trial.
     random (bool): Whether it comes out differently with another seed.
     made_of (Tuple[Path, ...]): Files of the project that decide what comes out.
+    on_test (bool): Whether it is measured on test, and not only on dev.
     """
 
     title: str
@@ -88,6 +91,7 @@ class System(NamedTuple):
     trial: Command | None = None
     random: bool = True
     made_of: Tuple[Path, ...] = ()
+    on_test: bool = True
 
     @property
     def code(self) -> str:
@@ -104,10 +108,21 @@ def _train(config: Config, task: Task) -> List[str]:
 
 def ours(task: Task) -> List[str]:
     """Train what `posattn init config` writes; its features are stored in the folder of the task."""
-    train, dev, _ = (task.corpus / f"{part}.spacy" for part in ("train", "dev", "test"))
-    start = make_config(train, dev, task.dev_words, task.encoder, task.lang, task.folder / "features")
+    return _train(_written(task, task.folder / "features"), task)
+
+
+def ours_changed(task: Task, changes: Mapping[str, Any], passes: int | None = None) -> List[str]:
+    """Train the same with other settings; all such trainings share a feature store."""
+    config = _changed(_written(task, STORE / "defaults"), {f"{STORED_IN}.max_gb": MUCH_GB, **changes})
+    return _train(_changed(config, scaled_schedule(config, measure_pass(config).batches, passes)), task)
+
+
+def _written(task: Task, features: Path) -> Config:
+    """What `posattn init config` writes."""
+    train, dev = (task.corpus / f"{part}.spacy" for part in ("train", "dev"))
+    start = make_config(train, dev, task.dev_words, task.encoder, task.lang, features)
     more = {"system.seed": task.seed, "training.logger.logger1.output_file": str(task.folder / LOG)}
-    return _train(_changed(start.config, more), task)
+    return _changed(start.config, more)
 
 
 def cut_off(task: Task, layers: int) -> List[str]:
@@ -138,13 +153,13 @@ def baseline(
     if task.rate:
         changes[RATE] = task.rate
     if config["initialize"]["after_init"]:
-        changes["initialize.after_init.path"] = str(task.folder / "features")
+        changes[f"{STORED_IN}.path"] = str(task.folder / "features")
     if "logger1" in config["training"]["logger"]:
         changes["training.logger.logger1.output_file"] = str(task.folder / LOG)
     else:
         changes |= _logger(task)
     config = _changed(config, changes)
-    config = _changed(config, dict(more))
+    config = _changed(config, more)
     if passes != AT_ONCE:
         config = _changed(config, scaled_schedule(config, measure_pass(config).batches, passes))
     return _train(config, task)
@@ -171,7 +186,7 @@ def _logger(task: Task) -> Dict[str, Any]:
     return {"training.logger": {**CONSOLE, "output_file": str(task.folder / LOG)}}
 
 
-def _changed(config: Config, changes: Dict[str, Any]) -> Config:
+def _changed(config: Config, changes: Mapping[str, Any]) -> Config:
     """Set settings by their dotted paths, also such as are sections."""
     changed = config.copy()
     for key, value in changes.items():
@@ -188,7 +203,6 @@ def _config(name: str) -> Path:
 
 
 OURS = "posattn"
-STORED = "initialize.after_init.path"
 SYSTEMS = {
     OURS: System(
         "posattn-spacy, as `init config` writes it", "posattn-spacy", ours, made_of=(TRAINING_CODE,)
@@ -218,7 +232,7 @@ SYSTEMS = {
         "ner, frozen",
         partial(baseline, name="frozen", passes=8),
         rates=(3e-4, 1e-3, 3e-3, 1e-2),
-        trial=partial(baseline, name="parser", more={STORED: str(STORE / "parser")}),
+        trial=partial(baseline, name="parser", more={f"{STORED_IN}.path": str(STORE / "parser")}),
         made_of=(_config("frozen"), _config("parser")),
     ),
     "finetuned": System(

@@ -4,10 +4,13 @@ import hashlib
 import json
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 import srsly
+import typer
+from wasabi import msg
 
 from ..grid.archive import Archive, Entry, age, read_records, write_record
 from ..grid.scores import training_curve
@@ -24,7 +27,7 @@ SHORT_SECONDS = 600.0  # a training of others that takes longer is made with one
 class Entrant(NamedTuple):
     """A training of one system on one corpus.
 
-    system (str): Its name in `SYSTEMS`.
+    system (str): Its name.
     seed (int): Seed of the training.
     rate (float): Learning rate; 0 for the system's own.
     trial (bool): Whether it only helps to choose the rate.
@@ -50,6 +53,7 @@ class Workplace(NamedTuple):
     lang (str): Language of the corpus.
     trainings (Path): Folder for logs, and for pipelines while they are measured.
     figures (Path): The file with the figures, a line for each training.
+    systems (Mapping[str, System]): What may be trained, by names.
     """
 
     corpus: Corpus
@@ -57,6 +61,7 @@ class Workplace(NamedTuple):
     lang: str
     trainings: Path
     figures: Path
+    systems: Mapping[str, System] = SYSTEMS
 
     def read(self) -> Archive:
         """RETURNS (Archive): The figures of the trainings on this corpus and encoder, by their places."""
@@ -67,16 +72,16 @@ class Workplace(NamedTuple):
     def next(self, names: Sequence[str], seeds: int, stale: bool) -> Optional[Entrant]:
         """Find the next training that is missing.
 
-        names (Sequence[str]): Of systems, in `SYSTEMS`.
+        names (Sequence[str]): Of systems.
         seeds (int): How many seeds of a training that is short.
         stale (bool): Whether figures of older training code count as missing.
         RETURNS (Optional[Entrant]): The training; None if all have been made.
         """
         made = self.read()
         for name in names:
-            for entrant in wanted(name, SYSTEMS[name], seeds, made):
+            for entrant in wanted(name, self.systems[name], seeds, made):
                 record = made.get(entrant.place)
-                if record is None or (stale and age(record, SYSTEMS[name].code)):
+                if record is None or (stale and age(record, self.systems[name].code)):
                     return entrant
         return None
 
@@ -96,7 +101,7 @@ class Workplace(NamedTuple):
         words = self.corpus.words("train"), self.corpus.words("dev")
         encoder = self.encoder.absolute()
         task = Task(self.corpus.folder, *words, encoder, self.lang, entrant.seed, folder, entrant.rate)
-        system = SYSTEMS[entrant.system]
+        system = self.systems[entrant.system]
         command = system.trial if entrant.trial and system.trial else system.command
         took = run(command(task), THREADS, folder / "output.txt")
         write_record(
@@ -109,7 +114,7 @@ class Workplace(NamedTuple):
                 **took._asdict(),
                 "curve": _curve(folder),
                 "mb": size_of(folder / "model-best") / 1e6,
-                **measured(folder, self.corpus.folder, trial=entrant.trial),
+                **measured(folder, self.corpus.folder, trial=entrant.trial or not system.on_test),
             },
         )
         for path in folder.iterdir():
@@ -168,3 +173,36 @@ def measured(folder: Path, corpus: Path, *, trial: bool) -> Dict[str, Any]:
     run([*command, "--trial"] if trial else command, THREADS, folder / "measuring.txt")
     figures: Dict[str, Any] = srsly.read_json(taken)
     return figures
+
+
+def make_missing(
+    places: Sequence[Workplace], names: Sequence[str], seeds: int, stale: bool
+) -> Dict[str, Exception]:
+    """Make all trainings that are missing, system by system.
+
+    places (Sequence[Workplace]): A workplace for each corpus.
+    names (Sequence[str]): Of the systems.
+    seeds (int): How many seeds of a training that is short.
+    stale (bool): Whether figures of older code count as missing.
+    RETURNS (Dict[str, Exception]): Why trainings failed, by what they are called; others go on.
+    """
+    failed: Dict[str, Exception] = {}
+    for name, place in product(names, places):
+        while entrant := place.next([name], seeds, stale):
+            called = f"{place.corpus.title}: {entrant.place}"
+            msg.info(f"{called}, its output is in {place.folder(entrant)}")
+            try:
+                place.make(entrant)
+            except Exception as error:  # of any of the libraries; a night shall not end with one training
+                failed[called] = error
+                break
+    return failed
+
+
+def tell(failed: Mapping[str, Exception]) -> None:
+    """Show which trainings failed and why, and end the program if any did."""
+    for called, reason in failed.items():
+        msg.fail(called)
+        typer.echo(reason)
+    if failed:
+        msg.fail(f"{len(failed)} trainings failed, see above: run again to try them", exits=1)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import spacy
 
-from posattn_spacy.corpora.docs import read_docs, store_docs
+from posattn_spacy.corpora.docs import StoredDocs, read_docs, store_docs
 from posattn_spacy.writing import replacing
 
 WHOLE = 100  # percent
@@ -27,10 +27,19 @@ def subset(train: Path, share: int) -> Path:
     if part.is_file() and part.stat().st_mtime > train.stat().st_mtime:
         return part
     stored = read_docs(train, spacy.blank("xx").vocab)
-    n_docs = max(1, round(len(stored.docs) * share / WHOLE))
+    draw(stored, max(1, round(len(stored.docs) * share / WHOLE)), part)
+    return part
+
+
+def draw(stored: StoredDocs, n_docs: int, part: Path) -> None:
+    """Write some documents of a corpus, the same ones each time; more of them have all of fewer.
+
+    stored (StoredDocs): The corpus.
+    n_docs (int): How many.
+    part (Path): The file to write.
+    """
     chosen = np.sort(np.random.default_rng(0).permutation(len(stored.docs))[:n_docs])
     with replacing(part) as temporary:
         store_docs(
             [stored.docs[i] for i in chosen], temporary, stored.attrs, f"{part.parent.name}/{part.name}"
         )
-    return part

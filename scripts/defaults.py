@@ -1,0 +1,64 @@
+"""Train with other settings than `init config` writes, as far as that is missing, and show what they give."""
+
+from pathlib import Path
+from typing import Annotated, List
+
+import typer
+from posattn_benchmark.corpora.found import prepare
+from posattn_benchmark.corpora.training import Workplace, make_missing, tell
+from posattn_benchmark.corpora.variants import PAGE, STUDIED, VARIANTS, defaults_markdown, variant_rows
+from posattn_benchmark.pages import README_RUN, fill_page
+from wasabi import msg
+
+from posattn_spacy.corpora.sentences import CorpusError
+from posattn_spacy.telling import told
+
+
+def main(
+    names: Annotated[
+        List[str] | None, typer.Argument(help=f"{', '.join(VARIANTS)}; by default all of them")
+    ] = None,
+    corpus: Annotated[List[str] | None, typer.Option(help=f"By default {', '.join(STUDIED)}")] = None,
+    metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/defaults"),
+    converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds of each training")] = 2,
+    encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
+        "assets/encoder/all-MiniLM-L6-v2"
+    ),
+    lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
+    stale: Annotated[bool, typer.Option("--stale", help="Make anew what older code has made")] = False,
+    page: Annotated[Path | None, typer.Option(help="Page to put the tables into")] = None,
+) -> None:
+    """Train what is missing and measure it on dev; it goes on where it was stopped."""
+    chosen = list(names or VARIANTS)
+    unknown = sorted(set(chosen) - VARIANTS.keys())
+    if unknown:
+        msg.fail(f"There is no variant {', '.join(unknown)}: choose from {', '.join(VARIANTS)}.", exits=1)
+    with told(CorpusError):
+        corpora = [prepare(name, lang, converted) for name in corpus or STUDIED]
+    places = [
+        Workplace(
+            each,
+            encoder,
+            lang,
+            Path("training/defaults"),
+            metrics / encoder.name / f"{each.name}.jsonl",
+            VARIANTS,
+        )
+        for each in corpora
+    ]
+    failed = make_missing(places, chosen, seeds, stale)
+    archives = {place.corpus.name: place.read() for place in places}
+    header = ("span F1 on dev", *(each.title for each in corpora), "CPU minutes")
+    aligns = ["l", *"r" * (len(header) - 1)]
+    msg.table(variant_rows(chosen, corpora, archives, "span_f"), header=header, divider=True, aligns=aligns)
+    tell(failed)
+    if page is None or corpus or names or encoder.name != README_RUN["encoder"]:
+        msg.info("The page is left as it is: it shows all variants on all corpora")
+        return
+    fill_page(page, PAGE, defaults_markdown(corpora, archives))
+    msg.good(f"Figures written to {page}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
