@@ -7,7 +7,10 @@ import spacy
 from spacy.util import registry
 from thinc.api import Config
 
-MIN_STEPS = 120  # fewer updates than this teach the head nothing, however small the corpus
+LEAST_STEPS = 120  # where a batch has no fixed size
+LEAST_WORDS = (
+    491_520  # fewer than these, and their repetitions, teach the head nothing, however small the corpus
+)
 
 
 class PassSize(NamedTuple):
@@ -66,7 +69,9 @@ def scaled_schedule(config: Config, batches: int, passes: Optional[int] = None) 
             "training.eval_frequency, and warmup_linear.v1 as training.optimizer.learn_rate. Use "
             "`spacy train` itself for another one."
         )
-    eval_frequency = max(batches, ceil(MIN_STEPS / passes))
+    size = training["batcher"].get("size")
+    least = ceil(LEAST_WORDS / size) if isinstance(size, int) else LEAST_STEPS
+    eval_frequency = max(batches, ceil(least / passes))
     max_steps = passes * eval_frequency
     warmup = schedule["warmup_steps"] / training["max_steps"]
     return {

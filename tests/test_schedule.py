@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import DocBin
 from spacy.util import load_config
 
-from posattn_spacy.schedule import MIN_STEPS, measure_pass, scaled_schedule
+from posattn_spacy.schedule import LEAST_WORDS, measure_pass, scaled_schedule
 from processes import ROOT, run
 
 CONFIG = ROOT / "configs" / "posattn.cfg"
@@ -46,9 +46,10 @@ def test_schedule_of_the_published_corpus_is_the_one_in_the_config() -> None:
     assert scaled["training.optimizer.learn_rate.total_steps"] == learn_rate["total_steps"]
 
 
-def test_schedule_of_a_small_corpus_still_has_enough_updates() -> None:
-    scaled = scaled_schedule(load_config(CONFIG), 1)
-    assert scaled["training.max_steps"] >= MIN_STEPS
+@pytest.mark.parametrize("size", [1024, 4096])
+def test_schedule_of_a_small_corpus_still_reads_enough_words(size: int) -> None:
+    scaled = scaled_schedule(load_config(CONFIG, overrides={"training.batcher.size": size}), 1)
+    assert scaled["training.max_steps"] * size >= LEAST_WORDS
     assert scaled["training.max_steps"] % scaled["training.eval_frequency"] == 0
 
 

@@ -10,7 +10,7 @@ from thinc.api import Config
 from transformers import AutoConfig
 
 from ..frozen.maintenance import stored_bytes
-from ..schedule import PassSize, measure_pass, scaled_schedule
+from ..schedule import PassSize, measure_pass, own_passes, scaled_schedule
 
 TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"
 LAYERS = "components.transformer.model.layers"
@@ -19,6 +19,10 @@ FREE_SHARE = 0.8  # of the free disk may be filled with features
 BYTES = 2  # of a number in float16
 SPARE = 1.3  # for keys and pages
 LEAST_GB = 1.0
+ALL_LAYERS_GB = 3.0  # up to which the features of all layers are kept
+SIZE = "training.batcher.size"
+BATCH = (1024, 4096)  # padded tokens; the largest is what the shipped config has
+UPDATES = 1400
 
 
 class Start(NamedTuple):
@@ -62,6 +66,8 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
         f"{STORE}.path": str(features),
     }
     config = load_config(TEMPLATE, overrides=overrides)
+    overrides[SIZE] = fitting_batch(measure_pass(config).words, own_passes(config))
+    config = load_config(TEMPLATE, overrides=overrides)
     size = measure_pass(config)
     overrides |= scaled_schedule(config, size.batches)
     layers, store_gb = _fit_store(config, encoder, size.words + dev_words, features)
@@ -74,8 +80,19 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
     return Start(config, size, layers, store_gb)
 
 
+def fitting_batch(words: int, passes: int) -> int:
+    """Choose how large a batch is, so that training makes enough updates (docs/defaults.md).
+
+    words (int): Tokens in one pass.
+    passes (int): Passes that training makes.
+    RETURNS (int): Padded tokens, within `BATCH`.
+    """
+    smallest, largest = BATCH
+    return min(max(words * passes // UPDATES, smallest), largest)
+
+
 def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tuple[int, Optional[float]]:
-    """Choose as many layers as the config has if there is room for their features on the disk.
+    """Choose all layers if their features are few, else those the config has, as far as the disk has room.
 
     The store gets room for them beside what it holds of other corpora.
     """
@@ -83,12 +100,15 @@ def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tup
         shape = AutoConfig.from_pretrained(encoder)
     except (OSError, ValueError) as error:
         raise ValueError(f"There is no Hugging Face encoder in {encoder}: {error}") from error
-    wanted = min(config["components"]["transformer"]["model"]["layers"], shape.num_hidden_layers + 1)
+    every = shape.num_hidden_layers + 1
+    per_layer = words * shape.hidden_size * BYTES * SPARE
+    if every * per_layer > ALL_LAYERS_GB * 1e9:
+        every = min(config["components"]["transformer"]["model"]["layers"], every)
     there = next(folder for folder in (features, *features.absolute().parents) if folder.exists())
     room = shutil.disk_usage(there).free * FREE_SHARE
     held = stored_bytes(features)
-    for layers in range(wanted, 0, -1):
-        needed = words * layers * shape.hidden_size * BYTES * SPARE
+    for layers in range(every, 0, -1):
+        needed = layers * per_layer
         if needed <= room:
             return layers, max(LEAST_GB, ceil((held + needed) / 1e8) / 10)
-    return wanted, None
+    return every, None

@@ -35,6 +35,7 @@ def _variant(
 
 VARIANTS: Dict[str, System] = {
     AS_WRITTEN: _variant("as `init config` writes it"),
+    "fixed": _variant("three layers and batches of 4,096 tokens, as up to 0.1", {SIZE: 4096, LAYERS: 3}),
     **{f"batch-{n}": _variant(f"batches of {n:,} tokens", {SIZE: n}) for n in (512, 1024, 2048, 4096)},
     **{f"passes-{n}": _variant(f"{n} passes", passes=n) for n in (3, 4, 6, 8, 12)},
     "layers-3": _variant("three layers", {LAYERS: 3}),
