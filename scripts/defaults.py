@@ -19,7 +19,7 @@ def main(
         List[str] | None, typer.Argument(help=f"{', '.join(VARIANTS)}; by default all of them")
     ] = None,
     corpus: Annotated[List[str] | None, typer.Option(help=f"By default {', '.join(STUDIED)}")] = None,
-    metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/defaults"),
+    metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/corpora/defaults"),
     converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of each training")] = 2,
     encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
