@@ -1,4 +1,7 @@
-"""Small pipelines and a toy corpus that the tests of the component share."""
+"""Small pipelines and a toy corpus that the tests of the component share.
+
+The pipelines are of no language: to make the tokenizer of one takes longer than most tests.
+"""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -74,9 +77,6 @@ def add_head(
     model = {**TAGGER, "tok2vec": tok2vec, **model}
     config = {"positional_weight": WEIGHT, "model": model, **(settings or {})}
     return nlp.add_pipe("posattn_ner", config=config)
-
-
-# Pipelines here are of no language: to make the tokenizer of one takes longer than most tests.
 
 
 def plain_pipeline(*, settings: Optional[Dict[str, Any]] = None, **model: Any) -> Language:
