@@ -14,6 +14,8 @@ INSTALLED := $(VENV)/.installed
 # spacy-transformers can't be imported beside transformers 5; what encodes and stores does without it.
 VENV5 := .venv-transformers5
 INSTALLED5 := $(VENV5)/.installed
+# Of all the modules that are installed, few are ever imported: those are compiled then.
+INSTALL := pip install --quiet --no-compile
 
 # A folder with a copy of the corpus, for machines that can't download it.
 MIRROR := $(wildcard ../shared/data)
@@ -30,7 +32,7 @@ install: $(INSTALLED)
 
 $(INSTALLED): setup.cfg pyproject.toml benchmark/setup.cfg constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]" --editable ./benchmark
+	$(BIN)/python -m $(INSTALL) --constraint constraints.txt --editable ".[dev]" --editable ./benchmark
 	touch $@
 
 test: install
@@ -41,7 +43,7 @@ test-transformers5: $(INSTALLED5)
 
 $(INSTALLED5): constraints-transformers5.txt
 	$(PYTHON) -m venv $(VENV5)
-	$(VENV5)/bin/python -m pip install --quiet --constraint $< \
+	$(VENV5)/bin/python -m $(INSTALL) --constraint $< \
 		"transformers>=5,<6" torch numpy safetensors srsly pytest hypothesis
 	touch $@
 

@@ -1,4 +1,7 @@
-"""Small pipelines and a toy corpus that the tests of the component share."""
+"""Small pipelines and a toy corpus that the tests of the component share.
+
+The pipelines are of no language: to make the tokenizer of one takes longer than most tests.
+"""
 
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
@@ -78,7 +81,7 @@ def add_head(
 
 def plain_pipeline(*, settings: Optional[Dict[str, Any]] = None, **model: Any) -> Language:
     """A pipeline without a transformer."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_head(nlp, HASH_EMBED, settings=settings, **model)
     return nlp
 
@@ -109,7 +112,7 @@ def frozen_pipeline(
     **model: Any,
 ) -> Language:
     """A pipeline of a frozen transformer and a head that listens to it."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_frozen_transformer(nlp, encoder, layers=layers)
     add_head(nlp, listener, **model)
     return nlp
@@ -117,7 +120,7 @@ def frozen_pipeline(
 
 def stock_pipeline(encoder: Path) -> Language:
     """A stock transformer, and a head on a stock listener."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_stock_transformer(nlp, encoder)
     add_head(nlp, STOCK_LISTENER)
     return nlp

@@ -61,8 +61,8 @@ def printed(*arguments: object, fails: bool = False, app: typer.Typer = posattn)
 def script(name: str) -> typer.Typer:
     """RETURNS (typer.Typer): The program in a file of scripts/."""
     module = import_module(f"scripts.{name}")
-    own: typer.Typer | None = getattr(module, "app", None)
-    app = own or typer.Typer()
-    if own is None:
+    app: typer.Typer | None = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer()
         app.command()(module.main)
     return app

@@ -18,7 +18,7 @@ from pipelines import frozen_pipeline, make_examples, train
 from posattn_spacy.frozen.architecture import build_frozen_transformer_v1, huggingface, pad_embedding
 
 FAMILIES = sorted(WRITERS)
-NLP = spacy.blank("en")
+NLP = spacy.blank("xx")
 BLANKS = ["\n\n", "\u200b", "\u00ad", "\ufe0f", "\u00a0", "\t", "\ufeff"]
 
 

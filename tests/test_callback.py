@@ -143,7 +143,7 @@ def test_the_head_gets_features_as_they_are_stored(
 def test_other_layers_get_stored_features_in_float32(
     tiny_encoder: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_frozen_transformer(nlp, tiny_encoder("bert"))
     tok2vec = {"@architectures": "posattn-spacy.FrozenListener.v1"}
     nlp.add_pipe("tagger", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": tok2vec}})
@@ -279,7 +279,7 @@ def test_size_must_be_positive(tiny_encoder: Callable[[str], Path], tmp_path: Pa
 
 
 def test_fingerprint_tells_encoders_apart(tiny_encoder: Callable[[str], Path]) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = add_frozen_transformer(nlp, tiny_encoder("bert")).model
     model.initialize()
     encoder, tokenizer = huggingface(model)
@@ -303,7 +303,7 @@ def test_fingerprint_tells_encoders_apart(tiny_encoder: Callable[[str], Path]) -
 def test_encoders_with_the_same_weights_and_another_config_are_told_apart(
     tiny_encoder: Callable[[str], Path], setting: str, value: Any
 ) -> None:
-    model = add_frozen_transformer(spacy.blank("en"), tiny_encoder("bert")).model
+    model = add_frozen_transformer(spacy.blank("xx"), tiny_encoder("bert")).model
     model.initialize()
     encoder, tokenizer = huggingface(model)
     first = encoder_fingerprint(encoder, tokenizer)
@@ -317,7 +317,7 @@ def test_encoders_with_the_same_weights_and_another_config_are_told_apart(
 
 
 def test_encoders_that_read_other_windows_are_told_apart(tiny_encoder: Callable[[str], Path]) -> None:
-    model = add_frozen_transformer(spacy.blank("en"), tiny_encoder("bert")).model
+    model = add_frozen_transformer(spacy.blank("xx"), tiny_encoder("bert")).model
     model.initialize()
     encoder, tokenizer = huggingface(model)
     first = encoder_fingerprint(encoder, tokenizer)

@@ -23,7 +23,7 @@ NAME = "posattn_ner"
 
 
 def test_the_component_is_there_without_an_import():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("posattn_ner")
     meta = nlp.get_pipe_meta("posattn_ner")
     assert list(meta.assigns) == ["doc.ents", "doc.spans", "token.ent_iob", "token.ent_type"]
@@ -34,7 +34,7 @@ def test_the_component_is_there_without_an_import():
 
 
 def test_the_default_model_learns():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("posattn_ner")
     train(nlp, 40)
     assert entities(nlp) == GOLD

@@ -184,7 +184,7 @@ def test_other_components_listen_to_our_transformer(tiny_encoder, listener):
 def test_transformer_and_head_are_sourced_together(tiny_encoder):
     source = frozen_pipeline(tiny_encoder("bert"))
     train(source, 80)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for name in source.pipe_names:
         nlp.add_pipe(name, source=source)
     assert entities(nlp) == GOLD
@@ -218,7 +218,7 @@ def test_a_stock_transformer_that_does_not_annotate_is_refused(tiny_encoder):
 
 @each_listener
 def test_a_listener_without_a_transformer_is_refused(listener):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_head(nlp, listener)
     with pytest.raises(ValueError, match="Put a 'transformer' component before it"):
         train(nlp, 0)
@@ -226,7 +226,7 @@ def test_a_listener_without_a_transformer_is_refused(listener):
 
 @each_listener
 def test_a_listener_before_its_transformer_is_refused(tiny_encoder, listener):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_head(nlp, listener)
     add_frozen_transformer(nlp, tiny_encoder("bert"))
     with pytest.raises(ValueError, match="Put a 'transformer' component before it"):
@@ -314,7 +314,7 @@ def test_a_pipeline_loaded_without_its_transformer_says_so(tiny_encoder, tmp_pat
 
 
 def test_our_listener_on_a_stock_transformer_is_refused(tiny_encoder):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_stock_transformer(nlp, tiny_encoder("bert"))
     add_head(nlp, FROZEN_LISTENER)
     examples = make_examples(nlp)
@@ -327,7 +327,7 @@ def test_our_listener_on_a_stock_transformer_is_refused(tiny_encoder):
 
 
 def test_batch_is_known_by_the_same_number_as_to_a_stock_listener() -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     for texts in ([], [""], TEXTS, ["", *TEXTS * 50, "naïve 東京 🪐"]):
         docs = [nlp.make_doc(text) for text in texts]
         assert FrozenListener.get_batch_id(docs) == TransformerListener.get_batch_id(docs)

@@ -36,7 +36,7 @@ each_listener = pytest.mark.parametrize("listener", LISTENERS.values(), ids=LIST
 
 TRAINING = """
 [nlp]
-lang = "en"
+lang = "xx"
 pipeline = ["transformer","posattn_ner"]
 
 [components]
@@ -81,7 +81,7 @@ def train_from_config(
     folder: Path, transformer: Dict[str, Any], listener: Dict[str, Any], **training: Any
 ) -> Language:
     """Initialize and train a pipeline from a config, as `spacy train` does."""
-    examples = make_examples(spacy.blank("en"))
+    examples = make_examples(spacy.blank("xx"))
     DocBin(docs=[example.reference for example in examples]).to_disk(folder / "train.spacy")
     config = Config().from_str(TRAINING, interpolate=False)
     config["components"]["transformer"] = transformer
@@ -124,7 +124,7 @@ def test_a_trained_head_may_be_sourced_to_train_on(tiny_encoder, tmp_path):
     train(source, 3)
     source.to_disk(tmp_path / "source")
     sourced = {"source": str(tmp_path / "source")}
-    examples = make_examples(spacy.blank("en"))
+    examples = make_examples(spacy.blank("xx"))
     DocBin(docs=[example.reference for example in examples]).to_disk(tmp_path / "train.spacy")
     trained = []
     for transformer in (sourced, frozen_component(encoder)):  # with its head, and made anew
@@ -189,7 +189,7 @@ def test_a_replaced_listener_trains_on_and_leaves_the_encoder(tiny_encoder):
 
 
 def test_a_head_with_its_own_transformer_is_built_from_a_config(tiny_encoder):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     transformer = frozen_architecture(tiny_encoder("bert"))
     add_head(nlp, {"@architectures": "posattn-spacy.FrozenTok2Vec.v1", "transformer": transformer})
     train(nlp, 80)
@@ -201,7 +201,7 @@ def test_a_listener_is_replaced_by_sourcing(tiny_encoder, tmp_path):
     train(source, 80)
     source.to_disk(tmp_path / "source")
     config = {
-        "nlp": {"lang": "en", "pipeline": ["posattn_ner"]},
+        "nlp": {"lang": "xx", "pipeline": ["posattn_ner"]},
         "components": {
             "posattn_ner": {"source": str(tmp_path / "source"), "replace_listeners": ["model.tok2vec"]}
         },

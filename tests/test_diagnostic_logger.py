@@ -29,7 +29,7 @@ def diagnostic(path: Path, **settings: Any) -> Dict[str, Any]:
 
 def trained(folder: Path, logger: Dict[str, Any], stdout: Any = None, **training: Any) -> Language:
     """Train a pipeline from a config in spaCy's own loop, evaluating at every other of seven steps."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     corpus = folder / "corpus.spacy"
     DocBin(docs=[example.reference for example in make_examples(nlp)]).to_disk(corpus)
     nlp.add_pipe(NAME, config={"model": {**TAGGER, "tok2vec": HASH_EMBED, "mask": "hard"}})
@@ -157,14 +157,14 @@ def test_a_log_that_can_not_be_written_is_refused_before_anything_is_done(tmp_pa
 
 
 def test_there_is_no_log_without_a_file() -> None:
-    log_step, finalize = configure_diagnostic_logger_v1(None)(spacy.blank("en"), io.StringIO(), io.StringIO())
+    log_step, finalize = configure_diagnostic_logger_v1(None)(spacy.blank("xx"), io.StringIO(), io.StringIO())
     log_step({"epoch": 0, "other_scores": {}})
     finalize()
 
 
 def test_examination_can_be_left_out(tmp_path: Path) -> None:
     logger = configure_diagnostic_logger_v1(str(tmp_path / "log.jsonl"), docs=0)
-    log_step, finalize = logger(spacy.blank("en"), io.StringIO(), io.StringIO())
+    log_step, finalize = logger(spacy.blank("xx"), io.StringIO(), io.StringIO())
     log_step(None)
     log_step({"epoch": 0, "other_scores": {"ents_f": 0.5, "ents_per_type": {}}})
     finalize()

@@ -74,7 +74,7 @@ def test_the_encoder_is_still_the_original(frozen: Language) -> None:
 
 @pytest.mark.parametrize("pooling", ["first", "last"])
 def test_pooling_is_no_change_of_the_encoder(tiny_encoder: Callable[[str], Path], pooling: str) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = frozen_architecture(tiny_encoder("roberta"), pooling=pooling)
     nlp.add_pipe("transformer", config={"model": model})
     nlp.initialize()
@@ -513,7 +513,7 @@ def test_another_log_is_refused(tmp_path: Path, text: str) -> None:
 
 def trained_with_log(encoder: Path, folder: Path) -> Path:
     """Train a pipeline in spaCy's own loop, with its log; return the folder of the pipeline."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     corpus = folder / "corpus.spacy"
     DocBin(docs=[example.reference for example in make_examples(nlp)]).to_disk(corpus)
     nlp.add_pipe("transformer", config={"model": frozen_architecture(encoder)})
@@ -567,7 +567,7 @@ def test_a_corpus_without_documents_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_without_our_component_is_refused(tmp_path: Path) -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.to_disk(tmp_path / "model")
     DocBin(docs=[nlp.make_doc("Alice")]).to_disk(tmp_path / "dev.spacy")
     said = command("doctor", tmp_path / "model", tmp_path / "dev.spacy", fails=True)

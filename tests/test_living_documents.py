@@ -87,7 +87,7 @@ def test_joined_documents_keep_the_confidence_of_each_entity(nlp: Language, doc:
 
 THROUGH: Dict[str, Callable[[Doc], Doc]] = {
     "bytes": lambda doc: Doc(doc.vocab).from_bytes(doc.to_bytes()),
-    "bytes, other vocabulary": lambda doc: Doc(spacy.blank("en").vocab).from_bytes(doc.to_bytes()),
+    "bytes, other vocabulary": lambda doc: Doc(spacy.blank("xx").vocab).from_bytes(doc.to_bytes()),
     "pickle": lambda doc: pickle.loads(pickle.dumps(doc)),
     "DocBin": lambda doc: next(DocBin(docs=[doc]).get_docs(doc.vocab)),
     "DocBin with user data": lambda doc: next(DocBin(docs=[doc], store_user_data=True).get_docs(doc.vocab)),
@@ -173,7 +173,7 @@ def test_joined_documents_follow_and_show_their_scores(nlp: Language, doc: Doc) 
 
 
 def test_a_group_that_was_left_behind_is_gone_over_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     doc = Doc(vocab, words=["a", "b"] * 1000, ents=["B-x", "I-x"] * 1000)
     attrs = {"scores": np.linspace(0, 1, 1000)}
     doc.spans[NAME] = spacy.tokens.SpanGroup(doc, name=NAME, spans=list(doc.ents), attrs=attrs)
@@ -313,7 +313,7 @@ def test_reading_never_raises(doc: Doc, how: str) -> None:
 
 def test_reading_is_linear_in_the_entities(monkeypatch: pytest.MonkeyPatch) -> None:
     """The group is gone over once and not for every entity."""
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     doc = Doc(vocab, words=["a"] * 5000, ents=["B-x"] * 5000)
     doc.spans[NAME] = spacy.tokens.SpanGroup(
         doc, name=NAME, spans=list(doc.ents), attrs={"scores": np.linspace(0, 1, 5000)}

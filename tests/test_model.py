@@ -32,7 +32,7 @@ from posattn_spacy.model import (
     set_pad_embedding,
 )
 
-NLP = spacy.blank("en")
+NLP = spacy.blank("xx")
 WIDTH, N_TAGS = 6, 5
 
 
@@ -360,7 +360,7 @@ def test_a_copy_is_independent():
 
 @pytest.mark.parametrize("tok2vec", [HASH_EMBED, FROZEN_LISTENER])
 def test_the_model_has_the_parts_that_spacy_looks_for(tok2vec):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = add_head(nlp, tok2vec).model
     assert model.get_ref("tok2vec") is model.layers[0]
     assert model.maybe_get_ref("output_layer") is not None

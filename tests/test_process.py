@@ -35,9 +35,9 @@ def test_memory_is_given_back_every_few_steps(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(ctypes, "CDLL", load)
     trim = configure_trim_memory_v1(steps=3)
     for step in range(7):
-        trim(spacy.blank("en"), {"step": step, "epoch": 0})
+        trim(spacy.blank("xx"), {"step": step, "epoch": 0})
     monkeypatch.setattr(ctypes, "CDLL", lambda path: object())  # a library that can't trim
-    configure_trim_memory_v1(steps=1)(spacy.blank("en"), {"step": 0, "epoch": 0})
+    configure_trim_memory_v1(steps=1)(spacy.blank("xx"), {"step": 0, "epoch": 0})
     assert {library.path for library in libraries} == {None}
     assert [library.trims for library in libraries] == [[0], [0], [0]]
 
@@ -48,7 +48,7 @@ def test_there_is_nothing_to_ask_on_windows(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ctypes, "CDLL", load)
     monkeypatch.setattr("posattn_spacy.process.os", SimpleNamespace(name="nt"))
-    configure_trim_memory_v1(steps=1)(spacy.blank("en"), {"step": 0, "epoch": 0})
+    configure_trim_memory_v1(steps=1)(spacy.blank("xx"), {"step": 0, "epoch": 0})
 
 
 def test_memory_really_shrinks() -> None:
@@ -63,7 +63,7 @@ def test_memory_really_shrinks() -> None:
     for block in blocks:
         library.free(block)
     before = anonymous_kilobytes()
-    configure_trim_memory_v1(steps=1)(spacy.blank("en"), {"step": 0, "epoch": 0})
+    configure_trim_memory_v1(steps=1)(spacy.blank("xx"), {"step": 0, "epoch": 0})
     assert anonymous_kilobytes() < before - 100_000
     library.free(kept)
 

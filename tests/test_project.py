@@ -60,13 +60,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copy(source, target)
     write_bert(folder / "tiny-encoder")
     definition = srsly.read_yaml(folder / "project.yml")
-    commands = {definition["workflows"].get(name, [name])[-1]: name for name in MADE}
-    definition["workflows"]["most"] = ["digests", *commands]
+    names = {definition["workflows"].get(name, [name])[-1]: name for name in MADE}
+    definition["workflows"]["most"] = ["digests", *names]
     srsly.write_yaml(folder / "project.yml", definition)
-    _, *parts = re.split(f"=+ ({'|'.join(commands)}) =+", run_command(folder, "most"))
-    for command_name, said in zip(parts[::2], parts[1::2], strict=True):
-        (folder / f"{commands[command_name]}.log").write_text(said)
+    _, *parts = re.split(f"=+ ({'|'.join(names)}) =+", run_command(folder, "most"))
+    for step, said in zip(parts[::2], parts[1::2], strict=True):
+        (folder / f"{names[step]}.log").write_text(said)
     return folder
+
+
+@pytest.fixture(scope="module")
+def again(project: Path) -> str:
+    """What the same commands say when they are run once more."""
+    return run_command(project, "most")
 
 
 @pytest.fixture
@@ -172,7 +178,7 @@ def test_results_are_of_every_training_and_made_once(within: Path, monkeypatch: 
         ("features", "file-order", 0),
     ]
     assert runs[0]["test"] == json.loads((within / f"metrics/{TRAINED}/test.json").read_text())["test"]
-    assert len({run["test"]["span_f"] for run in runs} | {run["dev_loss"] for run in runs}) > 2
+    assert len({run["test"]["span_f"] for run in runs} | {run["dev_loss"] for run in runs}) > 3
     assert 0 < runs[0]["confidence_share"] < 1
     monkeypatch.setattr("scripts.results.make", None)  # nothing is made again
     command(*arguments, app=script("results"))
@@ -228,7 +234,7 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
     assert not (within / "metrics/cost/measured").exists()
 
 
-def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> None:
+def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path, again: str) -> None:
     place = "paper/file-order-100/own-passes/as-it-is/0"
     cell = read_archive(project / "metrics/sample/tiny-encoder/experiments")[place]
     assert cell["source"] == "sample"
@@ -249,7 +255,6 @@ def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path) -> N
         "output.txt",
         "steps.jsonl",
     }
-    again = run_command(project, "experiments")
     assert "0 trainings are missing" in again
     assert "Replication of the paper" in again
 
@@ -268,10 +273,9 @@ def test_a_training_that_fails_does_not_keep_others_from_being_shown(project: Pa
     assert "Replication of the paper" in said
 
 
-def test_second_run_skips_what_is_up_to_date(project: Path) -> None:
-    said = run_command(project, "most")
+def test_second_run_skips_what_is_up_to_date(again: str) -> None:
     for name in ("get-encoder", "convert", "train-head", "evaluate-dev", "measure-test"):
-        assert f"Skipping '{name}'" in said
+        assert f"Skipping '{name}'" in again
 
 
 def test_an_edit_runs_what_depends_on_it(project: Path) -> None:

@@ -50,7 +50,7 @@ def owner(tiny_encoder: Encoder) -> Language:
 
 
 def bilstm(tiny_encoder: Encoder) -> Language:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("posattn_ner", config={"model": BILSTM})
     train(nlp, 40)
     return nlp
@@ -181,7 +181,7 @@ def test_a_head_of_bfloat16_survives_with_shared_weights():
 def test_a_head_reads_no_features_of_another_width():
     nlp = plain_pipeline()
     train(nlp, 1)
-    other = spacy.blank("en")
+    other = spacy.blank("xx")
     add_head(other, {**HASH_EMBED, "width": 48})
     train(other, 1)
     model = nlp.get_pipe("posattn_ner").model.get_ref("output_layer")

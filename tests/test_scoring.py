@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 
 from posattn_spacy.scoring import flat_scores, score_ner
 
-NLP = spacy.blank("en")
+NLP = spacy.blank("xx")
 LABELS = ["geo", "org", "per"]
 ENTITY_TAGS = [f"{prefix}-{label}" for label in LABELS for prefix in "BI"]
 

@@ -81,7 +81,7 @@ def of_kind(kind: str, model: Path) -> Path:
         nlp.to_disk(other)
         return other
     if kind == "sourced":
-        config = {"nlp": {"lang": "en", "pipeline": [NAME]}, "components": {NAME: {"source": str(model)}}}
+        config = {"nlp": {"lang": "xx", "pipeline": [NAME]}, "components": {NAME: {"source": str(model)}}}
         load_model_from_config(Config(config), auto_fill=True).to_disk(other)
         return other
     return model
@@ -190,7 +190,7 @@ def test_a_change_in_python_survives_bytes(trained: Path, key: str) -> None:
 
 
 def test_a_change_goes_with_a_component_to_another_pipeline(trained: Path, tmp_path: Path) -> None:
-    source, nlp = spacy.load(trained), spacy.blank("en")
+    source, nlp = spacy.load(trained), spacy.blank("xx")
     source.get_pipe(NAME).cfg["threshold"] = 0.9
     nlp.add_pipe(NAME, name="ents", source=source)
     nlp.to_disk(tmp_path)

@@ -67,7 +67,7 @@ def test_sentences_show_what_the_pipeline_finds() -> None:
 
 
 def test_entities_of_others_have_no_score() -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     doc = Doc(nlp.vocab, words=["Alice"], ents=["B-per"])
     assert doc_sentence(doc).entities == [Entity(0, 1, "per", None)]
 
@@ -99,7 +99,7 @@ def test_gate_and_attention_are_those_of_the_sentence(mask: str) -> None:
 
 
 def test_attention_stays_within_sentences() -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("sentencizer")
     words = ["Alice", "left", ".", "Bob", "Jones", "came", "."]
     reference = Doc(nlp.vocab, words=words, ents=["B-per", *["O"] * 6])
@@ -178,7 +178,7 @@ def test_a_document_without_tokens_is_visualized() -> None:
 
 
 def test_a_pipeline_without_our_component_is_refused() -> None:
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     with pytest.raises(ValueError, match="no 'posattn_ner'"):
         visualize(nlp("Alice"), nlp=nlp)
 
@@ -189,7 +189,7 @@ def test_a_notebook_shows_it_inline(monkeypatch: pytest.MonkeyPatch) -> None:
     notebook.HTML, notebook.display = str, shown.append  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython", ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", notebook)
-    doc = Doc(spacy.blank("en").vocab, words=["Alice"], ents=["B-per"])
+    doc = Doc(spacy.blank("xx").vocab, words=["Alice"], ents=["B-per"])
     assert posattn_spacy.visualize(doc, jupyter=True) is None
     assert sentences_in(shown[0])[0]["tokens"] == ["Alice"]
 
