@@ -1,4 +1,4 @@
-"""Run `spacy train` with a schedule that fits the corpus."""
+"""Run `spacy train` with batches and a schedule that fit the corpus."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
-from posattn_spacy.schedule import measure_pass, scaled_schedule
+from posattn_spacy.schedule import fitted_training
 from posattn_spacy.writing import replacing
 
 
@@ -28,11 +28,10 @@ def main(
     overrides = parse_config_overrides(list(context.args))
     try:
         config = load_config(config_path, overrides=overrides)
-        size = measure_pass(config)
-        schedule = scaled_schedule(config, size.batches)
+        settings, size = fitted_training(config)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
-    fitted = {key: value for key, value in schedule.items() if key not in overrides}
+    fitted = {key: value for key, value in settings.items() if key not in overrides}
     options = [item for key, value in fitted.items() for item in (f"--{key}", str(value))]
     command: List[str] = [sys.executable, "-m", "spacy", "train", str(config_path)]
     command += ["--output", str(output), "--gpu-id", str(gpu_id), *context.args, *options]

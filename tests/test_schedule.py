@@ -1,16 +1,19 @@
 """The training schedule follows the size of the corpus."""
 
+from math import ceil
 from pathlib import Path
+from typing import Any, Dict
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 from spacy.util import load_config
 
-from posattn_spacy.schedule import LEAST_WORDS, measure_pass, scaled_schedule
+from posattn_spacy.schedule import LEAST_WORDS, fitted_training, measure_pass, scaled_schedule
 from processes import ROOT, run
 
 CONFIG = ROOT / "configs" / "posattn.cfg"
+OWN = {"@batchers": "posattn-spacy.batch_by_padded.v1", "size": 512, "buffer": 512}
 
 
 def write_corpus(path: Path, n_docs: int) -> Path:
@@ -51,6 +54,35 @@ def test_schedule_of_a_small_corpus_still_reads_enough_words(size: int) -> None:
     scaled = scaled_schedule(load_config(CONFIG, overrides={"training.batcher.size": size}), 1)
     assert scaled["training.max_steps"] * size >= LEAST_WORDS
     assert scaled["training.max_steps"] % scaled["training.eval_frequency"] == 0
+
+
+@pytest.mark.parametrize(
+    ("n_docs", "size", "passes"),
+    [
+        (500_000 // 4, 4096, 8),  # as the config has it
+        (200_000 // 4, 1024, 4),
+        (20_000 // 4, 1024, 24),  # as many as it takes to learn enough
+    ],
+)
+def test_a_small_corpus_is_learned_from_in_small_batches(
+    tmp_path: Path, n_docs: int, size: int, passes: int
+) -> None:
+    path = write_corpus(tmp_path / "train.spacy", n_docs)
+    fitted, one = fitted_training(load_config(CONFIG, overrides={"paths.train": str(path)}))
+    assert fitted.get("training.batcher.size", 4096) == size
+    assert one.words == 4 * n_docs
+    assert one.batches == ceil(one.words / size)
+    assert fitted["training.max_steps"] == pytest.approx(passes * one.batches, rel=0.02)
+    assert fitted["training.max_steps"] == 8 * fitted["training.eval_frequency"]
+
+
+@pytest.mark.parametrize(
+    "batcher", [OWN, {"@batchers": "spacy.batch_by_sequence.v1", "size": 8, "get_length": None}]
+)
+def test_batches_of_ones_own_stay(tmp_path: Path, batcher: Dict[str, Any]) -> None:
+    config = load_config(CONFIG, overrides={"paths.train": str(write_corpus(tmp_path / "train.spacy", 100))})
+    config["training"]["batcher"] = batcher
+    assert "training.batcher.size" not in fitted_training(config).overrides
 
 
 def test_empty_corpus_ends_training_with_its_path(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from spacy.training.loop import train as train_loop
 from spacy.util import get_lang_class, load_config
 
 from pipelines import TRAIN_DATA, make_examples
+from posattn_spacy import schedule
 from posattn_spacy.diagnosis.findings import Finding
 from posattn_spacy.frozen.store import About, FeatureStore
 from posattn_spacy.schedule import PassSize
@@ -48,8 +49,9 @@ def test_the_config_is_the_shipped_one_fitted_to_the_corpus(
     assert config["paths"]["encoder"] == str(tiny_encoder("bert"))
     assert config["nlp"]["lang"] == "de"
     training = config["training"]
-    assert training["max_steps"] == 8 * training["eval_frequency"] == 120  # no fewer, for a corpus so small
-    assert training["optimizer"]["learn_rate"]["total_steps"] == 121
+    assert training["batcher"]["size"] == 1024
+    assert training["max_steps"] == 8 * training["eval_frequency"] == 480  # no fewer, for a corpus so small
+    assert training["optimizer"]["learn_rate"]["total_steps"] == 481
     assert start.size.words == 230
     assert config["initialize"]["after_init"] | {"path": "", "max_gb": 1} == (
         shipped["initialize"]["after_init"] | {"path": "", "max_gb": 1}
@@ -76,6 +78,23 @@ def test_an_encoder_with_fewer_layers_gives_what_it_has(
     start = make_config(train, train, 23, tiny_encoder("bert"), "en", features)
     assert start.store_gb is None
     assert start.config["initialize"]["after_init"]["path"] is None
+
+
+@pytest.mark.parametrize(("least_words", "most_gb", "layers"), [(230, 1.0, 7), (231, 1.0, 3), (230, 1e-9, 3)])
+def test_all_layers_are_kept_where_there_is_enough_to_learn_and_they_are_few(
+    tiny_encoder: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    least_words: int,
+    most_gb: float,
+    layers: int,
+) -> None:
+    monkeypatch.setattr(starting_config, "ALL_LAYERS_WORDS", least_words)
+    monkeypatch.setattr(starting_config, "ALL_LAYERS_GB", most_gb)
+    shape = json.loads((tiny_encoder("bert") / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**shape, "num_hidden_layers": 6}))
+    train = write_corpus(tmp_path / "train.spacy", 10)
+    assert make_config(train, train, 230, tmp_path, "en", tmp_path / "features").layers == layers
 
 
 def test_a_store_that_is_there_gets_room_for_what_comes(
@@ -121,7 +140,7 @@ def test_texts_are_split_as_the_language_is(
     tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
 ) -> None:
     train = write_corpus(tmp_path / "train.spacy")
-    monkeypatch.setattr(starting_config, "measure_pass", lambda config: PassSize(4, 23))  # needs its package
+    monkeypatch.setattr(schedule, "measure_pass", lambda config: PassSize(4, 23))  # needs its package
     config = make_config(train, train, 23, tiny_encoder("bert"), lang, tmp_path).config
     assert config["nlp"]["tokenizer"] == get_lang_class(lang).default_config["nlp"]["tokenizer"]
     plain = {"@tokenizers": "spacy.Tokenizer.v1"}
@@ -241,7 +260,7 @@ def test_the_config_trains(
     init = ["init", "config", "own/ner.cfg", "--train", train, "--dev", dev]
     init += ["--encoder", tiny_encoder("bert")]
     said = printed(*init)
-    assert "120 steps, 120 passes over" in " ".join(said.split())
+    assert "480 steps, 480 passes over" in " ".join(said.split())
     (train_command,) = (line for line in said.splitlines() if line.startswith("python"))
     assert train_command == (
         "python -m spacy train own/ner.cfg --output own/model "

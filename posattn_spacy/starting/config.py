@@ -10,7 +10,7 @@ from thinc.api import Config
 from transformers import AutoConfig
 
 from ..frozen.maintenance import stored_bytes
-from ..schedule import PassSize, measure_pass, own_passes, scaled_schedule
+from ..schedule import PassSize, fitted_training
 
 TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"
 LAYERS = "components.transformer.model.layers"
@@ -19,10 +19,9 @@ FREE_SHARE = 0.8  # of the free disk may be filled with features
 BYTES = 2  # of a number in float16
 SPARE = 1.3  # for keys and pages
 LEAST_GB = 1.0
-ALL_LAYERS_GB = 3.0  # up to which the features of all layers are kept
-SIZE = "training.batcher.size"
-BATCH = (1024, 4096)  # padded tokens; the largest is what the shipped config has
-UPDATES = 1400
+# From so many tokens in a pass on the features of all layers are kept, up to so many 10⁹ bytes; with less to
+# learn from the head does better with fewer (docs/defaults.md).
+ALL_LAYERS_WORDS, ALL_LAYERS_GB = 50_000, 3.0
 
 
 class Start(NamedTuple):
@@ -66,11 +65,9 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
         f"{STORE}.path": str(features),
     }
     config = load_config(TEMPLATE, overrides=overrides)
-    overrides[SIZE] = fitting_batch(measure_pass(config).words, own_passes(config))
-    config = load_config(TEMPLATE, overrides=overrides)
-    size = measure_pass(config)
-    overrides |= scaled_schedule(config, size.batches)
-    layers, store_gb = _fit_store(config, encoder, size.words + dev_words, features)
+    fitted, size = fitted_training(config)
+    overrides |= fitted
+    layers, store_gb = _fit_store(config, encoder, size.words, dev_words, features)
     overrides |= {LAYERS: layers, f"{STORE}.max_gb": store_gb or LEAST_GB}
     overrides |= {f"{STORE}.path": str(features) if store_gb else None}
     config = load_config(TEMPLATE, overrides=overrides)
@@ -80,19 +77,10 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
     return Start(config, size, layers, store_gb)
 
 
-def fitting_batch(words: int, passes: int) -> int:
-    """Choose how large a batch is, so that training makes enough updates (docs/defaults.md).
-
-    words (int): Tokens in one pass.
-    passes (int): Passes that training makes.
-    RETURNS (int): Padded tokens, within `BATCH`.
-    """
-    smallest, largest = BATCH
-    return min(max(words * passes // UPDATES, smallest), largest)
-
-
-def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tuple[int, Optional[float]]:
-    """Choose all layers if their features are few, else those the config has, as far as the disk has room.
+def _fit_store(
+    config: Config, encoder: Path, train_words: int, dev_words: int, features: Path
+) -> Tuple[int, Optional[float]]:
+    """Choose all layers or as many as the config has, as far as the disk has room.
 
     The store gets room for them beside what it holds of other corpora.
     """
@@ -101,8 +89,8 @@ def _fit_store(config: Config, encoder: Path, words: int, features: Path) -> Tup
     except (OSError, ValueError) as error:
         raise ValueError(f"There is no Hugging Face encoder in {encoder}: {error}") from error
     every = shape.num_hidden_layers + 1
-    per_layer = words * shape.hidden_size * BYTES * SPARE
-    if every * per_layer > ALL_LAYERS_GB * 1e9:
+    per_layer = (train_words + dev_words) * shape.hidden_size * BYTES * SPARE
+    if train_words < ALL_LAYERS_WORDS or every * per_layer > ALL_LAYERS_GB * 1e9:
         every = min(config["components"]["transformer"]["model"]["layers"], every)
     there = next(folder for folder in (features, *features.absolute().parents) if folder.exists())
     room = shutil.disk_usage(there).free * FREE_SHARE

@@ -11,8 +11,15 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
-from posattn_spacy.schedule import measure_pass, scaled_schedule
-from posattn_spacy.starting.config import make_config
+from posattn_spacy.schedule import (
+    SIZE,
+    fitted_training,
+    measure_pass,
+    own_passes,
+    scaled_schedule,
+    schedule_of,
+)
+from posattn_spacy.starting.config import LAYERS, make_config
 
 from .. import crf
 from .. import hugging_face as token_classifier
@@ -69,6 +76,7 @@ class Task(NamedTuple):
 
 
 Command = Callable[[Task], List[str]]
+Changes = Mapping[str, Any] | Callable[[Path], Mapping[str, Any]]
 
 
 class System(NamedTuple):
@@ -111,10 +119,28 @@ def ours(task: Task) -> List[str]:
     return _train(_written(task, task.folder / "features"), task)
 
 
-def ours_changed(task: Task, changes: Mapping[str, Any], passes: int | None = None) -> List[str]:
-    """Train the same with other settings; all such trainings share a feature store."""
-    config = _changed(_written(task, STORE / "defaults"), {f"{STORED_IN}.max_gb": MUCH_GB, **changes})
-    return _train(_changed(config, scaled_schedule(config, measure_pass(config).batches, passes)), task)
+def ours_changed(task: Task, changes: Changes, words: float = 1.0) -> List[str]:
+    """Train the same with other settings; all such trainings share a feature store.
+
+    task (Task): The training.
+    changes (Changes): The settings, or what makes them of the training documents.
+    words (float): How many times as many tokens to learn from.
+    RETURNS (List[str]): The command.
+    """
+    written = _written(task, STORE / "defaults")
+    settings = changes(task.corpus / "train.spacy") if callable(changes) else changes
+    config = _changed(written, {f"{STORED_IN}.max_gb": MUCH_GB, **settings})
+    updates = written["training"]["max_steps"] * words
+    updates *= written["training"]["batcher"]["size"] / config["training"]["batcher"]["size"]
+    return _train(_changed(config, schedule_of(config, round(updates), own_passes(written))), task)
+
+
+def ours_as_before(task: Task) -> List[str]:
+    """Train what `posattn init config` wrote in version 0.1: three layers, large batches, eight passes."""
+    config = _changed(
+        _written(task, STORE / "defaults"), {f"{STORED_IN}.max_gb": MUCH_GB, SIZE: 4096, LAYERS: 3}
+    )
+    return _train(_changed(config, scaled_schedule(config, measure_pass(config).batches)), task)
 
 
 def _written(task: Task, features: Path) -> Config:
@@ -160,9 +186,17 @@ def baseline(
         changes |= _logger(task)
     config = _changed(config, changes)
     config = _changed(config, more)
-    if passes != AT_ONCE:
+    if passes is None:
+        config = _changed(config, fitted_training(config).overrides)
+    elif passes != AT_ONCE:
         config = _changed(config, scaled_schedule(config, measure_pass(config).batches, passes))
     return _train(config, task)
+
+
+def on_our_features(task: Task, name: str) -> List[str]:
+    """Train another head on the layers that ours reads."""
+    written = _written(task, task.folder / "features")
+    return baseline(task, name, more={LAYERS: written["components"]["transformer"]["model"]["layers"]})
 
 
 def finetuned(task: Task, rate: float) -> List[str]:
@@ -218,13 +252,13 @@ SYSTEMS = {
     "linear": System(
         "linear layer on the same features",
         "linear",
-        partial(baseline, name="linear"),
+        partial(on_our_features, name="linear"),
         made_of=(TRAINING_CODE, _config("linear")),
     ),
     "bilstm": System(
         "BiLSTM on the same features",
         "BiLSTM",
-        partial(baseline, name="bilstm"),
+        partial(on_our_features, name="bilstm"),
         made_of=(TRAINING_CODE, _config("bilstm")),
     ),
     "frozen": System(

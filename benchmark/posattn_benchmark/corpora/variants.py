@@ -1,54 +1,73 @@
 """What `init config` writes, and what it might write instead, tried on corpora of many sizes."""
 
+from collections import Counter
 from functools import partial
+from pathlib import Path
 from statistics import mean
 from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Sequence
+
+import spacy
+
+from posattn_spacy.corpora.docs import read_docs
+from posattn_spacy.schedule import SIZE
+from posattn_spacy.starting.config import LAYERS
 
 from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table
 from ..provenance import TRAINING_CODE, made_sentence
 from ..results import spread
 from .found import Corpus
-from .systems import System, ours_changed
+from .systems import Changes, Command, System, ours_as_before, ours_changed
 
 PAGE = ("<!-- DEFAULTS: written by `spacy project run defaults` -->", "<!-- END OF DEFAULTS -->")
 STUDIED = ("gmb:100", "gmb:335", "gmb:1700", "gmb:8400", "wnut17", "ncbi-disease")
 AS_WRITTEN = "as written"
-SIZE = "training.batcher.size"
-LAYERS = "components.transformer.model.layers"
+DROPOUT = "training.dropout"
 RATE = "training.optimizer.learn_rate.initial_rate"
-HEAD = "components.posattn_ner.model"
+AUGMENTER = "corpora.train.augmenter"
+NER = "components.posattn_ner"
+LOWER_CASE = {"@augmenters": "spacy.lower_case.v1", "level": 0.1}
+POOLED = {"@augmenters": "posattn-spacy.pool.v1", "augmenter": LOWER_CASE, "variants": 2, "seed": 0}
 
 
-def _variant(
-    title: str, changes: Mapping[str, Any] = MappingProxyType({}), passes: int | None = None
-) -> System:
-    return System(
-        title,
-        title,
-        partial(ours_changed, changes=changes, passes=passes),
-        made_of=(TRAINING_CODE,),
-        on_test=False,
-    )
+def rare_weights(train: Path) -> Mapping[str, Any]:
+    """Weigh labels by the square root of how much rarer they are than the most frequent one.
+
+    train (Path): Training documents.
+    RETURNS (Mapping[str, Any]): The setting.
+    """
+    docs = read_docs(train, spacy.blank("xx").vocab).docs
+    counts = Counter(ent.label_ for doc in docs for ent in doc.ents)
+    return {f"{NER}.label_weights": {label: (max(counts.values()) / n) ** 0.5 for label, n in counts.items()}}
+
+
+def _variant(title: str, command: Command) -> System:
+    return System(title, title, command, made_of=(TRAINING_CODE,), on_test=False)
+
+
+def _with(title: str, changes: Changes = MappingProxyType({}), words: float = 1.0) -> System:
+    return _variant(title, partial(ours_changed, changes=changes, words=words))
 
 
 VARIANTS: Dict[str, System] = {
-    AS_WRITTEN: _variant("as `init config` writes it"),
-    "fixed": _variant("three layers and batches of 4,096 tokens, as up to 0.1", {SIZE: 4096, LAYERS: 3}),
-    **{f"batch-{n}": _variant(f"batches of {n:,} tokens", {SIZE: n}) for n in (512, 1024, 2048, 4096)},
-    **{f"passes-{n}": _variant(f"{n} passes", passes=n) for n in (3, 4, 6, 8, 12)},
-    "layers-3": _variant("three layers", {LAYERS: 3}),
-    "layers-all": _variant("all layers", {LAYERS: None}),
-    **{f"dropout-{rate}": _variant(f"dropout {rate}", {"training.dropout": rate}) for rate in (0.3, 0.6)},
-    **{f"rate-{rate:g}": _variant(f"learning rate {rate:g}", {RATE: rate}) for rate in (1e-3, 4e-3)},
-    "wide": _variant("a head twice as wide", {f"{HEAD}.hidden_width": 512}),
-    "blocks-2": _variant("a second block", {f"{HEAD}.depth": 2}),
-    "rows": _variant(
-        "four times the lexical rows", {f"{HEAD}.lexical.rows": [20_000, 4_000, 10_000, 10_000]}
+    AS_WRITTEN: _with("as `init config` writes it"),
+    "before": _variant("as it wrote it in version 0.1", ours_as_before),
+    **{f"batch-{n}": _with(f"batches of {n:,} tokens", {SIZE: n}) for n in (512, 2048, 4096)},
+    **{f"words-{factor:g}": _with(f"{factor:g} times as many passes", {}, factor) for factor in (0.5, 2.0)},
+    "layers-3": _with("three layers", {LAYERS: 3}),
+    "layers-all": _with("all layers", {LAYERS: None}),
+    **{f"dropout-{rate}": _with(f"dropout {rate}", {DROPOUT: rate}) for rate in (0.3, 0.6)},
+    **{f"rate-{rate:g}": _with(f"learning rate {rate:g}", {RATE: rate}) for rate in (1e-3, 4e-3)},
+    "no-augmenter": _with("no augmenter", {AUGMENTER: None}),
+    "lower-case": _with("a tenth of the texts in lower case, instead of split names", {AUGMENTER: POOLED}),
+    "rows": _with(
+        "four times the lexical rows", {f"{NER}.model.lexical.rows": [20_000, 4_000, 10_000, 10_000]}
     ),
-    "word-dropout-0.5": _variant("word dropout 0.5", {f"{HEAD}.lexical.word_dropout": 0.5}),
-    "no-augmenter": _variant("no augmenter", {"corpora.train.augmenter": None}),
+    "word-dropout-0.5": _with("word dropout 0.5", {f"{NER}.model.lexical.word_dropout": 0.5}),
+    "rare": _with("weights for rare labels", rare_weights),
+    "wide": _with("a head twice as wide", {f"{NER}.model.hidden_width": 512}),
+    "blocks-2": _with("a second block", {f"{NER}.model.depth": 2}),
 }
 
 
