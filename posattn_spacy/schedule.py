@@ -1,4 +1,4 @@
-"""Fitting a config's batches and training schedule to the size of a corpus (docs/defaults.md)."""
+"""Fitting a config's training schedule to the size of a corpus."""
 
 from math import ceil
 from typing import Any, Dict, NamedTuple, Optional
@@ -8,9 +8,6 @@ from spacy.util import registry
 from thinc.api import Config
 
 BATCHER = "posattn-spacy.batch_by_padded.v1"
-SIZE = "training.batcher.size"
-LARGE = 400_000  # tokens in one pass, from which on batches and passes are those of the config
-SMALL_BATCH, SMALL_PASSES = 1024, 4  # below; padded tokens in a batch
 # Padded tokens that are learned from, however small the corpus: fewer teach the head nothing.
 LEAST_WORDS = 491_520
 LEAST_STEPS = 120  # with another batcher
@@ -46,44 +43,6 @@ def measure_pass(config: Config) -> PassSize:
     return PassSize(len(words), sum(words))
 
 
-class Fit(NamedTuple):
-    """What was fitted to a corpus.
-
-    overrides (Dict[str, Any]): Settings, as for `spacy train`.
-    size (PassSize): One pass with them.
-    """
-
-    overrides: Dict[str, Any]
-    size: PassSize
-
-
-def fitted_training(config: Config) -> Fit:
-    """Fit batches and schedule to the training corpus.
-
-    A corpus of fewer tokens than `LARGE` wants smaller batches, of which a pass makes more, and fewer passes.
-
-    config (Config): A training config, with the path of its corpus.
-    RETURNS (Fit): Overrides for `spacy train`. Batches stay if they are small already, or made by another
-        batcher than `posattn-spacy.batch_by_padded.v1`.
-    RAISES (ValueError): As of `measure_pass` and `scaled_schedule`.
-    """
-    size = measure_pass(config)
-    batch = batch_size(config)
-    if batch is None or batch <= SMALL_BATCH or size.words >= LARGE:
-        return Fit(scaled_schedule(config, size.batches), size)
-    smaller = config.copy()
-    smaller["training"]["batcher"]["size"] = SMALL_BATCH
-    size = measure_pass(smaller)
-    steps = max(SMALL_PASSES * size.batches, _least_steps(SMALL_BATCH))
-    return Fit({SIZE: SMALL_BATCH, **schedule_of(config, steps, own_passes(config))}, size)
-
-
-def batch_size(config: Config) -> Optional[int]:
-    """RETURNS (Optional[int]): Padded tokens in a batch; None with another batcher than ours."""
-    batcher = config["training"]["batcher"]
-    return batcher["size"] if batcher.get("@batchers") == BATCHER else None
-
-
 def own_passes(config: Config) -> int:
     """RETURNS (int): How many passes over its training corpus a config makes; it evaluates once per pass."""
     return config["training"]["max_steps"] // config["training"]["eval_frequency"]
@@ -102,7 +61,13 @@ def scaled_schedule(config: Config, batches: int, passes: Optional[int] = None) 
     """
     if passes is None:
         passes = own_passes(config)
-    return schedule_of(config, max(passes * batches, _least_steps(batch_size(config))), passes)
+    return schedule_of(config, max(passes * batches, least_steps(config)), passes)
+
+
+def least_steps(config: Config) -> int:
+    """RETURNS (int): Updates that training makes at least, however small the corpus."""
+    batcher = config["training"]["batcher"]
+    return ceil(LEAST_WORDS / batcher["size"]) if batcher.get("@batchers") == BATCHER else LEAST_STEPS
 
 
 def schedule_of(config: Config, steps: int, evaluations: int) -> Dict[str, Any]:
@@ -131,7 +96,3 @@ def schedule_of(config: Config, steps: int, evaluations: int) -> Dict[str, Any]:
         "training.optimizer.learn_rate.warmup_steps": max(1, round(warmup * max_steps)),
         "training.optimizer.learn_rate.total_steps": max_steps + 1,
     }
-
-
-def _least_steps(batch: Optional[int]) -> int:
-    return LEAST_STEPS if batch is None else ceil(LEAST_WORDS / batch)

@@ -1,4 +1,4 @@
-"""Run `spacy train` with batches and a schedule that fit the corpus."""
+"""Run `spacy train` with batches, a schedule and layers that fit the corpus."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 from wasabi import msg
 
-from posattn_spacy.schedule import fitted_training
+from posattn_spacy.starting.fitted import fitted_training
 from posattn_spacy.writing import replacing
 
 

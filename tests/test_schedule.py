@@ -2,14 +2,15 @@
 
 from math import ceil
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
 from spacy.util import load_config
 
-from posattn_spacy.schedule import LEAST_WORDS, fitted_training, measure_pass, scaled_schedule
+from posattn_spacy.schedule import LEAST_WORDS, measure_pass, scaled_schedule
+from posattn_spacy.starting.fitted import fitted_training
 from processes import ROOT, run
 
 CONFIG = ROOT / "configs" / "posattn.cfg"
@@ -21,6 +22,10 @@ def write_corpus(path: Path, n_docs: int) -> Path:
     docs = [nlp.make_doc("one two three four") for _ in range(n_docs)]
     DocBin(docs=docs).to_disk(path)
     return path
+
+
+def as_overrides(paths: Dict[str, Path]) -> Dict[str, str]:
+    return {f"paths.{name}": str(path) for name, path in paths.items()}
 
 
 def test_a_pass_is_measured_with_the_batcher_of_the_config(tmp_path: Path) -> None:
@@ -65,10 +70,10 @@ def test_schedule_of_a_small_corpus_still_reads_enough_words(size: int) -> None:
     ],
 )
 def test_a_small_corpus_is_learned_from_in_small_batches(
-    tmp_path: Path, n_docs: int, size: int, passes: int
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, n_docs: int, size: int, passes: int
 ) -> None:
-    path = write_corpus(tmp_path / "train.spacy", n_docs)
-    fitted, one = fitted_training(load_config(CONFIG, overrides={"paths.train": str(path)}))
+    paths = {"train": write_corpus(tmp_path / "train.spacy", n_docs), "encoder": tiny_encoder("bert")}
+    fitted, one = fitted_training(load_config(CONFIG, overrides=as_overrides(paths)))
     assert fitted.get("training.batcher.size", 4096) == size
     assert one.words == 4 * n_docs
     assert one.batches == ceil(one.words / size)
@@ -79,8 +84,11 @@ def test_a_small_corpus_is_learned_from_in_small_batches(
 @pytest.mark.parametrize(
     "batcher", [OWN, {"@batchers": "spacy.batch_by_sequence.v1", "size": 8, "get_length": None}]
 )
-def test_batches_of_ones_own_stay(tmp_path: Path, batcher: Dict[str, Any]) -> None:
-    config = load_config(CONFIG, overrides={"paths.train": str(write_corpus(tmp_path / "train.spacy", 100))})
+def test_batches_of_ones_own_stay(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, batcher: Dict[str, Any]
+) -> None:
+    paths = {"train": write_corpus(tmp_path / "train.spacy", 100), "encoder": tiny_encoder("bert")}
+    config = load_config(CONFIG, overrides=as_overrides(paths))
     config["training"]["batcher"] = batcher
     assert "training.batcher.size" not in fitted_training(config).overrides
 
@@ -92,9 +100,12 @@ def test_empty_corpus_ends_training_with_its_path(tmp_path: Path) -> None:
     assert f"{path} is empty" in " ".join(result.stdout.split()).replace("- ", "-")
 
 
-def test_settings_on_the_command_line_win_over_the_schedule(tmp_path: Path) -> None:
+def test_settings_on_the_command_line_win_over_the_schedule(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
     path = write_corpus(tmp_path / "train.spacy", 4)
     arguments = ("--output", tmp_path / "out", "--paths.train", path, "--training.max_steps", "987")
+    arguments += ("--paths.encoder", tiny_encoder("bert"))
     shown = run("scripts/train.py", CONFIG, *arguments, fails=True).stdout  # there is no dev corpus
     command = "".join(shown.split("Running:")[1].split("===")[0].split())
     assert command.count("--training.max_steps") == 1

@@ -17,11 +17,11 @@ from spacy.training.loop import train as train_loop
 from spacy.util import get_lang_class, load_config
 
 from pipelines import TRAIN_DATA, make_examples
-from posattn_spacy import schedule
 from posattn_spacy.diagnosis.findings import Finding
 from posattn_spacy.frozen.store import About, FeatureStore
 from posattn_spacy.schedule import PassSize
 from posattn_spacy.starting import config as starting_config
+from posattn_spacy.starting import fitted
 from posattn_spacy.starting.config import make_config
 from posattn_spacy.starting.doubts import count_labels, find_doubts
 from processes import ROOT, command, printed, run
@@ -66,7 +66,7 @@ def test_an_encoder_with_fewer_layers_gives_what_it_has(
     features = tmp_path / "not" / "yet"
     assert make_config(train, train, 23, tiny_encoder("bert"), "en", features).layers == 3
     words = 2 * 23
-    per_layer = words * 16 * 2 * starting_config.SPARE
+    per_layer = words * 16 * 2 * fitted.SPARE
     for room, layers in ((2.5, 2), (1.5, 1)):
         monkeypatch.setattr(
             starting_config.shutil, "disk_usage", lambda _, room=room: Usage(room * per_layer)
@@ -89,8 +89,8 @@ def test_all_layers_are_kept_where_there_is_enough_to_learn_and_they_are_few(
     most_gb: float,
     layers: int,
 ) -> None:
-    monkeypatch.setattr(starting_config, "ALL_LAYERS_WORDS", least_words)
-    monkeypatch.setattr(starting_config, "ALL_LAYERS_GB", most_gb)
+    monkeypatch.setattr(fitted, "ALL_LAYERS_WORDS", least_words)
+    monkeypatch.setattr(fitted, "ALL_LAYERS_GB", most_gb)
     shape = json.loads((tiny_encoder("bert") / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**shape, "num_hidden_layers": 6}))
     train = write_corpus(tmp_path / "train.spacy", 10)
@@ -110,7 +110,7 @@ def test_a_store_that_is_there_gets_room_for_what_comes(
     store = FeatureStore.open(features, about, max_gb=1.0)
     store.write([bytes(16)], [1_000_000], [0], rows)
     store.close()
-    needed = 2 * 23 * 3 * 16 * 2 * starting_config.SPARE
+    needed = 2 * 23 * 3 * 16 * 2 * fitted.SPARE
     monkeypatch.setattr(starting_config.shutil, "disk_usage", lambda _: Usage(needed))  # for what comes alone
     start = make_config(train, train, 23, tiny_encoder("bert"), "en", features)
     assert start.layers == 3
@@ -140,7 +140,7 @@ def test_texts_are_split_as_the_language_is(
     tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lang: str
 ) -> None:
     train = write_corpus(tmp_path / "train.spacy")
-    monkeypatch.setattr(schedule, "measure_pass", lambda config: PassSize(4, 23))  # needs its package
+    monkeypatch.setattr(fitted, "measure_pass", lambda config: PassSize(4, 23))  # needs its package
     config = make_config(train, train, 23, tiny_encoder("bert"), lang, tmp_path).config
     assert config["nlp"]["tokenizer"] == get_lang_class(lang).default_config["nlp"]["tokenizer"]
     plain = {"@tokenizers": "spacy.Tokenizer.v1"}

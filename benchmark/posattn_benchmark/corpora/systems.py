@@ -11,15 +11,9 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
-from posattn_spacy.schedule import (
-    SIZE,
-    fitted_training,
-    measure_pass,
-    own_passes,
-    scaled_schedule,
-    schedule_of,
-)
-from posattn_spacy.starting.config import LAYERS, make_config
+from posattn_spacy.schedule import measure_pass, own_passes, scaled_schedule, schedule_of
+from posattn_spacy.starting.config import make_config
+from posattn_spacy.starting.fitted import LAYERS, SIZE, fitted_training
 
 from .. import crf
 from .. import hugging_face as token_classifier
@@ -171,7 +165,7 @@ def baseline(
     passes: int | None = None,
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> List[str]:
-    """Train a config of configs/baselines/, its schedule fitted to the corpus."""
+    """Train a config of configs/baselines/, fitted to the corpus as ours is, or with so many passes."""
     changes: Dict[str, Any] = {}
     config = load_config(BASELINES / f"{name}.cfg", overrides=task.paths)
     if "encoder" in config["paths"]:
@@ -191,12 +185,6 @@ def baseline(
     elif passes != AT_ONCE:
         config = _changed(config, scaled_schedule(config, measure_pass(config).batches, passes))
     return _train(config, task)
-
-
-def on_our_features(task: Task, name: str) -> List[str]:
-    """Train another head on the layers that ours reads."""
-    written = _written(task, task.folder / "features")
-    return baseline(task, name, more={LAYERS: written["components"]["transformer"]["model"]["layers"]})
 
 
 def finetuned(task: Task, rate: float) -> List[str]:
@@ -252,13 +240,13 @@ SYSTEMS = {
     "linear": System(
         "linear layer on the same features",
         "linear",
-        partial(on_our_features, name="linear"),
+        partial(baseline, name="linear"),
         made_of=(TRAINING_CODE, _config("linear")),
     ),
     "bilstm": System(
         "BiLSTM on the same features",
         "BiLSTM",
-        partial(on_our_features, name="bilstm"),
+        partial(baseline, name="bilstm"),
         made_of=(TRAINING_CODE, _config("bilstm")),
     ),
     "frozen": System(

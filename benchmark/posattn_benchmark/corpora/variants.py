@@ -10,8 +10,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 import spacy
 
 from posattn_spacy.corpora.docs import read_docs
-from posattn_spacy.schedule import SIZE
-from posattn_spacy.starting.config import LAYERS
+from posattn_spacy.starting.fitted import LAYERS, SIZE
 
 from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table

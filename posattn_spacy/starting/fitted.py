@@ -1,0 +1,84 @@
+"""What of a training config follows from the corpus: batches, passes and layers (docs/defaults.md)."""
+
+from pathlib import Path
+from typing import Any, Dict, NamedTuple
+
+from thinc.api import Config
+from transformers import AutoConfig, PretrainedConfig
+
+from ..schedule import BATCHER, PassSize, least_steps, measure_pass, own_passes, scaled_schedule, schedule_of
+
+SIZE = "training.batcher.size"
+LAYERS = "components.transformer.model.layers"
+TRANSFORMER = "posattn-spacy.FrozenTransformer.v1"
+LARGE = 400_000  # tokens in one pass, from which on everything is as the config has it
+SMALL_BATCH, SMALL_PASSES = 1024, 4  # below; padded tokens in a batch
+# From so many tokens on all layers are read, up to so many 10⁹ bytes of features; with less to learn from the
+# head does better with fewer.
+ALL_LAYERS_WORDS, ALL_LAYERS_GB = 50_000, 3.0
+BYTES = 2  # of a number in float16
+SPARE = 1.3  # for keys and pages
+
+
+class Fit(NamedTuple):
+    """What was fitted to a corpus.
+
+    overrides (Dict[str, Any]): Settings, as for `spacy train`.
+    size (PassSize): One pass with them.
+    """
+
+    overrides: Dict[str, Any]
+    size: PassSize
+
+
+def fitted_training(config: Config) -> Fit:
+    """Fit batches, schedule and layers to the training corpus.
+
+    A small corpus wants smaller batches, of which a pass makes more, and fewer passes.
+
+    config (Config): A training config, with the path of its corpus.
+    RETURNS (Fit): The settings. Batches stay as they are if they are small already, or made by another
+        batcher than `posattn-spacy.batch_by_padded.v1`; layers, if they are listed, or of another
+        transformer than `posattn-spacy.FrozenTransformer.v1`.
+    RAISES (ValueError): If the corpus is empty, there is no encoder where it should be, or the config has
+        another schedule than `warmup_linear.v1`.
+    """
+    size = measure_pass(config)
+    layers = _fitting_layers(config, size.words)
+    batcher = config["training"]["batcher"]
+    if size.words >= LARGE or batcher.get("@batchers") != BATCHER or batcher["size"] <= SMALL_BATCH:
+        return Fit({**layers, **scaled_schedule(config, size.batches)}, size)
+    smaller = config.copy()
+    smaller["training"]["batcher"]["size"] = SMALL_BATCH
+    size = measure_pass(smaller)
+    steps = max(SMALL_PASSES * size.batches, least_steps(smaller))
+    return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, own_passes(config))}, size)
+
+
+def _fitting_layers(config: Config, words: int) -> Dict[str, Any]:
+    """All layers, if there is enough to learn from and their features are not too many."""
+    model = config["components"].get("transformer", {}).get("model", {})
+    if model.get("@architectures") != TRANSFORMER or not isinstance(model["layers"], int):
+        return {}
+    shape = encoder_shape(Path(config.interpolate()["components"]["transformer"]["model"]["name"]))
+    every = shape.num_hidden_layers + 1
+    fits = every * bytes_per_layer(words, shape) <= ALL_LAYERS_GB * 1e9
+    return {LAYERS: every if words >= ALL_LAYERS_WORDS and fits else min(model["layers"], every)}
+
+
+def bytes_per_layer(words: int, shape: PretrainedConfig) -> float:
+    """RETURNS (float): What the features of one layer take in a store."""
+    return words * shape.hidden_size * BYTES * SPARE
+
+
+def encoder_shape(encoder: Path) -> PretrainedConfig:
+    """Read how many layers an encoder has, and how wide they are.
+
+    encoder (Path): Folder of a Hugging Face encoder.
+    RETURNS (PretrainedConfig): `num_hidden_layers` and `hidden_size`.
+    RAISES (ValueError): If there is no encoder.
+    """
+    try:
+        return AutoConfig.from_pretrained(encoder)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"There is no Hugging Face encoder in {encoder}: {error}") from error
