@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 import spacy
@@ -19,6 +19,7 @@ from posattn_benchmark.corpora.summary import (
 )
 from posattn_benchmark.corpora.systems import SYSTEMS, Task
 from posattn_benchmark.corpora.training import SHORT_SECONDS, Entrant, Workplace, wanted
+from posattn_benchmark.corpora.variants import AS_WRITTEN, VARIANTS, left_out_rows, stop, variant_rows
 from posattn_benchmark.crf import Crf
 from posattn_benchmark.gmb.locate import DATA_VARIABLE
 from posattn_benchmark.hugging_face import main as fine_tune
@@ -259,3 +260,65 @@ def test_tables_have_every_system_best_first_and_ours_in_bold(project: Path, tmp
     assert "4 of 4 trainings were made by older code" in page
     draw(corpora(), archives, tmp_path / "corpora.png")
     assert (tmp_path / "corpora.png").read_bytes().startswith(b"\x89PNG")
+
+
+# Other settings than `init config` writes
+
+
+def test_each_variant_is_a_config_that_learns_from_as_many_words(
+    project: Path, tiny_encoder: Callable[[str], Path]
+) -> None:
+    corpus, folder = small_corpus(project), project / "training"
+    folder.mkdir()
+    task = Task(corpus.folder, 40, 40, tiny_encoder("bert"), "en", 0, folder)
+
+    def training_of(name: str) -> Dict[str, Any]:
+        VARIANTS[name].command(task)
+        config = load_config(folder / "config.cfg")
+        assert config.interpolate()["initialize"]["after_init"]["path"] == "features/defaults"
+        return {**config["training"], "weights": config["components"]["posattn_ner"]["label_weights"]}
+
+    written = training_of(AS_WRITTEN)
+    assert (written["batcher"]["size"], written["max_steps"], written["weights"]) == (1024, 480, {})
+    steps = {"batch-512": 960, "batch-4096": 120, "words-0.5": 240, "words-2": 960, "before": 120}
+    assert {name: training_of(name)["max_steps"] for name in VARIANTS} == dict.fromkeys(VARIANTS, 480) | {
+        **steps,
+        "batch-2048": 240,
+    }
+    weights = training_of("rare")["weights"]
+    assert min(weights.values()) == 1
+
+
+def test_a_variant_is_chosen_without_the_corpus_it_is_held_against() -> None:
+    def dev(system: str, span_f: float) -> Dict[str, Any]:
+        return made(system, dev={"span_f": span_f, "span_macro_f": 0.5})
+
+    scores = {"ncbi-disease": (0.8, 0.7), "wnut17": (0.5, 0.6), "gmb": (0.9, 0.91)}
+    archives = {
+        name: archive_of(dev(AS_WRITTEN, written), dev("wide", wide))
+        for name, (written, wide) in scores.items()
+    }
+    archives["gmb"] |= archive_of(dev("rare", 1.0))
+    title = VARIANTS["wide"].title
+    rows = {row[0]: row[1:] for row in left_out_rows(corpora(), archives)}
+    assert rows["NCBI-disease"] == (title, "0.700", "0.800", "−0.100")
+    assert rows["WNUT-17"] == (VARIANTS[AS_WRITTEN].title, "0.500", "0.500", "+0.000")
+    shown = variant_rows(list(VARIANTS), corpora(), archives, "span_f")
+    assert [row[0] for row in shown] == [f"**{VARIANTS[AS_WRITTEN].title}**", VARIANTS["rare"].title, title]
+    assert shown[1][1:] == ("–", "–", "1.000", "–")
+
+
+@pytest.mark.parametrize(
+    ("scores", "patience", "stopped"),
+    [
+        ([0.0, 0.5, 0.4, 0.6, 0.5], 1, (-0.1, 0.5)),
+        ([0.0, 0.5, 0.4, 0.6, 0.5], 2, (0.0, 1.0)),
+        ([0.5, 0.4, 0.3, 0.2, 0.1], 2, (0.0, 0.5)),
+        ([0.1, 0.2, 0.3, 0.4, None], 1, (0.0, 1.0)),
+    ],
+)
+def test_stopping_early_costs_what_would_have_come(
+    scores: List[float | None], patience: int, stopped: Tuple[float, float]
+) -> None:
+    curve = [{"step": 10 * i, "span_f": score} for i, score in enumerate(scores)]
+    assert stop(curve, patience) == pytest.approx(stopped)

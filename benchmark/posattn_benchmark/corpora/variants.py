@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 from types import MappingProxyType
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import spacy
 
@@ -22,6 +22,8 @@ from .systems import Changes, Command, System, ours_as_before, ours_changed
 PAGE = ("<!-- DEFAULTS: written by `spacy project run defaults` -->", "<!-- END OF DEFAULTS -->")
 STUDIED = ("gmb:100", "gmb:335", "gmb:1700", "gmb:8400", "wnut17", "ncbi-disease")
 AS_WRITTEN = "as written"
+PATIENCE = (1, 2, 3)
+LEFT_OUT_HEADER = ("left out", "chosen on the others", "span F1", "as `init config` writes it", "difference")
 DROPOUT = "training.dropout"
 RATE = "training.optimizer.learn_rate.initial_rate"
 AUGMENTER = "corpora.train.augmenter"
@@ -97,14 +99,89 @@ def _seeds(archive: Archive, name: str) -> List[Entry]:
     return [made for made in archive.values() if made["system"] == name]
 
 
+def left_out_rows(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> Rows:
+    """Show what it costs on each corpus to choose without it; arguments as of `variant_rows`.
+
+    RETURNS (Rows): A row for each corpus: the variant with the best mean span F1 over the others, what it
+        scores here, what `init config` scores here, and the difference.
+    """
+    scores = {
+        name: [_dev(_seeds(archives[corpus.name], name)) for corpus in corpora]
+        for name in VARIANTS
+        if all(_seeds(archives[corpus.name], name) for corpus in corpora)
+    }
+    rows: Rows = []
+    for i, corpus in enumerate(corpora if scores else ()):
+        chosen = max(scores, key=lambda name: sum(scores[name]) - scores[name][i])
+        here, written = scores[chosen][i], scores[AS_WRITTEN][i]
+        title = VARIANTS[chosen].title
+        rows.append((corpus.title, title, f"{here:.3f}", f"{written:.3f}", _signed(here - written)))
+    return rows
+
+
+def patience_rows(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> Rows:
+    """Show what stopping early would do to what `init config` writes; arguments as of `variant_rows`.
+
+    RETURNS (Rows): A row for each patience in evaluations: the change of span F1 on each corpus, and the
+        share of the updates that would be made.
+    """
+    rows: Rows = []
+    for patience in PATIENCE:
+        changes: List[str] = []
+        shares: List[float] = []
+        for corpus in corpora:
+            stopped = [stop(made["curve"], patience) for made in _seeds(archives[corpus.name], AS_WRITTEN)]
+            shares += [share for _, share in stopped]
+            changes.append(_signed(mean(change for change, _ in stopped)) if stopped else "–")
+        rows.append((str(patience), *changes, f"{mean(shares):.0%}" if shares else "–"))
+    return rows
+
+
+def stop(curve: Sequence[Mapping[str, Any]], patience: int) -> Tuple[float, float]:
+    """Find where a training would have stopped.
+
+    curve (Sequence[Mapping[str, Any]]): Its evaluations.
+    patience (int): After how many evaluations without a better one it stops.
+    RETURNS (Tuple[float, float]): What its best span F1 would have lost, not above 0, and the share of the
+        updates that it would have made.
+    """
+    scores = [each["span_f"] or 0.0 for each in curve]
+    best = 0
+    for i, score in enumerate(scores):
+        best = i if score > scores[best] else best
+        if i - best >= patience:
+            break
+    return scores[best] - max(scores), curve[i]["step"] / curve[-1]["step"]
+
+
+def _dev(seeds: Sequence[Entry]) -> float:
+    return mean(made["dev"]["span_f"] or 0.0 for made in seeds)
+
+
+def _signed(change: float) -> str:
+    return f"{change:+.3f}".replace("-", "−")
+
+
 def defaults_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> str:
     """Write the part of docs/defaults.md that is made; arguments as of `variant_rows`."""
-    header = ("", *(corpus.title for corpus in corpora), "CPU minutes")
-    parts: List[str] = []
-    for title, key in (("Span F1 on dev", "span_f"), ("Macro F1 on dev", "span_macro_f")):
-        parts += [
-            f"### {title}",
-            markdown_table(header, variant_rows(list(VARIANTS), corpora, archives, key)),
-        ]
+    titles = [corpus.title for corpus in corpora]
     trainings = [each for archive in archives.values() for each in archive.values()]
-    return "\n\n".join([*parts, made_sentence([each["made"] for each in trainings])])
+    parts = [
+        *("## Span F1 on dev", _table(titles, variant_rows(list(VARIANTS), corpora, archives, "span_f"))),
+        *(
+            "## Macro F1 on dev",
+            _table(titles, variant_rows(list(VARIANTS), corpora, archives, "span_macro_f")),
+        ),
+        "## Chosen without a corpus",
+        "What would have been chosen on the other five, and what that costs on the one left out:",
+        markdown_table(LEFT_OUT_HEADER, left_out_rows(corpora, archives)),
+        "## Stopping early",
+        "What `training.patience` would change in span F1, after so many evaluations without a better one:",
+        markdown_table(("evaluations", *titles, "updates made"), patience_rows(corpora, archives)),
+        made_sentence([each["made"] for each in trainings]),
+    ]
+    return "\n\n".join(parts)
+
+
+def _table(titles: Sequence[str], rows: Rows) -> str:
+    return markdown_table(("", *titles, "CPU minutes"), rows)
