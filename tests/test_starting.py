@@ -50,7 +50,7 @@ def test_the_config_is_the_shipped_one_fitted_to_the_corpus(
     assert config["nlp"]["lang"] == "de"
     training = config["training"]
     assert training["batcher"]["size"] == 1024
-    assert training["max_steps"] == 8 * training["eval_frequency"] == 480  # no fewer, for a corpus so small
+    assert training["max_steps"] == 4 * training["eval_frequency"] == 480  # no fewer, for a corpus so small
     assert training["optimizer"]["learn_rate"]["total_steps"] == 481
     assert start.size.words == 230
     assert config["initialize"]["after_init"] | {"path": "", "max_gb": 1} == (

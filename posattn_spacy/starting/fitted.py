@@ -6,13 +6,13 @@ from typing import Any, Dict, NamedTuple
 from thinc.api import Config
 from transformers import AutoConfig, PretrainedConfig
 
-from ..schedule import BATCHER, PassSize, least_steps, measure_pass, own_passes, scaled_schedule, schedule_of
+from ..schedule import BATCHER, PassSize, least_steps, measure_pass, scaled_schedule, schedule_of
 
 SIZE = "training.batcher.size"
 LAYERS = "components.transformer.model.layers"
 TRANSFORMER = "posattn-spacy.FrozenTransformer.v1"
 LARGE = 400_000  # tokens in one pass, from which on everything is as the config has it
-SMALL_BATCH, SMALL_PASSES = 1024, 4  # below; padded tokens in a batch
+SMALL_BATCH, SMALL_PASSES = 1024, 4  # below; padded tokens in a batch, and there are as many evaluations
 # From so many tokens on all layers are read, up to so many 10⁹ bytes of features; with less to learn from the
 # head does better with fewer.
 ALL_LAYERS_WORDS, ALL_LAYERS_GB = 50_000, 3.0
@@ -52,7 +52,7 @@ def fitted_training(config: Config) -> Fit:
     smaller["training"]["batcher"]["size"] = SMALL_BATCH
     size = measure_pass(smaller)
     steps = max(SMALL_PASSES * size.batches, least_steps(smaller))
-    return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, own_passes(config))}, size)
+    return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, SMALL_PASSES)}, size)
 
 
 def _fitting_layers(config: Config, words: int) -> Dict[str, Any]:
