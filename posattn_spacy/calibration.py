@@ -20,7 +20,7 @@ TOLERANCE = 1e-3  # of its logarithm
 # It was 1.28, 1.40, 1.51 and 1.68 on four corpora, and may vary more on others. A handful of entities, all of
 # them right, would else be made surer still.
 PRIOR, SPREAD = 1.45, 0.2  # the spread is that of its logarithm
-ENOUGH = 200  # entities, from which on drawing it there gained nothing on any of the four
+ENOUGH = 200  # entities, from which on it is not drawn there
 
 
 class DecodedBatch(NamedTuple):
@@ -107,7 +107,7 @@ def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndar
 def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
     """Find the temperature at which the decoded entities' probabilities have the least log loss.
 
-    It is drawn towards `PRIOR` as if some seventy entities more spoke for that: the more there are, the less.
+    It is drawn towards `PRIOR` where there are few entities: the fewer, the more; from `ENOUGH` on it is not.
 
     decoded (Sequence[DecodedBatch]): The batches.
     RETURNS (float): The temperature, within `TEMPERATURES`.
@@ -138,8 +138,9 @@ def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
 def _doubt(decoded: Sequence[DecodedBatch], log_temperature: float) -> float:
     """How little entities and prior speak for a temperature, in nats."""
     judged = judge(decoded, math.exp(log_temperature))
+    n = len(judged.labels)
     apart = (log_temperature - math.log(PRIOR)) / SPREAD
-    return log_loss(judged) * len(judged.labels) + apart**2 / 2
+    return log_loss(judged) * n + max(0.0, 1 - n / ENOUGH) * apart**2 / 2
 
 
 def log_loss(judged: Judged) -> float:

@@ -10,15 +10,14 @@ from posattn_benchmark.corpora.summary import (
     CORPUS_HEADER,
     ENCODER_PAGE,
     PAGE,
-    README,
     corpora_markdown,
     corpus_rows,
     encoders_markdown,
     overview_markdown,
 )
 from posattn_benchmark.corpora.systems import SYSTEMS
-from posattn_benchmark.corpora.training import Workplace, make_missing, tell
-from posattn_benchmark.pages import README_RUN, fill_page, seen_from
+from posattn_benchmark.corpora.training import Workplace, make_missing, require_encoder, shown_run, tell
+from posattn_benchmark.pages import fill_page, seen_from
 from wasabi import msg
 
 from posattn_spacy.corpora.sentences import CorpusError
@@ -49,7 +48,8 @@ def main(
     unknown = sorted(set(system or []) - SYSTEMS.keys())
     if unknown:
         msg.fail(f"There is no system {', '.join(unknown)}: choose from {', '.join(SYSTEMS)}.", exits=1)
-    with told(CorpusError):
+    with told(CorpusError, FileNotFoundError):
+        require_encoder(encoder)
         corpora = [prepare(name, lang, converted) for name in names or TITLES]
     places = [
         Workplace(
@@ -64,15 +64,15 @@ def main(
         aligns = ["l", *"r" * (len(CORPUS_HEADER) - 1)]
         msg.table(corpus_rows(archives[corpus.name]), header=CORPUS_HEADER, divider=True, aligns=aligns)
     tell(failed)
-    shown = [corpus.name for corpus in corpora] == list(TITLES) and system is None and lang == "en"
-    if readme is None or not shown or encoder.name != README_RUN["encoder"]:
+    all_of_it = [corpus.name for corpus in corpora] == list(TITLES) and system is None
+    if readme is None or not all_of_it or not shown_run(encoder, lang, seeds, 3):
         msg.info("README and docs left as they are: they show all systems on the three corpora")
         return
     draw(corpora, archives, chart)
     page = docs / "corpora.md"
     fill_page(page, PAGE, corpora_markdown(corpora, archives, seen_from(page, chart)))
     fill_page(docs / "encoders.md", ENCODER_PAGE, encoders_markdown(corpora, archives))
-    fill_page(readme, README, overview_markdown(corpora, archives, seen_from(readme, chart)))
+    fill_page(readme, PAGE, overview_markdown(corpora, archives, seen_from(readme, chart)))
     msg.good(f"Figures written to {readme} and {docs}")
 
 

@@ -5,9 +5,10 @@ from typing import Annotated, List
 
 import typer
 from posattn_benchmark.corpora.found import prepare
-from posattn_benchmark.corpora.training import Workplace, make_missing, tell
+from posattn_benchmark.corpora.systems import fill_store
+from posattn_benchmark.corpora.training import Workplace, make_missing, require_encoder, shown_run, tell
 from posattn_benchmark.corpora.variants import PAGE, STUDIED, VARIANTS, defaults_markdown, variant_rows
-from posattn_benchmark.pages import README_RUN, fill_page
+from posattn_benchmark.pages import fill_page
 from wasabi import msg
 
 from posattn_spacy.corpora.sentences import CorpusError
@@ -34,7 +35,8 @@ def main(
     unknown = sorted(set(chosen) - VARIANTS.keys())
     if unknown:
         msg.fail(f"There is no variant {', '.join(unknown)}: choose from {', '.join(VARIANTS)}.", exits=1)
-    with told(CorpusError):
+    with told(CorpusError, FileNotFoundError):
+        require_encoder(encoder)
         corpora = [prepare(name, lang, converted) for name in corpus or STUDIED]
     places = [
         Workplace(
@@ -47,13 +49,17 @@ def main(
         )
         for each in corpora
     ]
+    for place in places:
+        if entrant := place.next(chosen, seeds, stale):
+            msg.info(f"{place.corpus.title}: encoding what has not been encoded yet")
+            fill_store(place.task(entrant))
     failed = make_missing(places, chosen, seeds, stale)
     archives = {place.corpus.name: place.read() for place in places}
     header = ("span F1 on dev", *(each.title for each in corpora), "CPU minutes")
     aligns = ["l", *"r" * (len(header) - 1)]
     msg.table(variant_rows(chosen, corpora, archives, "span_f"), header=header, divider=True, aligns=aligns)
     tell(failed)
-    if page is None or corpus or names or encoder.name != README_RUN["encoder"]:
+    if page is None or corpus or names or not shown_run(encoder, lang, seeds, 2):
         msg.info("The page is left as it is: it shows all variants on all corpora")
         return
     fill_page(page, PAGE, defaults_markdown(corpora, archives))

@@ -28,7 +28,7 @@ def main(
     overrides = parse_config_overrides(list(context.args))
     try:
         config = load_config(config_path, overrides=overrides)
-        settings, size = fitted_training(config)
+        settings, size = fitted_training(config, overrides)
     except (OSError, ValueError) as error:
         msg.fail(str(error), exits=1)
     fitted = {key: value for key, value in settings.items() if key not in overrides}

@@ -8,7 +8,7 @@ from spacy.cli.debug_config import debug_config
 from spacy.cli.init_config import fill_config
 from spacy.util import load_config
 
-from posattn_spacy.starting.config import TEMPLATE
+from posattn_spacy.starting.fitted import TEMPLATE
 from processes import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.cfg"))

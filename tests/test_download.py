@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModel
 
 from encoders import write_bert
-from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
+from posattn_spacy.frozen.download import encoder_folder, fetch_encoder, short_name
 from processes import command, script
 
 
@@ -53,6 +53,20 @@ def test_the_lowest_layers_of_an_encoder_are_an_encoder(
     assert encoder_folder(str(source)) == source
     with pytest.raises(ValueError, match=r"It has 2 layers, and 3 are asked for"):
         fetch_encoder(f"{source}:3", folder)
+
+
+def test_files_of_an_encoder_are_called_as_those_of_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = write_bert(tmp_path / "all-MiniLM-L6-v2")
+    names = ["me/bert", "me--bert-3", "me/bert:3", "bert:3", f"{source}:1", str(source), "all-MiniLM-L6-v2:1"]
+    assert len({short_name(name) for name in names[:-1]}) == len(names) - 1
+    # A folder of that name is meant, whole or cut.
+    assert short_name("all-MiniLM-L6-v2:1") == short_name(f"{source}:1")
+    before = short_name(str(source))
+    (source / "model.safetensors").write_bytes(b"trained on")
+    assert short_name(str(source)) != before
 
 
 def test_fetching_again_replaces_what_is_there(tmp_path: Path) -> None:

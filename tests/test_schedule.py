@@ -2,7 +2,7 @@
 
 from math import ceil
 from pathlib import Path
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Set, Tuple
 
 import pytest
 import spacy
@@ -10,7 +10,7 @@ from spacy.tokens import DocBin
 from spacy.util import load_config
 
 from posattn_spacy.schedule import LEAST_WORDS, measure_pass, scaled_schedule
-from posattn_spacy.starting.fitted import fitted_training
+from posattn_spacy.starting.fitted import LAYERS, SIZE, fitted_training
 from processes import ROOT, run
 
 CONFIG = ROOT / "configs" / "posattn.cfg"
@@ -80,6 +80,32 @@ def test_a_small_corpus_is_learned_from_in_small_batches(
     assert fitted["training.max_steps"] == pytest.approx(passes * one.batches, rel=0.02)
     evaluations = 8 if size == 4096 else 4
     assert fitted["training.max_steps"] == evaluations * fitted["training.eval_frequency"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "given", "fitted"),
+    [
+        ({}, (), {1024, 3}),
+        ({"training.batcher.size": 2048}, (), {3}),
+        ({"training.max_steps": 424, "training.eval_frequency": 212}, (), {3}),
+        ({}, ("training.batcher.size",), {3}),
+        ({}, ("components.transformer.model.layers",), {1024}),
+        ({"components.transformer.model.layers": 2}, (), {1024}),
+        ({"components.transformer.model.layers": [0, -1]}, (), {1024}),
+    ],
+)
+def test_what_was_chosen_stays(
+    tiny_encoder: Callable[[str], Path],
+    tmp_path: Path,
+    changed: Dict[str, Any],
+    given: Tuple[str, ...],
+    fitted: Set[int],
+) -> None:
+    paths = {"train": write_corpus(tmp_path / "train.spacy", 100), "encoder": tiny_encoder("bert")}
+    config = load_config(CONFIG, overrides={**as_overrides(paths), **changed})
+    settings = fitted_training(config, given).overrides
+    assert {settings[key] for key in (SIZE, LAYERS) if key in settings} == fitted
+    assert settings["training.optimizer.learn_rate.total_steps"] == settings["training.max_steps"] + 1
 
 
 @pytest.mark.parametrize(

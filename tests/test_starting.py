@@ -18,6 +18,7 @@ from spacy.util import get_lang_class, load_config
 
 from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy.diagnosis.findings import Finding
+from posattn_spacy.frozen.download import short_name
 from posattn_spacy.frozen.store import About, FeatureStore
 from posattn_spacy.schedule import PassSize
 from posattn_spacy.starting import config as starting_config
@@ -360,3 +361,30 @@ def test_encoders_are_tried_once_each(
     assert model["layers"] == 2
     monkeypatch.setattr(subprocess, "run", None)  # nothing is trained
     assert f"{tried['span_f']:.3f} * {tried['macro_f']:.3f}" in command(*arguments)
+
+
+def test_one_encoder_that_fails_does_not_hide_the_others(
+    tiny_encoder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is anything deleted that the command has not made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPACY_CONFIG_OVERRIDES", "--training.max_steps 4 --training.eval_frequency 2")
+    train, encoder = write_corpus(tmp_path / "train.spacy"), tiny_encoder("bert")
+    mine = tmp_path / "encoders" / short_name(f"{encoder}:0")
+    mine.mkdir(parents=True)
+    (mine / "notes.txt").write_text("of mine")
+    corpora = ("--train", train, "--dev", train)
+    said = command("compare-encoders", f"{encoder}:9", f"{encoder}:0", f"{encoder}:1", *corpora, fails=True)
+    assert "It has 2 layers, and 9 are asked for" in said
+    assert "has files of others, which stay" in said
+    assert (mine / "notes.txt").read_text() == "of mine"
+    assert "2 of 3 encoders could not be tried" in said
+    assert len(list(tmp_path.glob("encoders/*/figures.json"))) == 1
+    bare = write_bare(tmp_path / "bare.spacy")
+    said = command("compare-encoders", encoder, "--train", bare, "--dev", train, fails=True)
+    assert f"No entity is annotated in {bare}" in said
+
+
+def write_bare(path: Path) -> Path:
+    DocBin(docs=[doc_of("nothing", "here").reference]).to_disk(path)
+    return path

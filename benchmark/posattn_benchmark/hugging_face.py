@@ -9,8 +9,8 @@ import torch
 import typer
 from seqeval.metrics.sequence_labeling import f1_score
 from spacy.pipeline.pipe import Pipe
-from spacy.tokens import Doc, DocBin
-from spacy.training import biluo_tags_to_spans, iob_to_biluo
+from spacy.tokens import Doc
+from spacy.training import Corpus, biluo_tags_to_spans, iob_to_biluo
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 from transformers import (
@@ -122,7 +122,7 @@ def main(
 ) -> None:
     """Fine-tune an encoder to classify tokens, and save the best pass as a pipeline of spaCy."""
     nlp = spacy.blank(lang)
-    parts = [list(DocBin().from_disk(path).get_docs(nlp.vocab)) for path in (train, dev)]
+    parts = [[each.reference for each in Corpus(path, gold_preproc=True)(nlp)] for path in (train, dev)]
     tags = sorted({OUTSIDE, *(iob_tag(token) for docs in parts for doc in docs for token in doc)})
     tokenizer = AutoTokenizer.from_pretrained(encoder, add_prefix_space=True)  # RoBERTa needs it for words
     torch.manual_seed(seed)

@@ -57,7 +57,7 @@ def run(command: List[str], threads: int, log: Path) -> Spent:
 
 
 def _cpu_of_children() -> float:
-    spent = psutil.Process().cpu_times()
+    spent = os.times()  # psutil knows of children on Linux alone
     return spent.children_user + spent.children_system
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Dict, List
 import typer
 from wasabi import msg
 
-from ..telling import told
 from .shared import GpuId, blank, read
 
 
@@ -31,23 +30,29 @@ def compare_encoders(
     What has been tried already is not tried again.
     """
     from ..frozen.download import encoder_folder, fetch_encoder, short_name
+    from ..gold import count_labels, describe_spans, span_keys
     from ..starting.config import make_config
     from ..starting.encoders import STORE, Tried, try_encoder
 
     nlp = blank(lang)
-    dev_words = sum(map(len, read(dev, nlp)))
+    docs = {path: read(path, nlp) for path in (train, dev)}
+    for path, part in docs.items():
+        if not count_labels(part):
+            msg.fail(f"No entity is annotated in {path}.{describe_spans(span_keys(part))}", exits=1)
     tried: Dict[str, Tried] = {}
+    failed: Dict[str, Exception] = {}
     for name in encoders:
-        folder = encoder_folder(name)
-        with told(ImportError, OSError, ValueError):
+        msg.divider(name)
+        folder, own = encoder_folder(name), output / short_name(name)
+        try:
             if not folder.is_dir():
                 fetch_encoder(name, folder)
-            own = output / short_name(name)
-            start = make_config(train, dev, dev_words, folder, lang, own / STORE)
-        msg.divider(name)
-        with told(subprocess.CalledProcessError, what=f"{name} could not be tried: "):
+            start = make_config(train, dev, sum(map(len, docs[dev])), folder, lang, own / STORE)
             tried[name] = try_encoder(start.config, dev, own, gpu_id)
-    best = max(each.span_f for each in tried.values())
+        except (ImportError, OSError, ValueError, subprocess.CalledProcessError) as error:
+            failed[name] = error
+            msg.warn(f"{name} could not be tried: {error}")
+    best = max((each.span_f for each in tried.values()), default=0.0)
     rows = [
         (
             name,
@@ -63,4 +68,6 @@ def compare_encoders(
     header = ("encoder", "span F1", "macro F1", "minutes", "words/s", "memory, GB", "size, MB")
     msg.divider("On dev")
     msg.table(rows, header=header, aligns=("l", *"r" * (len(header) - 1)), divider=True)
+    if failed:
+        msg.fail(f"{len(failed)} of {len(encoders)} encoders could not be tried, see above.", exits=1)
     msg.good(f"Pipelines in {output}; the best one is marked")

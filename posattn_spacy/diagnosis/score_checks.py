@@ -120,9 +120,8 @@ def probabilities_are_right(pipe: PositionalNER, found: Judged) -> Finding:
         return Finding(
             "unknown",
             f"{n} entities are too few to tell whether as many are right as their probabilities say.",
-            "Rank by these probabilities, but do not take 0.9 for nine in ten. Annotate "
-            f"{ENOUGH_TO_CALIBRATE} entities that were not trained on, then run "
-            "python -m spacy posattn calibrate MODEL CORPUS.",
+            f"Give a corpus that it was not trained on, in which it finds {ENOUGH_TO_CALIBRATE} or more. If "
+            "you have none, rank by the probabilities, but do not take 0.9 for nine in ten.",
         )
     gap, chance = p.mean() - found.correct.mean(), math.sqrt((p * (1 - p)).sum()) / n
     return judged(

@@ -25,18 +25,25 @@ def encoder_folder(name: str) -> Path:
         three layers alone.
     RETURNS (Path): The folder.
     """
-    whole, layers = split_name(name)
-    if layers is None:
+    if split_name(name)[1] is None:
         return Path(name) if Path(name).is_dir() else Path("assets/encoder", name)
-    return Path("assets/encoder", f"{short_name(whole)}-{layers}-layers")
+    return Path("assets/encoder", short_name(name))
 
 
 def short_name(name: str) -> str:
-    """RETURNS (str): What an encoder's files may be called, which are those of no other encoder."""
-    if not Path(name).is_dir():
-        return name.replace("/", "--").replace(":", "-")
-    folder = Path(name).resolve()
-    return f"{folder.name}-{hashlib.blake2b(str(folder).encode(), digest_size=4).hexdigest()}"
+    """Give an encoder's files a name that those of no other encoder have.
+
+    name (str): As of `encoder_folder`.
+    RETURNS (str): A name without slashes; of a folder it changes when its files do.
+    """
+    whole, layers = split_name(name)
+    cut = "" if layers is None else f"@{layers}"  # which no name on the hub has
+    if not Path(whole).is_dir():
+        return f"{whole.replace('/', '--')}{cut}"
+    folder = Path(whole).resolve()
+    files = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in folder.iterdir())
+    digest = hashlib.blake2b(repr((str(folder), files)).encode(), digest_size=4).hexdigest()
+    return f"{folder.name}-{digest}{cut}"
 
 
 def split_name(name: str) -> Tuple[str, Optional[int]]:
@@ -52,7 +59,7 @@ def encoder_source(name: str) -> str:
     RETURNS (str): A folder, or the name itself.
     RAISES (ValueError): If a packaged encoder is not installed.
     """
-    if name not in PACKAGED:
+    if name not in PACKAGED or Path(name).is_dir():
         return name
     package, folder = PACKAGED[name]
     spec = find_spec(package)

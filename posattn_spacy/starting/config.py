@@ -10,9 +10,8 @@ from thinc.api import Config
 
 from ..frozen.maintenance import stored_bytes
 from ..schedule import PassSize
-from .fitted import LAYERS, bytes_per_layer, encoder_shape, fitted_training
+from .fitted import LAYERS, TEMPLATE, bytes_per_layer, encoder_shape, fitted_training
 
-TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"
 STORE = "initialize.after_init"
 FREE_SHARE = 0.8  # of the free disk may be filled with features
 LEAST_GB = 1.0
@@ -65,10 +64,19 @@ def make_config(train: Path, dev: Path, dev_words: int, encoder: Path, lang: str
     overrides |= {**fitted, LAYERS: layers, f"{STORE}.max_gb": store_gb or LEAST_GB}
     overrides |= {f"{STORE}.path": str(features) if store_gb else None}
     config = load_config(TEMPLATE, overrides=overrides)
-    own = get_lang_class(lang).default_config
-    config["nlp"]["tokenizer"] = own["nlp"]["tokenizer"]  # not all languages are split at blanks
-    config["initialize"]["tokenizer"] = own["initialize"]["tokenizer"]
+    split_as_language(config, lang)
     return Start(config, size, layers, store_gb)
+
+
+def split_as_language(config: Config, lang: str) -> None:
+    """Let a config's tokenizer be that of a language: not all are split at blanks.
+
+    config (Config): The config, which is changed.
+    lang (str): Language code.
+    """
+    own = get_lang_class(lang).default_config
+    for section in ("nlp", "initialize"):
+        config[section]["tokenizer"] = own[section]["tokenizer"]
 
 
 def _fit_store(wanted: int, per_layer: float, features: Path) -> Tuple[int, Optional[float]]:

@@ -21,7 +21,8 @@ from ..writing import replacing
 
 TIMED_DOCS, WARM_UP_DOCS = 2000, 200
 FIGURES, STORE = "figures.json", "features"
-WEIGHTS = ("config.json", "model.safetensors")
+MARK = "about.txt"
+ABOUT = "Made by `posattn compare-encoders`, which clears this folder when it tries the encoder again.\n"
 
 
 class Tried(NamedTuple):
@@ -52,16 +53,20 @@ def try_encoder(config: Config, dev: Path, folder: Path, gpu_id: int) -> Tried:
     folder (Path): Where config, pipeline and figures go; what else is in it goes.
     gpu_id (int): GPU to use, -1 for the CPU.
     RETURNS (Tried): The figures.
+    RAISES (ValueError): If the folder has something of somebody else.
     RAISES (subprocess.CalledProcessError): If training fails, which has said why.
     """
     path, figures = folder / "config.cfg", folder / FIGURES
-    made_of = _sources(config)
+    made_of = _sources(config, gpu_id)
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
+        raise ValueError(f"{folder} has files of others, which stay. Name another folder with --output.")
     if figures.is_file():
         known = srsly.read_json(figures)
         if known.pop("made of", None) == made_of:
             return Tried(**known)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    (folder / MARK).write_text(ABOUT, encoding="utf-8")
     config.to_disk(path)
     started = time.perf_counter()
     command = [sys.executable, "-m", "spacy", "train", str(path), "--output", str(folder)]
@@ -74,16 +79,17 @@ def try_encoder(config: Config, dev: Path, folder: Path, gpu_id: int) -> Tried:
     return tried
 
 
-def _sources(config: Config) -> str:
+def _sources(config: Config, gpu_id: int) -> str:
     """Sum up what figures depend on, but for the feature store, which changes nothing but the time."""
     settings = config.copy()
     settings["initialize"]["after_init"] = None
     content = hashlib.blake2b(settings.to_str().encode(), digest_size=16)
-    content.update(version("posattn-spacy").encode())
-    paths = config["paths"]
-    for name in (paths["train"], paths["dev"], *(Path(paths["encoder"], each) for each in WEIGHTS)):
-        for path in [Path(name)] if Path(name).is_file() else sorted(Path(name).glob("**/*.spacy")):
-            content.update(path.read_bytes())
+    content.update(f"{version('posattn-spacy')} {gpu_id}".encode())
+    for name, files in (("train", "**/*.spacy"), ("dev", "**/*.spacy"), ("encoder", "*")):
+        place = Path(config["paths"][name])
+        for path in [place] if place.is_file() else sorted(filter(Path.is_file, place.glob(files))):
+            with path.open("rb") as stream:
+                content.update(hashlib.file_digest(stream, "blake2b").digest())
     return content.hexdigest()
 
 

@@ -1,15 +1,18 @@
 """What of a training config follows from the corpus: batches, passes and layers (docs/defaults.md)."""
 
 from pathlib import Path
-from typing import Any, Dict, NamedTuple
+from typing import Any, Container, Dict, NamedTuple
 
+from spacy.util import dot_to_object, load_config
 from thinc.api import Config
 from transformers import AutoConfig, PretrainedConfig
 
 from ..schedule import BATCHER, PassSize, least_steps, measure_pass, scaled_schedule, schedule_of
 
+TEMPLATE = Path(__file__).parents[1] / "posattn.cfg"
 SIZE = "training.batcher.size"
 LAYERS = "components.transformer.model.layers"
+SCHEDULE = (SIZE, "training.max_steps", "training.eval_frequency")
 TRANSFORMER = "posattn-spacy.FrozenTransformer.v1"
 LARGE = 400_000  # tokens in one pass, from which on everything is as the config has it
 SMALL_BATCH, SMALL_PASSES = 1024, 4  # below; padded tokens in a batch, and there are as many evaluations
@@ -31,22 +34,23 @@ class Fit(NamedTuple):
     size: PassSize
 
 
-def fitted_training(config: Config) -> Fit:
+def fitted_training(config: Config, given: Container[str] = ()) -> Fit:
     """Fit batches, schedule and layers to the training corpus.
 
-    A small corpus wants smaller batches, of which a pass makes more, and fewer passes.
+    A small corpus wants smaller batches, of which a pass makes more, and fewer passes. Who has chosen other
+    batches, passes or layers than the shipped config has keeps them; the schedule is fitted in any case.
 
     config (Config): A training config, with the path of its corpus.
-    RETURNS (Fit): The settings. Batches stay as they are if they are small already, or made by another
-        batcher than `posattn-spacy.batch_by_padded.v1`; layers, if they are listed, or of another
-        transformer than `posattn-spacy.FrozenTransformer.v1`.
+    given (Container[str]): Settings that have been chosen, even if they are those of the shipped config.
+    RETURNS (Fit): The settings.
     RAISES (ValueError): If the corpus is empty, there is no encoder where it should be, or the config has
         another schedule than `warmup_linear.v1`.
     """
     size = measure_pass(config)
-    layers = _fitting_layers(config, size.words)
-    batcher = config["training"]["batcher"]
-    if size.words >= LARGE or batcher.get("@batchers") != BATCHER or batcher["size"] <= SMALL_BATCH:
+    layers = _fitting_layers(config, size.words) if _is_shipped(config, LAYERS, given) else {}
+    own_batcher = config["training"]["batcher"].get("@batchers") == BATCHER
+    chosen = not all(_is_shipped(config, setting, given) for setting in SCHEDULE)
+    if size.words >= LARGE or chosen or not own_batcher:
         return Fit({**layers, **scaled_schedule(config, size.batches)}, size)
     smaller = config.copy()
     smaller["training"]["batcher"]["size"] = SMALL_BATCH
@@ -55,12 +59,21 @@ def fitted_training(config: Config) -> Fit:
     return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, SMALL_PASSES)}, size)
 
 
+def _is_shipped(config: Config, setting: str, given: Container[str]) -> bool:
+    """Whether a setting is that of the shipped config, and nobody has said that it shall be."""
+    shipped = dot_to_object(load_config(TEMPLATE), setting)
+    try:
+        return setting not in given and bool(dot_to_object(config, setting) == shipped)
+    except KeyError:
+        return False
+
+
 def _fitting_layers(config: Config, words: int) -> Dict[str, Any]:
     """All layers, if there is enough to learn from and their features are not too many."""
-    model = config["components"].get("transformer", {}).get("model", {})
-    if model.get("@architectures") != TRANSFORMER or not isinstance(model["layers"], int):
+    model = config.interpolate()["components"]["transformer"]["model"]
+    if model["@architectures"] != TRANSFORMER:
         return {}
-    shape = encoder_shape(Path(config.interpolate()["components"]["transformer"]["model"]["name"]))
+    shape = encoder_shape(Path(model["name"]))
     every = shape.num_hidden_layers + 1
     fits = every * bytes_per_layer(words, shape) <= ALL_LAYERS_GB * 1e9
     return {LAYERS: every if words >= ALL_LAYERS_WORDS and fits else min(model["layers"], every)}

@@ -14,7 +14,6 @@ from .summary import COLUMNS, by_system
 from .systems import OURS, SYSTEMS
 
 TEAL, GREY = "#0d9488", "#8a8f98"
-LINE_HEIGHT = 0.045  # of the axes
 
 
 def draw(corpora: Sequence[Corpus], archives: Mapping[str, Archive], path: Path) -> None:

@@ -2,9 +2,10 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
 import spacy
 import srsly
@@ -74,6 +75,8 @@ def prepare(name: str, lang: str, converted: Path) -> Corpus:
     """
     whole, _, size = name.partition(":")
     if whole in TITLES and size:
+        if not size.isdecimal():
+            raise CorpusError(f"There is no corpus {name}: a number stands behind the colon.")
         return part_of(prepare(whole, lang, converted), int(size))
     source = find(name)
     made_of = {"md5": content_md5(source), "lang": lang, "code": digest([CONVERTING_CODE])}
@@ -85,11 +88,24 @@ def prepare(name: str, lang: str, converted: Path) -> Corpus:
             convert_located(identify(source), out_dir, Format(), lang=lang)
         else:
             about = {"kind": short, "md5": made_of["md5"]}
-            convert(source, out_dir, Format(), lang=lang, about=about)
+            with _with_advice(source):
+                convert(source, out_dir, Format(), lang=lang, about=about)
         srsly.write_json(note, made_of)
     about = srsly.read_json(out_dir / ACCOUNT_NAME)
     split = GIVEN if GIVEN in about["splits"] else FILE_ORDER
     return Corpus(short, TITLES.get(name, source.resolve().stem), out_dir / split, about)
+
+
+@contextmanager
+def _with_advice(source: Path) -> Iterator[None]:
+    """What `convert` needs to be told, it can't be told from here."""
+    try:
+        yield
+    except CorpusError as error:
+        raise CorpusError(
+            f"{error} Options are given to `python -m spacy posattn convert {source} OUT_DIR`; then name a "
+            "folder of OUT_DIR here."
+        ) from error
 
 
 def part_of(corpus: Corpus, n_docs: int) -> Corpus:
@@ -102,6 +118,8 @@ def part_of(corpus: Corpus, n_docs: int) -> Corpus:
     folder = corpus.folder.with_name(f"{corpus.folder.name}-{n_docs}")
     folder.mkdir(exist_ok=True)
     stored = read_docs(corpus.folder / "train.spacy", spacy.blank("xx").vocab)
+    if n_docs > len(stored.docs):
+        raise CorpusError(f"{corpus.title} has {len(stored.docs):,} sentences to learn from, not {n_docs:,}.")
     draw(stored, n_docs, folder / "train.spacy")
     for part in ("dev.spacy", "test.spacy"):
         shutil.copyfile(corpus.folder / part, folder / part)

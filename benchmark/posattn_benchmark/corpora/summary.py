@@ -9,10 +9,9 @@ from ..provenance import made_sentence
 from ..results import spread
 from .found import Corpus
 from .systems import ENCODERS, OURS, SYSTEMS
-from .training import wanted
+from .training import stale_sentence, wanted
 
-README = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")
-PAGE = README
+PAGE = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")  # README, too
 ENCODER_PAGE = ("<!-- ENCODERS: written by `spacy project run corpora` -->", "<!-- END OF ENCODERS -->")
 DIGITS = 3
 MOST_SEEDS = 100
@@ -164,7 +163,5 @@ def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
 def _made(archives: Mapping[str, Archive]) -> List[str]:
     """By what all figures were made, and how many of them by other code than there is."""
     trainings = [each for archive in archives.values() for each in archive.values()]
-    made = [each["made"] for each in trainings]
-    stale = sum(each["made"]["training code"] != SYSTEMS[each["system"]].code for each in trainings)
-    older = [f"{stale} of {len(made)} trainings were made by older code."] if stale else []
-    return [made_sentence(made), *older]
+    older = stale_sentence(archives, SYSTEMS)
+    return [made_sentence([each["made"] for each in trainings]), *filter(None, [older])]

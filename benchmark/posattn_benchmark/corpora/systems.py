@@ -11,8 +11,9 @@ from spacy.util import load_config
 from thinc.api import Config
 
 from posattn_spacy.frozen.download import encoder_folder, fetch_encoder
+from posattn_spacy.frozen.warming import corpora_docs, open_for_warming, warm
 from posattn_spacy.schedule import measure_pass, own_passes, scaled_schedule, schedule_of
-from posattn_spacy.starting.config import make_config
+from posattn_spacy.starting.config import make_config, split_as_language
 from posattn_spacy.starting.fitted import LAYERS, SIZE, fitted_training
 
 from .. import crf
@@ -23,8 +24,8 @@ RATE = "training.optimizer.learn_rate.initial_rate"
 LOG = "log.jsonl"
 STORE = Path("features")
 BASELINES = Path("configs/baselines")
-LARGE = 400_000  # words, on which fine-tuning gains nothing after half as many passes
-PASSES, MORE_PASSES = 6, 12
+PASSES, MORE_PASSES = 6, 12  # of fine-tuning, on a corpus of so many words and on smaller ones
+MUCH_TEXT = 400_000
 MUCH_GB = 50.0
 STORED_IN = "initialize.after_init"
 AT_ONCE = 0  # passes of what is trained when it is initialized
@@ -121,7 +122,7 @@ def ours_changed(task: Task, changes: Changes, words: float = 1.0) -> List[str]:
     words (float): How many times as many tokens to learn from.
     RETURNS (List[str]): The command.
     """
-    written = _written(task, STORE / "defaults")
+    written = _written(task, shared_store(task))
     settings = changes(task.corpus / "train.spacy") if callable(changes) else changes
     config = _changed(written, {f"{STORED_IN}.max_gb": MUCH_GB, **settings})
     updates = written["training"]["max_steps"] * words
@@ -131,10 +132,22 @@ def ours_changed(task: Task, changes: Changes, words: float = 1.0) -> List[str]:
 
 def ours_as_before(task: Task) -> List[str]:
     """Train what `posattn init config` wrote in version 0.1: three layers, large batches, eight passes."""
-    config = _changed(
-        _written(task, STORE / "defaults"), {f"{STORED_IN}.max_gb": MUCH_GB, SIZE: 4096, LAYERS: 3}
-    )
+    more = {f"{STORED_IN}.max_gb": MUCH_GB, SIZE: 4096, LAYERS: 3}
+    config = _changed(_written(task, shared_store(task)), more)
     return _train(_changed(config, scaled_schedule(config, measure_pass(config).batches)), task)
+
+
+def fill_store(task: Task) -> None:
+    """Encode a corpus for `ours_changed`, so that no training takes the time."""
+    config = _changed(_written(task, shared_store(task)), {f"{STORED_IN}.max_gb": MUCH_GB, LAYERS: None})
+    nlp, transformers, stores = open_for_warming(config.interpolate())
+    for _ in warm(transformers, stores, corpora_docs(config.interpolate(), nlp)):
+        pass
+
+
+def shared_store(task: Task, what: str = "defaults") -> Path:
+    """RETURNS (Path): The feature store of trainings that differ in their settings alone."""
+    return STORE / what / task.encoder.name
 
 
 def _written(task: Task, features: Path) -> Config:
@@ -178,13 +191,18 @@ def baseline(
         changes["training.logger.logger1.output_file"] = str(task.folder / LOG)
     else:
         changes |= _logger(task)
-    config = _changed(config, changes)
-    config = _changed(config, more)
+    config = _changed(config, {**changes, **more})
+    split_as_language(config, task.lang)
     if passes is None:
         config = _changed(config, fitted_training(config).overrides)
     elif passes != AT_ONCE:
         config = _changed(config, scaled_schedule(config, measure_pass(config).batches, passes))
     return _train(config, task)
+
+
+def frozen_trial(task: Task) -> List[str]:
+    """Train spaCy's `ner` on stored features of the encoder's last layer; all rates share the store."""
+    return baseline(task, "parser", more={f"{STORED_IN}.path": str(shared_store(task, "parser"))})
 
 
 def finetuned(task: Task, rate: float) -> List[str]:
@@ -193,7 +211,7 @@ def finetuned(task: Task, rate: float) -> List[str]:
 
 
 def _fine_tuning_passes(task: Task) -> int:
-    return MORE_PASSES if task.words < LARGE else PASSES
+    return MORE_PASSES if task.words < MUCH_TEXT else PASSES
 
 
 def hugging_face(task: Task) -> List[str]:
@@ -254,7 +272,7 @@ SYSTEMS = {
         "ner, frozen",
         partial(baseline, name="frozen", passes=8),
         rates=(3e-4, 1e-3, 3e-3, 1e-2),
-        trial=partial(baseline, name="parser", more={f"{STORED_IN}.path": str(STORE / "parser")}),
+        trial=frozen_trial,
         made_of=(_config("frozen"), _config("parser")),
     ),
     "finetuned": System(

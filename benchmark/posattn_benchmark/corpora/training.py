@@ -14,12 +14,14 @@ from wasabi import msg
 
 from ..grid.archive import Archive, Entry, age, read_records, write_record
 from ..grid.scores import training_curve
+from ..pages import README_RUN
 from ..processes import run
 from ..provenance import digest, origin
 from . import measuring
 from .found import Corpus
 from .systems import LOG, OURS, SYSTEMS, System, Task
 
+WEIGHTS = "model.safetensors"
 THREADS = 1  # so that minutes are those of one core
 SHORT_SECONDS = 600.0  # a training of others that takes longer is made with one seed
 
@@ -64,10 +66,14 @@ class Workplace(NamedTuple):
     systems: Mapping[str, System] = SYSTEMS
 
     def read(self) -> Archive:
-        """RETURNS (Archive): The figures of the trainings on this corpus and encoder, by their places."""
+        """RETURNS (Archive): Figures of the systems on this corpus and encoder, by the trainings' places."""
         records = read_records(self.figures) if self.figures.is_file() else {}
         identity = self.identity
-        return {place: made for place, made in records.items() if made["identity"] == identity}
+        return {
+            place: made
+            for place, made in records.items()
+            if made["identity"] == identity and made["system"] in self.systems
+        }
 
     def next(self, names: Sequence[str], seeds: int, stale: bool) -> Optional[Entrant]:
         """Find the next training that is missing.
@@ -89,6 +95,12 @@ class Workplace(NamedTuple):
         """RETURNS (Path): Where the logs of a training are."""
         return self.trainings / self.corpus.name / entrant.place
 
+    def task(self, entrant: Entrant) -> Task:
+        """RETURNS (Task): What a system needs to know of a training."""
+        words = self.corpus.words("train"), self.corpus.words("dev")
+        where = self.encoder.absolute(), self.lang
+        return Task(self.corpus.folder, *words, *where, entrant.seed, self.folder(entrant), entrant.rate)
+
     def make(self, entrant: Entrant) -> None:
         """Train, measure on dev and test, and write the figures; the pipeline is not kept.
 
@@ -98,34 +110,33 @@ class Workplace(NamedTuple):
         folder = self.folder(entrant)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        words = self.corpus.words("train"), self.corpus.words("dev")
-        encoder = self.encoder.absolute()
-        task = Task(self.corpus.folder, *words, encoder, self.lang, entrant.seed, folder, entrant.rate)
+        task = self.task(entrant)
         system = self.systems[entrant.system]
         command = system.trial if entrant.trial and system.trial else system.command
-        took = run(command(task), THREADS, folder / "output.txt")
-        write_record(
-            self.figures,
-            {
-                "place": entrant.place,
-                **entrant._asdict(),
-                "identity": self.identity,
-                "made": {**origin(Path()), "training code": system.code},
-                **took._asdict(),
-                "curve": _curve(folder),
-                "mb": size_of(folder / "model-best") / 1e6,
-                **measured(folder, self.corpus.folder, trial=entrant.trial or not system.on_test),
-            },
-        )
-        for path in folder.iterdir():
-            if path.is_dir():
+        try:
+            took = run(command(task), THREADS, folder / "output.txt")
+            write_record(
+                self.figures,
+                {
+                    "place": entrant.place,
+                    **entrant._asdict(),
+                    "identity": self.identity,
+                    "made": {**origin(Path()), "training code": system.code},
+                    **took._asdict(),
+                    "curve": _curve(folder),
+                    "mb": size_of(folder / "model-best") / 1e6,
+                    **measured(folder, self.corpus.folder, trial=entrant.trial or not system.on_test),
+                },
+            )
+        finally:  # logs are files, and stay
+            for path in filter(Path.is_dir, list(folder.iterdir())):
                 shutil.rmtree(path)
 
     @property
     def identity(self) -> str:
         """RETURNS (str): A sum of what figures depend on, as far as users change it."""
         about = {key: self.corpus.about[key] for key in ("kind", "md5", "n_sents")}
-        weights = digest([self.encoder / "config.json", self.encoder / "model.safetensors"])
+        weights = digest([self.encoder / "config.json", self.encoder / WEIGHTS])
         text = json.dumps([about, self.encoder.name, weights, self.lang], sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -175,6 +186,18 @@ def measured(folder: Path, corpus: Path, *, trial: bool) -> Dict[str, Any]:
     return figures
 
 
+def require_encoder(encoder: Path) -> None:
+    """Insist that there is an encoder.
+
+    encoder (Path): Its folder.
+    RAISES (FileNotFoundError): If it has no weights.
+    """
+    if not (encoder / WEIGHTS).is_file():
+        raise FileNotFoundError(
+            f"There is no encoder in {encoder}: `python -m spacy project run get-encoder` puts it there."
+        )
+
+
 def make_missing(
     places: Sequence[Workplace], names: Sequence[str], seeds: int, stale: bool
 ) -> Dict[str, Exception]:
@@ -197,6 +220,25 @@ def make_missing(
                 failed[called] = error
                 break
     return failed
+
+
+def stale_sentence(archives: Mapping[str, Archive], systems: Mapping[str, System]) -> str:
+    """RETURNS (str): How many trainings were made by other code than there is; empty if none was."""
+    trainings = [each for archive in archives.values() for each in archive.values()]
+    stale = sum(each["made"]["training code"] != systems[each["system"]].code for each in trainings)
+    return f"{stale} of {len(trainings)} trainings were made by older code." if stale else ""
+
+
+def shown_run(encoder: Path, lang: str, seeds: int, enough: int) -> bool:
+    """Say whether figures may stand in README and docs.
+
+    encoder (Path): Folder of the encoder.
+    lang (str): Language of the corpora.
+    seeds (int): How many seeds were asked for.
+    enough (int): How many the pages speak of.
+    RETURNS (bool): Whether it is the encoder and the language of the pages, and there are enough seeds.
+    """
+    return encoder.name == README_RUN["encoder"] and lang == "en" and seeds >= enough
 
 
 def tell(failed: Mapping[str, Exception]) -> None:

@@ -8,9 +8,20 @@ from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 import spacy
+from spacy.util import load_config
 
 from posattn_spacy.corpora.docs import read_docs
-from posattn_spacy.starting.fitted import LAYERS, SIZE
+from posattn_spacy.schedule import LEAST_WORDS, own_passes
+from posattn_spacy.starting.fitted import (
+    ALL_LAYERS_GB,
+    ALL_LAYERS_WORDS,
+    LARGE,
+    LAYERS,
+    SIZE,
+    SMALL_BATCH,
+    SMALL_PASSES,
+    TEMPLATE,
+)
 
 from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table
@@ -18,11 +29,13 @@ from ..provenance import TRAINING_CODE, made_sentence
 from ..results import spread
 from .found import Corpus
 from .systems import Changes, Command, System, ours_as_before, ours_changed
+from .training import stale_sentence
 
 PAGE = ("<!-- DEFAULTS: written by `spacy project run defaults` -->", "<!-- END OF DEFAULTS -->")
 STUDIED = ("gmb:100", "gmb:335", "gmb:1700", "gmb:8400", "wnut17", "ncbi-disease")
 AS_WRITTEN = "as written"
 PATIENCE = (1, 2, 3)
+RULES = (f"below {LARGE:,} tokens", f"below {ALL_LAYERS_WORDS:,}")
 LEFT_OUT_HEADER = ("left out", "chosen on the others", "span F1", "as `init config` writes it", "difference")
 DROPOUT = "training.dropout"
 RATE = "training.optimizer.learn_rate.initial_rate"
@@ -167,6 +180,7 @@ def defaults_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
     titles = [corpus.title for corpus in corpora]
     trainings = [each for archive in archives.values() for each in archive.values()]
     parts = [
+        *("## The rules", markdown_table(("", "by default", *RULES), rule_rows())),
         *("## Span F1 on dev", _table(titles, variant_rows(list(VARIANTS), corpora, archives, "span_f"))),
         *(
             "## Macro F1 on dev",
@@ -179,8 +193,23 @@ def defaults_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
         "What `training.patience` would change in span F1, after so many evaluations without a better one:",
         markdown_table(("evaluations", *titles, "updates made"), patience_rows(corpora, archives)),
         made_sentence([each["made"] for each in trainings]),
+        stale_sentence(archives, VARIANTS),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
+
+
+def rule_rows() -> Rows:
+    """RETURNS (Rows): What follows from the corpus: on a large one, on fewer tokens, and on still fewer."""
+    shipped = load_config(TEMPLATE)
+    training, layers = shipped["training"], shipped["components"]["transformer"]["model"]["layers"]
+    updates = -(-LEAST_WORDS // SMALL_BATCH)
+    small = f"{SMALL_PASSES}, at least {updates} updates"
+    all_layers = f"all, if their features take up to {ALL_LAYERS_GB:.0f} GB"
+    return [
+        ("padded tokens in a batch", f"{training['batcher']['size']:,}", *[f"{SMALL_BATCH:,}"] * 2),
+        ("passes", f"{own_passes(shipped)}", small, small),
+        ("encoder layers that are read", f"{layers}", all_layers, f"{layers}"),
+    ]
 
 
 def _table(titles: Sequence[str], rows: Rows) -> str:
