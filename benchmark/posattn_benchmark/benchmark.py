@@ -28,6 +28,7 @@ from .tags import iob_tag
 
 JOINED = (5, 20)  # sentences in a document
 TIMED_DOCS = 2000
+CHANCE_DRAWS = 100
 
 
 @dataclass(frozen=True)
@@ -183,8 +184,8 @@ def confidence_figures(nlp: Language, examples: Sequence[Example]) -> Optional[D
     nlp (Language): The trained pipeline.
     examples (Sequence[Example]): What to measure on.
     RETURNS (Optional[Dict[str, float]]): `temperature`; expected calibration error without it and with it,
-        `error_uncalibrated` and `error`; and `risk_coverage_area`. None without a component that gives
-        probabilities, or if it finds no entity.
+        `error_uncalibrated` and `error`, and `error_by_chance`, see there; and `risk_coverage_area`. None
+        without a component that gives probabilities, or if it finds no entity.
     """
     for _, pipe in posattn_pipes(nlp)[:1]:
         batches = tqdm(scored_batches(nlp, pipe, examples), desc="confidence", unit="batch")
@@ -198,9 +199,23 @@ def confidence_figures(nlp: Language, examples: Sequence[Example]) -> Optional[D
                 "temperature": temperature,
                 "error_uncalibrated": calibration_error(uncalibrated),
                 "error": calibration_error(judged),
+                "error_by_chance": error_by_chance(judged),
                 "risk_coverage_area": risk_coverage_area(judged),
             }
     return None
+
+
+def error_by_chance(judged: Judged) -> float:
+    """Expected calibration error that would be measured if all probabilities were right.
+
+    Few entities are never right in exactly the share that they should be.
+
+    judged (Judged): The entities, at least one, of which the probabilities are read.
+    RETURNS (float): Mean over draws of which entities are right.
+    """
+    generator, p = np.random.default_rng(0), judged.probabilities
+    drawn = (judged._replace(correct=generator.random(len(p)) < p) for _ in range(CHANCE_DRAWS))
+    return float(np.mean([calibration_error(each) for each in drawn]))
 
 
 def confidence_share(nlp: Language, texts: Sequence[str]) -> Optional[float]:

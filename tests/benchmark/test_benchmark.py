@@ -9,6 +9,7 @@ from posattn_benchmark.benchmark import (
     confidence_figures,
     confidence_share,
     count_trained_parameters,
+    error_by_chance,
     risk_coverage_area,
     score_examples,
     tag_loss,
@@ -127,6 +128,15 @@ def test_confidence_is_measured_where_there_is_any() -> None:
     assert 0 <= figures["risk_coverage_area"] <= 1
     assert confidence_figures(nlp, []) is None
     assert confidence_figures(spacy.blank("en"), make_examples(nlp)) is None
+
+
+def test_few_entities_show_an_error_by_chance() -> None:
+    def judged(n: int) -> Judged:
+        labels, gold = np.zeros(n, dtype=np.int64), np.array([n])
+        return Judged(labels, np.full(n, 0.8, np.float32), np.ones(n, dtype=bool), gold)
+
+    assert error_by_chance(judged(15)) == pytest.approx(2 * 0.8 * 0.2, abs=0.02)  # one in each bin
+    assert error_by_chance(judged(15_000)) == pytest.approx(0.8 * (0.8 * 0.2 / 1000) ** 0.5, rel=0.1)
 
 
 def test_share_of_confidence_in_the_time_is_measured_where_there_is_any() -> None:

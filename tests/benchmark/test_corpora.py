@@ -171,7 +171,7 @@ def made(
         **entrant._asdict(),
         **{"dev": scores, "test": scores, "seconds": 60.0, "cpu_seconds": 120.0, "peak_bytes": None},
         **{"words_per_s": 1000.0, "mb": 90.0, "made": origin},
-        "confidence": {"temperature": 1.4, "error_uncalibrated": 0.1, "error": 0.02},
+        "confidence": {"temperature": 1.4, "error_uncalibrated": 0.1, "error": 0.02, "error_by_chance": 0.01},
         **figures,
     }
 
@@ -285,7 +285,12 @@ def corpora() -> List[Corpus]:
 
 
 def sure(seed: int) -> Dict[str, float]:
-    return {"temperature": 1.4 + 0.2 * seed, "error_uncalibrated": 0.1, "error": 0.02}
+    return {
+        "temperature": 1.4 + 0.2 * seed,
+        "error_uncalibrated": 0.1,
+        "error": 0.02,
+        "error_by_chance": 0.01,
+    }
 
 
 def test_tables_have_every_system_best_first_and_ours_in_bold(project: Path, tmp_path: Path) -> None:
@@ -310,7 +315,7 @@ def test_tables_have_every_system_best_first_and_ours_in_bold(project: Path, tmp
     assert all(len(row) == len(header) for row in overview)
     assert overview[0][-2:] == ("**0.800**", "**1.5 ± 0.7**")
     page = corpora_markdown(corpora(), archives, "corpora.png")
-    assert "| GMB | 1.500 ± 0.141 | 0.100 | 0.020 |" in page
+    assert "| GMB | 1.500 ± 0.141 | 0.100 | 0.020 | 0.010 |" in page
     assert "4 of 4 trainings were made by older code" in page
     draw(corpora(), archives, tmp_path / "corpora.png")
     assert (tmp_path / "corpora.png").read_bytes().startswith(b"\x89PNG")

@@ -37,10 +37,15 @@ COLUMNS = {
     "words/s": Column(lambda made: made["words_per_s"], 0),
     "size, MB": Column(lambda made: made["mb"], 0),
 }
+CALIBRATION_TEXT = (
+    "Expected calibration error on test, and the temperature fitted on dev. By chance, so much would be measured "
+    "of as many entities if all probabilities were right."
+)
 CALIBRATION = {
     "temperature": "temperature",
     "error without it": "error_uncalibrated",
     "error with it": "error",
+    "error by chance": "error_by_chance",
 }
 
 
@@ -128,7 +133,7 @@ def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive],
         words = f"{corpus.words('train'):,} words to learn from"
         parts += [f"### {corpus.title}", f"{words}, {corpus.words('test'):,} to be measured on."]
         parts.append(markdown_table(CORPUS_HEADER, corpus_rows(archives[corpus.name])))
-    parts += ["### How sure it is", "Expected calibration error on test, and the temperature fitted on dev."]
+    parts += ["### How sure it is", CALIBRATION_TEXT]
     parts.append(markdown_table(("", *CALIBRATION), confidence_rows(corpora, archives)))
     return "\n\n".join([*parts, *_made(archives)])
 
