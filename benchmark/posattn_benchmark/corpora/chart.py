@@ -38,16 +38,22 @@ def _panel(axes: Axes, archive: Archive) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(0.25, 0.1)
-    for name, seeds in by_system(archive).items():
-        minutes, span_f = (
+    points = {
+        name: tuple(
             mean(COLUMNS[key].of(made) or 0.0 for made in seeds) for key in ("CPU minutes", "span F1")
         )
+        for name, seeds in by_system(archive).items()
+    }
+    minutes = sorted(at for at, _ in points.values())
+    for name, (at, span_f) in points.items():
         color, marker, weight = (TEAL, "o", "bold") if name == OURS else (GREY, "s", "normal")
-        axes.plot(minutes, span_f, marker, color=color)
+        axes.plot(at, span_f, marker, color=color)
+        to_the_right = at * at <= minutes[0] * minutes[-1]  # where there is room
         axes.annotate(
             SYSTEMS[name].short,
-            (minutes, span_f),
-            (6, 3),
+            (at, span_f),
+            (6 if to_the_right else -6, 4),
+            ha="left" if to_the_right else "right",
             textcoords="offset points",
             color=color,
             weight=weight,
