@@ -21,6 +21,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from posattn_spacy.precision import bfloat16_is_fast
+
 from .tags import iob_tag
 
 FACTORY = "posattn_hugging_face"
@@ -155,6 +157,8 @@ def main(
         metric_for_best_model="span_f",
         seed=seed,
         use_cpu=True,
+        bf16=bfloat16_is_fast(torch.device("cpu")),
+        group_by_length=True,  # else half of a batch is padding
         dataloader_pin_memory=False,
         report_to=[],
         disable_tqdm=True,

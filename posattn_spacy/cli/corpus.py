@@ -10,7 +10,7 @@ import typer
 from wasabi import msg
 
 from ..telling import insist_writable, told
-from .shared import blank, read, show
+from .shared import blank, insist_entities, read, show
 
 init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
 
@@ -84,7 +84,6 @@ def init_config(
 
     An encoder that is no folder is put into assets/encoder/.
     """
-    from .. import gold
     from ..annotated import make_examples
     from ..frozen.download import encoder_folder, fetch_encoder
     from ..starting.config import make_config
@@ -96,9 +95,7 @@ def init_config(
     insist_writable(output)
     nlp = blank(lang)
     docs = [read(path, nlp) for path in (train, dev)]
-    if not gold.count_labels(docs[0]):
-        spans = gold.describe_spans(gold.span_keys(docs[0]))
-        msg.fail(f"No entity is annotated in {train}: there is nothing to learn.{spans}", exits=1)
+    insist_entities(docs[0], train, "learn")
     folder = encoder_folder(encoder)
     with told(ImportError, OSError, ValueError):
         if not folder.is_dir():

@@ -7,7 +7,7 @@ from typing import Annotated, Dict, List
 import typer
 from wasabi import msg
 
-from .shared import GpuId, blank, read
+from .shared import GpuId, blank, insist_entities, read
 
 
 def compare_encoders(
@@ -30,15 +30,13 @@ def compare_encoders(
     What has been tried already is not tried again.
     """
     from ..frozen.download import encoder_folder, fetch_encoder, short_name
-    from ..gold import count_labels, describe_spans, span_keys
     from ..starting.config import make_config
     from ..starting.encoders import STORE, Tried, try_encoder
 
     nlp = blank(lang)
     docs = {path: read(path, nlp) for path in (train, dev)}
-    for path, part in docs.items():
-        if not count_labels(part):
-            msg.fail(f"No entity is annotated in {path}.{describe_spans(span_keys(part))}", exits=1)
+    insist_entities(docs[train], train, "learn")
+    insist_entities(docs[dev], dev, "measure")
     tried: Dict[str, Tried] = {}
     failed: Dict[str, Exception] = {}
     for name in encoders:

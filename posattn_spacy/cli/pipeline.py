@@ -7,7 +7,7 @@ import typer
 from wasabi import msg
 
 from ..telling import insist_writable, told
-from .shared import GpuId, load, read, show, use_gpu
+from .shared import GpuId, insist_entities, load, read, show, use_gpu
 
 if TYPE_CHECKING:
     from ..calibration import DecodedBatch
@@ -38,15 +38,13 @@ def _scored(model: Path, corpus: Path, gold_preproc: bool, gpu_id: int) -> Itera
     from ..annotated import make_examples
     from ..calibration import decode, posattn_pipes
     from ..evaluation import scored_batches
-    from ..gold import count_labels, describe_spans, span_keys
+    from ..gold import count_labels
 
     use_gpu(gpu_id)
     nlp = load(model)
     docs = read(corpus, nlp)
+    insist_entities(docs, corpus, "go by")
     examples, counts = make_examples(nlp, docs, gold_preproc), count_labels(docs)
-    if not counts:
-        spans = describe_spans(span_keys(docs))
-        msg.fail(f"No entity is annotated in {corpus}: there is nothing to go by.{spans}", exits=1)
     if not posattn_pipes(nlp):
         msg.fail(f"{model} has no component of posattn-spacy.", exits=1)
     for name, pipe in posattn_pipes(nlp):

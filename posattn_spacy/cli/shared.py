@@ -1,7 +1,7 @@
 """What several commands do: take a GPU, read a pipeline and documents, show findings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Iterable, List
+from typing import TYPE_CHECKING, Annotated, Iterable, List, Sequence
 
 import typer
 from wasabi import msg
@@ -56,6 +56,15 @@ def read(corpus: Path, nlp: "Language") -> List["Doc"]:
     with told(UnreadableError):
         docs = read_annotated(corpus, nlp.vocab)
     return docs
+
+
+def insist_entities(docs: Sequence["Doc"], path: Path, what_for: str) -> None:
+    """End the program if documents have no entities, with what they have instead."""
+    from ..gold import count_labels, describe_spans, span_keys
+
+    if not count_labels(docs):
+        spans = describe_spans(span_keys(docs))
+        msg.fail(f"No entity is annotated in {path}: there is nothing to {what_for}.{spans}", exits=1)
 
 
 def show(findings: Iterable["Finding"]) -> None:

@@ -1,7 +1,7 @@
 """What of a training config follows from the corpus: batches, passes and layers (docs/defaults.md)."""
 
 from pathlib import Path
-from typing import Any, Container, Dict, NamedTuple
+from typing import Any, Container, Dict, NamedTuple, Set
 
 from spacy.util import dot_to_object, load_config
 from thinc.api import Config
@@ -47,10 +47,10 @@ def fitted_training(config: Config, given: Container[str] = ()) -> Fit:
         another schedule than `warmup_linear.v1`.
     """
     size = measure_pass(config)
-    layers = _fitting_layers(config, size.words) if _is_shipped(config, LAYERS, given) else {}
+    chosen = _chosen(config, given)
+    layers = {} if LAYERS in chosen else _fitting_layers(config, size.words)
     own_batcher = config["training"]["batcher"].get("@batchers") == BATCHER
-    chosen = not all(_is_shipped(config, setting, given) for setting in SCHEDULE)
-    if size.words >= LARGE or chosen or not own_batcher:
+    if size.words >= LARGE or not chosen.isdisjoint(SCHEDULE) or not own_batcher:
         return Fit({**layers, **scaled_schedule(config, size.batches)}, size)
     smaller = config.copy()
     smaller["training"]["batcher"]["size"] = SMALL_BATCH
@@ -59,13 +59,17 @@ def fitted_training(config: Config, given: Container[str] = ()) -> Fit:
     return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, SMALL_PASSES)}, size)
 
 
-def _is_shipped(config: Config, setting: str, given: Container[str]) -> bool:
-    """Whether a setting is that of the shipped config, and nobody has said that it shall be."""
-    shipped = dot_to_object(load_config(TEMPLATE), setting)
+def _chosen(config: Config, given: Container[str]) -> Set[str]:
+    """Which settings are not those of the shipped config, or somebody has said that they shall be."""
+    shipped = load_config(TEMPLATE)
+    return {key for key in (*SCHEDULE, LAYERS) if key in given or _get(config, key) != _get(shipped, key)}
+
+
+def _get(config: Config, setting: str) -> Any:
     try:
-        return setting not in given and bool(dot_to_object(config, setting) == shipped)
+        return dot_to_object(config, setting)
     except KeyError:
-        return False
+        return None
 
 
 def _fitting_layers(config: Config, words: int) -> Dict[str, Any]:

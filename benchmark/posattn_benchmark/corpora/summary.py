@@ -5,11 +5,10 @@ from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table
-from ..provenance import made_sentence
 from ..results import spread
 from .found import Corpus
 from .systems import ENCODERS, OURS, SYSTEMS
-from .training import stale_sentence, wanted
+from .training import how_made, wanted
 
 PAGE = ("<!-- CORPORA: written by `spacy project run corpora` -->", "<!-- END OF CORPORA -->")  # README, too
 ENCODER_PAGE = ("<!-- ENCODERS: written by `spacy project run corpora` -->", "<!-- END OF ENCODERS -->")
@@ -135,7 +134,7 @@ def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive],
         parts.append(markdown_table(CORPUS_HEADER, corpus_rows(archives[corpus.name])))
     parts += ["### How sure it is", CALIBRATION_TEXT]
     parts.append(markdown_table(("", *CALIBRATION), confidence_rows(corpora, archives)))
-    return "\n\n".join([*parts, *_made(archives)])
+    return "\n\n".join([*parts, how_made(archives, SYSTEMS)])
 
 
 def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> str:
@@ -155,7 +154,7 @@ def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
                     )
                 )
         parts += [f"### {corpus.title}", markdown_table(("all-MiniLM-L6-v2", *shown), rows)]
-    return "\n\n".join([*parts, *_made(archives)])
+    return "\n\n".join([*parts, how_made(archives, SYSTEMS)])
 
 
 def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive], chart: str) -> str:
@@ -163,10 +162,3 @@ def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
     table = markdown_table(overview_header(corpora), overview_rows(archives))
     picture = f"![Span F1 on test against CPU minutes of training, a panel for each corpus]({chart})"
     return "\n\n".join([picture, table])
-
-
-def _made(archives: Mapping[str, Archive]) -> List[str]:
-    """By what all figures were made, and how many of them by other code than there is."""
-    trainings = [each for archive in archives.values() for each in archive.values()]
-    older = stale_sentence(archives, SYSTEMS)
-    return [made_sentence([each["made"] for each in trainings]), *filter(None, [older])]

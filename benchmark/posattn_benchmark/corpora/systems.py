@@ -24,7 +24,7 @@ RATE = "training.optimizer.learn_rate.initial_rate"
 LOG = "log.jsonl"
 STORE = Path("features")
 BASELINES = Path("configs/baselines")
-PASSES, MORE_PASSES = 6, 12  # of fine-tuning, on a corpus of so many words and on smaller ones
+PASSES, MORE_PASSES = 4, 8  # of fine-tuning, on a corpus of so many words and on smaller ones
 MUCH_TEXT = 400_000
 MUCH_GB = 50.0
 STORED_IN = "initialize.after_init"
@@ -122,9 +122,9 @@ def ours_changed(task: Task, changes: Changes, words: float = 1.0) -> List[str]:
     words (float): How many times as many tokens to learn from.
     RETURNS (List[str]): The command.
     """
-    written = _written(task, shared_store(task))
+    written = _sharing(task)
     settings = changes(task.corpus / "train.spacy") if callable(changes) else changes
-    config = _changed(written, {f"{STORED_IN}.max_gb": MUCH_GB, **settings})
+    config = _changed(written, settings)
     updates = written["training"]["max_steps"] * words
     updates *= written["training"]["batcher"]["size"] / config["training"]["batcher"]["size"]
     return _train(_changed(config, schedule_of(config, round(updates), own_passes(written))), task)
@@ -132,22 +132,26 @@ def ours_changed(task: Task, changes: Changes, words: float = 1.0) -> List[str]:
 
 def ours_as_before(task: Task) -> List[str]:
     """Train what `posattn init config` wrote in version 0.1: three layers, large batches, eight passes."""
-    more = {f"{STORED_IN}.max_gb": MUCH_GB, SIZE: 4096, LAYERS: 3}
-    config = _changed(_written(task, shared_store(task)), more)
+    config = _changed(_sharing(task), {SIZE: 4096, LAYERS: 3})
     return _train(_changed(config, scaled_schedule(config, measure_pass(config).batches)), task)
 
 
 def fill_store(task: Task) -> None:
     """Encode a corpus for `ours_changed`, so that no training takes the time."""
-    config = _changed(_written(task, shared_store(task)), {f"{STORED_IN}.max_gb": MUCH_GB, LAYERS: None})
-    nlp, transformers, stores = open_for_warming(config.interpolate())
-    for _ in warm(transformers, stores, corpora_docs(config.interpolate(), nlp)):
+    config = _changed(_sharing(task), {LAYERS: None}).interpolate()
+    nlp, transformers, stores = open_for_warming(config)
+    for _ in warm(transformers, stores, corpora_docs(config, nlp)):
         pass
 
 
 def shared_store(task: Task, what: str = "defaults") -> Path:
     """RETURNS (Path): The feature store of trainings that differ in their settings alone."""
     return STORE / what / task.encoder.name
+
+
+def _sharing(task: Task) -> Config:
+    """What `posattn init config` writes, with a store that has room for many corpora."""
+    return _changed(_written(task, shared_store(task)), {f"{STORED_IN}.max_gb": MUCH_GB})
 
 
 def _written(task: Task, features: Path) -> Config:

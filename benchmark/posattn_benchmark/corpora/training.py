@@ -16,7 +16,7 @@ from ..grid.archive import Archive, Entry, age, read_records, write_record
 from ..grid.scores import training_curve
 from ..pages import README_RUN
 from ..processes import run
-from ..provenance import digest, origin
+from ..provenance import digest, made_sentence, origin
 from . import measuring
 from .found import Corpus
 from .systems import LOG, OURS, SYSTEMS, System, Task
@@ -222,11 +222,12 @@ def make_missing(
     return failed
 
 
-def stale_sentence(archives: Mapping[str, Archive], systems: Mapping[str, System]) -> str:
-    """RETURNS (str): How many trainings were made by other code than there is; empty if none was."""
+def how_made(archives: Mapping[str, Archive], systems: Mapping[str, System]) -> str:
+    """RETURNS (str): By what figures were made, and how many of them by other code than there is."""
     trainings = [each for archive in archives.values() for each in archive.values()]
     stale = sum(each["made"]["training code"] != systems[each["system"]].code for each in trainings)
-    return f"{stale} of {len(trainings)} trainings were made by older code." if stale else ""
+    older = f"\n\n{stale} of {len(trainings)} trainings were made by older code." if stale else ""
+    return made_sentence([each["made"] for each in trainings]) + older
 
 
 def shown_run(encoder: Path, lang: str, seeds: int, enough: int) -> bool:

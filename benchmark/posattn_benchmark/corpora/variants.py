@@ -1,6 +1,5 @@
 """What `init config` writes, and what it might write instead, tried on corpora of many sizes."""
 
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from statistics import mean
@@ -11,6 +10,7 @@ import spacy
 from spacy.util import load_config
 
 from posattn_spacy.corpora.docs import read_docs
+from posattn_spacy.gold import count_labels
 from posattn_spacy.schedule import LEAST_WORDS, own_passes
 from posattn_spacy.starting.fitted import (
     ALL_LAYERS_GB,
@@ -25,11 +25,11 @@ from posattn_spacy.starting.fitted import (
 
 from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table
-from ..provenance import TRAINING_CODE, made_sentence
+from ..provenance import TRAINING_CODE
 from ..results import spread
 from .found import Corpus
 from .systems import Changes, Command, System, ours_as_before, ours_changed
-from .training import stale_sentence
+from .training import how_made
 
 PAGE = ("<!-- DEFAULTS: written by `spacy project run defaults` -->", "<!-- END OF DEFAULTS -->")
 STUDIED = ("gmb:100", "gmb:335", "gmb:1700", "gmb:8400", "wnut17", "ncbi-disease")
@@ -51,8 +51,7 @@ def rare_weights(train: Path) -> Mapping[str, Any]:
     train (Path): Training documents.
     RETURNS (Mapping[str, Any]): The setting.
     """
-    docs = read_docs(train, spacy.blank("xx").vocab).docs
-    counts = Counter(ent.label_ for doc in docs for ent in doc.ents)
+    counts = count_labels(read_docs(train, spacy.blank("xx").vocab).docs)
     return {f"{NER}.label_weights": {label: (max(counts.values()) / n) ** 0.5 for label, n in counts.items()}}
 
 
@@ -178,7 +177,6 @@ def _signed(change: float) -> str:
 def defaults_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> str:
     """Write the part of docs/defaults.md that is made; arguments as of `variant_rows`."""
     titles = [corpus.title for corpus in corpora]
-    trainings = [each for archive in archives.values() for each in archive.values()]
     parts = [
         *("## The rules", markdown_table(("", "by default", *RULES), rule_rows())),
         *("## Span F1 on dev", _table(titles, variant_rows(list(VARIANTS), corpora, archives, "span_f"))),
@@ -192,8 +190,7 @@ def defaults_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
         "## Stopping early",
         "What `training.patience` would change in span F1, after so many evaluations without a better one:",
         markdown_table(("evaluations", *titles, "updates made"), patience_rows(corpora, archives)),
-        made_sentence([each["made"] for each in trainings]),
-        stale_sentence(archives, VARIANTS),
+        how_made(archives, VARIANTS),
     ]
     return "\n\n".join(filter(None, parts))
 
