@@ -25,7 +25,7 @@ from pipelines import (
     make_examples,
     plain_pipeline,
 )
-from posattn_spacy.frozen.architecture import huggingface
+from posattn_spacy.frozen.architecture import can_wait, huggingface
 from posattn_spacy.frozen.callback import describe
 from posattn_spacy.frozen.fingerprint import encoder_fingerprint
 
@@ -45,6 +45,7 @@ def with_store(nlp: Language, path: Optional[Path], **settings: Any) -> Language
 def count_encoded(nlp: Language) -> List[int]:
     """Append to a list how many texts each pass through the encoder has, from now on."""
     encoder, _ = huggingface(nlp.get_pipe("transformer").model)
+    can_wait(nlp.get_pipe("transformer").model)  # for which it is tried out once
     calls: List[int] = []
     encoder.register_forward_pre_hook(
         lambda module, args, kwargs: calls.append(len(args[0])), with_kwargs=True

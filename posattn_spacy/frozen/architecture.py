@@ -5,6 +5,7 @@ answers, so that listeners, packaging and `doc._.trf_data` work as they do there
 """
 
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
@@ -29,7 +30,8 @@ from .blocks import block_bounds, texts_between
 from .data import FrozenData
 from .listener import replace_listener, replace_listener_config
 from .loading import load_encoder, resolve_layers
-from .pieces import POOLINGS, Pooling, encode_words
+from .pending import PendingBatch, PendingRows, TextEncoder
+from .pieces import POOLINGS, Pooling, encode_pieces
 from .shim import FrozenShim, FrozenTransformer
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
@@ -172,33 +174,43 @@ def encode_texts(model: FrozenModel, texts: Sequence[Text], strings: StringStore
     return rows.flatten(1)
 
 
-def encode_texts_into(model: FrozenModel, texts: Sequence[Text], strings: StringStore, out: Tensor) -> None:
+def encode_texts_into(
+    model: FrozenModel,
+    texts: Sequence[Text],
+    strings: StringStore,
+    out: Tensor,
+    layers: Optional[List[int]] = None,
+) -> None:
     """Run the encoder over texts, and put what it makes of them somewhere.
 
     model (FrozenModel): The initialized model.
     texts (Sequence[Text]): The texts.
     strings (StringStore): Where their words are known.
     out (Tensor): (layers, words, width) of any type, filled.
+    layers (Optional[List[int]]): The hidden states to put there; those that are kept if not given.
     RAISES (OverflowError): If a number is not finite in the type of `out`.
     """
-    transformer, tokenizer = huggingface(model)
-    words = [[strings[orth] for orth in text.orths.tolist()] for text in texts]
-    n_read = sum(map(len, words))
+    layers = kept_layers(model) if layers is None else layers
+    shim, (_, tokenizer) = cast(FrozenShim, model.shims[0]), huggingface(model)
+    transformer = shim.depths.upto(max(layers))
+    lengths = [len(text.orths) for text in texts]
+    n_read = sum(lengths)
     with_context = n_read > out.shape[1]
     rows = out.new_empty((out.shape[0], n_read, out.shape[2])) if with_context else out
     attrs = model.attrs
     with precision(transformer.device, attrs["mixed_precision"]):
-        encode_words(
+        encode_pieces(
             transformer,
             tokenizer,
-            words,
-            kept_layers(model),
+            shim.piece_table.pieces(np.concatenate([text.orths for text in texts]), strings),
+            lengths,
+            layers,
             attrs["batch_pieces"],
             rows,
             attrs["pooling"],
         )
     if with_context:
-        parts = rows.split([len(text.orths) for text in texts], dim=1)
+        parts = rows.split(lengths, dim=1)
         asked = [part[:, text.start : text.stop] for part, text in zip(parts, texts, strict=True)]
         out.copy_(torch.cat(asked, dim=1))
 
@@ -211,14 +223,18 @@ def kept_layers(model: FrozenModel) -> List[int]:
 def forward(
     model: FrozenModel, docs: List[Doc], is_train: bool
 ) -> Tuple[FullTransformerBatch, Callable[[Any], List[Doc]]]:
-    """Encode documents, long ones when their rows are read; the same in training and in prediction."""
+    """Encode documents: in training now, else when they are asked for; long ones when their rows are read."""
     words = read_words(docs)
     strings = docs[0].vocab.strings
-    rows = encode_documents(model, [each for each in words if len(each.orths) <= LONG], strings)
-    short = iter(rows)
+    short = [own for own in words if len(own.orths) <= LONG]
+    rows: Iterator[Union[Rows, PendingRows]]
+    if is_train or not can_wait(model):
+        rows = iter(encode_documents(model, short, strings))
+    else:
+        rows = iter(pending_documents(model, short, strings))
     data = [
         FrozenData(
-            next(short) if len(own.orths) <= LONG else rows_when_read(model, own, strings), own, len(doc)
+            next(rows) if len(own.orths) <= LONG else rows_when_read(model, own, strings), own, len(doc)
         )
         for doc, own in zip(docs, words, strict=True)
     ]
@@ -255,6 +271,50 @@ def encode_documents(model: FrozenModel, words: Sequence[Words], strings: String
     rows = cast(Floats2d, torch2xp(model.attrs["encode"](model, texts, strings)))
     stops = np.cumsum([len(each.orths) for each in words]).tolist()
     return [rows[start:stop] for start, stop in pairwise([0, *stops])]
+
+
+def can_wait(model: FrozenModel) -> bool:
+    """Say whether it is of use to know hidden state 0 of a text before the others.
+
+    model (FrozenModel): The initialized model.
+    RETURNS (bool): Whether hidden state 0 stands first among those that are kept, takes no layer to make, and
+        no feature store has all of them.
+    """
+    layers = kept_layers(model)
+    waits = model.attrs["encode"] is encode_texts and layers[0] == 0 and len(layers) > 1
+    return waits and cast(FrozenShim, model.shims[0]).depths.reaches(0)
+
+
+def pending_documents(
+    model: FrozenModel, words: Sequence[Words], strings: StringStore
+) -> List[Union[Rows, PendingRows]]:
+    """Let documents be encoded together when one of them is asked for, or text by text.
+
+    model (FrozenModel): The initialized model.
+    words (Sequence[Words]): The words of each document.
+    strings (StringStore): Where they are known.
+    RETURNS (List[Union[Rows, PendingRows]]): (words, nO) for each document.
+    """
+    batch = PendingBatch(
+        text_encoder(model), strings, words, lambda words: encode_documents(model, words, strings)
+    )
+    return [PendingRows(batch, i) for i in range(len(words))]
+
+
+def text_encoder(model: FrozenModel) -> TextEncoder:
+    """RETURNS (TextEncoder): How texts are encoded by themselves."""
+    return TextEncoder(model, partial(_first_states, model), partial(_all_states, model))
+
+
+def _first_states(model: FrozenModel, texts: Sequence[Text], strings: StringStore) -> Floats2d:
+    width = model.get_dim("nO") // len(kept_layers(model))
+    rows = torch.empty((sum(map(len, texts)), width), device=huggingface(model)[0].device)
+    encode_texts_into(model, texts, strings, rows[None], [0])
+    return cast(Floats2d, torch2xp(rows))
+
+
+def _all_states(model: FrozenModel, texts: Sequence[Text], strings: StringStore) -> Floats2d:
+    return cast(Floats2d, torch2xp(model.attrs["encode"](model, texts, strings)))
 
 
 def rows_when_read(model: FrozenModel, words: Words, strings: StringStore) -> Rows:

@@ -1,7 +1,7 @@
 """What a frozen transformer makes of a document, in spacy-transformers' data classes."""
 
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, Dict, Optional, Union, cast
 
 import numpy as np
 from spacy.tokens import Doc
@@ -11,6 +11,7 @@ from transformers.file_utils import ModelOutput
 
 from ..rows import Rows, all_rows, of_tokens, of_words
 from ..texts import Words, read_words
+from .pending import PendingBatch, PendingRows
 
 NO_PIECES = WordpieceBatch.empty()
 
@@ -21,15 +22,31 @@ class FrozenData(TransformerData):
     To readers of spacy-transformers' data it looks like one word piece per token, white space included, which
     has a row of zeros. What they ask for is made when they do.
 
-    rows (Rows): (words, width), of the type in which a feature store keeps them if there is one.
+    rows (Union[Rows, PendingRows]): (words, width), of the type in which a feature store keeps them if there
+        is one.
     words (Words): The words, as they were when the transformer ran.
     n_tokens (int): Number of tokens that the document had then.
     """
 
-    def __init__(self, rows: Rows, words: Words, n_tokens: int) -> None:
-        self.rows = rows
+    def __init__(self, rows: Union[Rows, PendingRows], words: Words, n_tokens: int) -> None:
+        self._rows = rows
         self.words = words
         self.n_tokens = n_tokens
+
+    @property
+    def rows(self) -> Rows:
+        """RETURNS (Rows): (words, width); they are made now, if they have not been."""
+        if isinstance(self._rows, PendingRows):
+            self._rows = self._rows.made()
+        return self._rows
+
+    @property
+    def pending(self) -> Optional[PendingBatch]:
+        """RETURNS (Optional[PendingBatch]): The batch that its rows will be made with, unless they are."""
+        return self._rows.batch if isinstance(self._rows, PendingRows) else None
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**self.__dict__, "_rows": self.rows}  # a copy has rows of its own
 
     @cached_property
     def wordpieces(self) -> WordpieceBatch:  # type: ignore[override]

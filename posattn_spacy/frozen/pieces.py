@@ -91,11 +91,29 @@ def encode_words(
     pooling (str): "mean" of the pieces, or the "first" or the "last" one alone.
     RAISES (OverflowError): If a number is not finite in the type of `out`.
     """
+    pieces = WordPieces.of(tokenizer, texts)
+    encode_pieces(transformer, tokenizer, pieces, list(map(len, texts)), layers, batch_pieces, out, pooling)
+
+
+def encode_pieces(
+    transformer: Any,
+    tokenizer: Any,
+    pieces: "WordPieces",
+    lengths: Sequence[int],
+    layers: Sequence[int],
+    batch_pieces: int,
+    out: Tensor,
+    pooling: Pooling = "mean",
+) -> None:
+    """Do as `encode_words` with words that are cut into pieces already.
+
+    pieces (WordPieces): The pieces, one text after another.
+    lengths (Sequence[int]): Words of each text. The other arguments are those of `encode_words`.
+    """
     with torch.inference_mode():
         special = SpecialTokens.of(tokenizer)
         limit = max_pieces(transformer, tokenizer) - len(special)
-        pieces = WordPieces.of(tokenizer, texts)
-        windows = list(pieces.windows([len(words) for words in texts], limit, pooling))
+        windows = list(pieces.windows(lengths, limit, pooling))
         out[:, torch.from_numpy(np.flatnonzero(pieces.counts == 0)).to(out.device)] = 0
         for window in windows:
             if len(window.pieces) == limit:  # its words may have pieces in another window too
@@ -123,17 +141,24 @@ class WordPieces(NamedTuple):
         """
         index: Dict[str, int] = {}
         occurrences = [index.setdefault(word, len(index)) for words in texts for word in words]
-        types = np.array(occurrences, dtype=np.int64)
-        encodings = tokenizer.backend_tokenizer.encode_batch(
-            [[word[:LONGEST_WORD]] for word in index], is_pretokenized=True, add_special_tokens=False
-        )
-        by_type = [encoding.ids for encoding in encodings]
+        by_type = cut_words(tokenizer, list(index))
         sizes = np.array([len(ids) for ids in by_type], dtype=np.int64)
+        flat = np.array(list(chain.from_iterable(by_type)), dtype=np.int64)
+        return cls.laid_out(flat, sizes, np.array(occurrences, dtype=np.int64))
+
+    @classmethod
+    def laid_out(cls, ids: np.ndarray, sizes: np.ndarray, types: np.ndarray) -> "WordPieces":
+        """Write words out.
+
+        ids (np.ndarray): The pieces of each distinct word, one after another.
+        sizes (np.ndarray): (distinct,) int64 how many each has.
+        types (np.ndarray): (words,) int64 which of them each word is.
+        RETURNS (WordPieces): The pieces of the words.
+        """
         starts = np.cumsum(sizes) - sizes
         counts = sizes[types]
         places = np.repeat(starts[types] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        flat = np.array(list(chain.from_iterable(by_type)), dtype=np.int64)
-        return cls(flat[places], counts)
+        return cls(ids[places], counts)
 
     def windows(self, lengths: Sequence[int], limit: int, pooling: Pooling = "mean") -> Iterator[Window]:
         """Cut texts of `lengths` words into windows of at most `limit` pieces."""
@@ -151,6 +176,14 @@ class WordPieces(NamedTuple):
         stops = np.repeat(np.cumsum(self.counts), self.counts)
         places = np.arange(len(counts)) - (stops - counts)
         return (places == (0 if pooling == "first" else counts - 1)).astype(np.float32)
+
+
+def cut_words(tokenizer: Any, words: Sequence[str]) -> List[List[int]]:
+    """RETURNS (List[List[int]]): The ids of each word's pieces, without special tokens."""
+    encodings = tokenizer.backend_tokenizer.encode_batch(
+        [[word[:LONGEST_WORD]] for word in words], is_pretokenized=True, add_special_tokens=False
+    )
+    return [encoding.ids for encoding in encodings]
 
 
 def cut(pieces: np.ndarray, rows: np.ndarray, shares: np.ndarray, limit: int) -> Iterator[Window]:

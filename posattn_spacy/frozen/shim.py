@@ -8,7 +8,9 @@ from thinc.api import Model, get_torch_default_device
 
 from ..configured import ConfiguredModel
 from ..saving import SavedError, reading
+from .depth import Depths
 from .loading import resolve_layers
+from .piece_table import PieceTable
 from .pieces import POOLINGS
 from .storing import encoder_from_bytes, encoder_to_bytes
 
@@ -18,8 +20,12 @@ FILE = "A transformer's file 'model' (in the pipeline's folder: transformer/mode
 class FrozenShim(HFShim):
     """Holds a frozen encoder and its tokenizer, and writes them without pickles.
 
-    Version 0.1.0 wrote them as spacy-transformers does; that is read, too.
+    Version 0.1.0 wrote them as spacy-transformers does; that is read, too. What is found out about them while
+    they are used is kept beside them.
     """
+
+    depths: Depths
+    piece_table: PieceTable
 
     def set_encoder(self, transformer: Any, tokenizer: Any) -> None:
         """Take an encoder and its tokenizer, both ready for use.
@@ -29,6 +35,7 @@ class FrozenShim(HFShim):
         """
         self._model = None if transformer is None else transformer.to(get_torch_default_device())
         self._hfmodel = HFObjects(tokenizer, self._model, b"", self._hfmodel._init_tokenizer_config, {})
+        self.depths, self.piece_table = Depths(self._model), PieceTable(tokenizer)
 
     def to_bytes(self) -> bytes:
         """RETURNS (bytes): The encoder and its tokenizer; nothing if there is none yet."""

@@ -1,0 +1,45 @@
+"""The word pieces of words, each of which is cut once (DESIGN.md 3)."""
+
+from itertools import chain
+from typing import Any, Dict, List
+
+import numpy as np
+from spacy.strings import StringStore
+
+from .pieces import WordPieces, cut_words
+
+MOST_WORDS = 1 << 17  # that are kept, 20 MB or so
+
+
+class PieceTable:
+    """Remembers what a tokenizer made of words, by their hashes.
+
+    Threads may share it: what two of them cut at once is the same.
+
+    tokenizer (PreTrainedTokenizerFast): The tokenizer.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        self._ids: Dict[int, List[int]] = {}
+
+    def pieces(self, orths: np.ndarray, strings: StringStore) -> WordPieces:
+        """Cut words into pieces.
+
+        orths (np.ndarray): (words,) uint64 their hashes.
+        strings (StringStore): Where they are known.
+        RETURNS (WordPieces): Their pieces.
+        """
+        distinct, types = np.unique(orths, return_inverse=True)
+        ids = self._ids  # read once: another thread may begin a new one
+        keys = distinct.tolist()
+        new = [key for key in keys if key not in ids]
+        if new:
+            if len(ids) + len(new) > MOST_WORDS:
+                ids = {key: ids[key] for key in keys if key in ids}
+            ids.update(zip(new, cut_words(self._tokenizer, [strings[key] for key in new]), strict=True))
+            self._ids = ids
+        by_type = [ids[key] for key in keys]
+        sizes = np.fromiter(map(len, by_type), dtype=np.int64, count=len(by_type))
+        flat = np.fromiter(chain.from_iterable(by_type), dtype=np.int64, count=int(sizes.sum()))
+        return WordPieces.laid_out(flat, sizes, types.ravel())
