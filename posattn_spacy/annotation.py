@@ -55,6 +55,12 @@ def predicted_spans(
     ]
 
 
+def text_spans(doc: Doc, texts: Spans) -> List[Tuple[Span, float]]:
+    """RETURNS (List[Tuple[Span, float]]): Texts of a document, as `write_group` takes them."""
+    bounds = zip(texts.starts.tolist(), texts.stops.tolist(), strict=True)
+    return [(Span(doc, start, stop, label="twice"), 1.0) for start, stop in bounds]
+
+
 def kept_spans(doc: Doc, key: str, taken: np.ndarray) -> List[Tuple[Span, float]]:
     """Read what a component has found before of what is taken now, as when a document comes a second time.
 

@@ -1,16 +1,14 @@
 """How far an entity's probability can be trusted, and the temperature that makes it so (DESIGN.md 2.9)."""
 
 import math
-import warnings
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
-from spacy.training import Example
 from torch import Tensor
 
 from .component import PositionalNER
-from .evaluation import ScoredBatch, dev_examples, scored_batches
+from .evaluation import ScoredBatch
 from .lattice import Lattice
 from .losses import MISSING
 from .tagging import span_bounds
@@ -30,6 +28,7 @@ class DecodedBatch(NamedTuple):
     tags (Tensor): (rows,) the best tags.
     known (np.ndarray): (spans,) bool, which spans of the tags touch no token without a gold tag.
     labels (np.ndarray): (entities,) int64 index of the label; entities are the known spans.
+    texts (np.ndarray): (entities,) int64 the text that each is in.
     correct (np.ndarray): (entities,) bool, whether gold has the same tokens with the same label.
     gold (np.ndarray): (labels,) int64 number of gold entities.
     """
@@ -38,6 +37,7 @@ class DecodedBatch(NamedTuple):
     tags: Tensor
     known: np.ndarray
     labels: np.ndarray
+    texts: np.ndarray
     correct: np.ndarray
     gold: np.ndarray
 
@@ -70,10 +70,9 @@ def decode(batch: ScoredBatch) -> DecodedBatch:
     starts, stops, labels = found
     known = unknown[stops] == unknown[starts]
     correct = np.isin(_codes(*found), _codes(*gold))
-    n_labels = (batch.scores.shape[1] - 1) // 2
-    return DecodedBatch(
-        batch, tags, known, labels[known], correct[known], np.bincount(gold[2], minlength=n_labels)
-    )
+    texts = np.searchsorted(batch.lengths.numpy().cumsum(), starts, side="right")
+    n_gold = np.bincount(gold[2], minlength=(batch.scores.shape[1] - 1) // 2)
+    return DecodedBatch(batch, tags, known, labels[known], texts[known], correct[known], n_gold)
 
 
 def judge(decoded: Sequence[DecodedBatch], temperature: float) -> Judged:
@@ -167,24 +166,6 @@ def equal_bins(judged: Judged, bins: int) -> List[np.ndarray]:
     return [part for part in np.array_split(order, bins) if len(part)]
 
 
-def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Tuple[str, float]]:
-    """Fit the temperature of every `posattn_ner` of a pipeline; warn of thresholds that no longer hold.
-
-    nlp (Language): The pipeline.
-    examples (Sequence[Example]): What to fit it on; not what the model was trained on.
-    RETURNS (List[Tuple[str, float]]): Names of the components, and their temperatures.
-    RAISES (ValueError): If no entity is predicted in the examples.
-    """
-    fitted = []
-    for name, pipe in posattn_pipes(nlp):
-        pipe.cfg["temperature"] = fit_temperature(list(map(decode, scored_batches(nlp, pipe, examples))))
-        fitted.append((name, pipe.cfg["temperature"]))
-        stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"])
-        if stale:
-            warnings.warn(" ".join(stale), stacklevel=2)
-    return fitted
-
-
 def stale_thresholds(pipe: PositionalNER, at: Optional[float]) -> Optional[Tuple[str, str]]:
     """Find out whether a component has thresholds that were fitted to other probabilities than it gives.
 
@@ -205,26 +186,3 @@ def stale_thresholds(pipe: PositionalNER, at: Optional[float]) -> Optional[Tuple
 def posattn_pipes(nlp: Language) -> List[Tuple[str, PositionalNER]]:
     """RETURNS (List[Tuple[str, PositionalNER]]): The components of this kind, with their names."""
     return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, PositionalNER)]
-
-
-def configure_calibrate_v1(docs: int = 2000) -> Callable[[Language], Language]:
-    """Make `posattn-spacy.calibrate.v1` for `[training.before_to_disk]`: it fits the temperature on dev.
-
-    spaCy calls it for every pipeline that it is about to write, even after a crash: so what goes wrong is
-    only warned about.
-
-    docs (int): On how many of the first documents of dev.
-    RETURNS (Callable[[Language], Language]): The callback.
-    RAISES (ValueError): If the number is not positive.
-    """
-    if docs < 1:
-        raise ValueError(f"training.before_to_disk.docs = {docs}: give at least 1.")
-
-    def fit(nlp: Language) -> Language:
-        try:
-            calibrate(nlp, dev_examples(nlp, docs))
-        except Exception as error:
-            warnings.warn(f"The entities' probabilities are not calibrated: {error}", stacklevel=2)
-        return nlp
-
-    return fit

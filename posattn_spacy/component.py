@@ -1,6 +1,5 @@
 """The spaCy component `posattn_ner`: trainable named entity recognition with positional attention."""
 
-import math
 import warnings
 from typing import (
     Any,
@@ -13,7 +12,7 @@ from typing import (
     Sequence,
     Set,
     Tuple,
-    cast,
+    Union,
 )
 
 import numpy as np
@@ -24,32 +23,43 @@ from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from spacy_transformers.util import batch_by_length
-from thinc.api import Model, Optimizer, set_dropout_rate, torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.api import Model, Optimizer, set_dropout_rate
 
 from .annotation import (
     kept_entities,
     kept_spans,
     predicted_spans,
     taken_tokens,
+    text_spans,
     write_entities,
     write_group,
 )
 from .confidence import write_confidence
 from .configured_pipe import ConfiguredPipe
-from .decoding import Prediction, filled_lengths, lattice_of, token_spans
-from .frozen.architecture import pad_embedding
+from .decoding import Choice, Prediction, lattice_of, token_spans
+from .evaluated import Evaluated
+from .frozen.architecture import first_state_width, pad_embedding
 from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_encoder, find_listeners, require_features
 from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .lattice import Lattice
-from .losses import TaggingLoss, loss_and_gradient
-from .model import is_initialized, require_widths, set_pad_embedding, use_averages
+from .looks import Looks, can_look_twice, look_twice
+from .model import (
+    first_torch_head,
+    is_initialized,
+    predict_both,
+    require_widths,
+    set_first_state,
+    set_pad_embedding,
+    use_averages,
+)
 from .neighbours import Pipeline
+from .objective import Objective, objective
 from .process import Watch
-from .settings import check_labels
+from .settings import FITTED, UNFITTED, check_labels
 from .tagging import Spans, TagScheme
+from .texts import read_words
 
 INITIALIZE_SAMPLE = 10  # documents
 PREDICT_TOKENS = 8192  # per padded batch
@@ -74,6 +84,9 @@ class PositionalNER(ConfiguredPipe):
         threshold: float = 0.0,
         label_thresholds: Optional[Dict[str, float]] = None,
         candidates: Optional[float] = None,
+        second_look: Union[str, float, None] = FITTED,
+        second_look_tolerance: float = 0.0005,
+        show_second_look: bool = False,
         overwrite: bool = False,
         scorer: Optional[Callable] = None,
     ) -> None:
@@ -87,6 +100,9 @@ class PositionalNER(ConfiguredPipe):
         threshold (float): The least probability of an entity.
         label_thresholds (Optional[Dict[str, float]]): The same for single types, in place of `threshold`.
         candidates (Optional[float]): The least probability of a candidate; None for no candidates.
+        second_look (Union[str, float, None]): Which texts the encoder runs for, see `factory`.
+        second_look_tolerance (float): What fitting that may cost of span F1.
+        show_second_look (bool): Whether the texts that it ran for are written to `doc.spans`.
         overwrite (bool): Whether entities that are already there give way to predicted ones.
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting is out of its range.
@@ -100,10 +116,14 @@ class PositionalNER(ConfiguredPipe):
             threshold=threshold,
             label_thresholds=dict(label_thresholds or {}),
             candidates=candidates,
+            second_look=second_look,
+            second_look_tolerance=second_look_tolerance,
+            show_second_look=show_second_look,
             overwrite=overwrite,
         )
         self.scorer = scorer
         self.pipeline = Pipeline()
+        self.evaluated = Evaluated()
         self._warned_labels: Set[str] = set()
         self._memory = Watch()
 
@@ -122,6 +142,19 @@ class PositionalNER(ConfiguredPipe):
         """RETURNS (np.ndarray): (labels,) the least probability of an entity of each label."""
         of_labels, threshold = self.cfg["label_thresholds"], self.cfg["threshold"]
         return np.array([of_labels.get(label, threshold) for label in self.labels])
+
+    @property
+    def look_threshold(self) -> Optional[float]:
+        """Say of which texts the first look is sure enough.
+
+        RETURNS (Optional[float]): The least probability of a text's best tags; None if the encoder runs for
+            all texts: because there is no first look, or that is the setting, or dev has said so, or nothing
+            has been fitted.
+        """
+        setting, fitted = self.cfg["second_look"], self.cfg["fitted_look"] or {}
+        if first_torch_head(self.model) is None:
+            return None
+        return fitted.get("threshold") if setting == FITTED else setting
 
     def add_label(self, label: str) -> int:
         """Add an entity type, before the component is initialized.
@@ -167,15 +200,36 @@ class PositionalNER(ConfiguredPipe):
             raise ValueError(Errors.E109.format(name=self.name))
         for listener in find_listeners(self.model):
             require_features(docs, listener)
-        predictions = [Prediction(Spans.none(), Spans.none()) for _ in docs]
-        for batch in batch_by_length(docs, PREDICT_TOKENS):  # one long document would pad all others
-            if any(len(docs[i]) for i in batch):
-                together = [docs[i] for i in batch]
-                found = self.decode(together, self.model.predict(together))
-                for i, prediction in zip(batch, found, strict=True):
-                    predictions[i] = prediction
+        predictions = {id(doc): Prediction.none() for doc in docs}
+        filled = [doc for doc in docs if len(doc)]
+        threshold = self.look_threshold
+        if threshold is not None:
+            quick = [can_look_twice(words) for words in read_words(filled)]
+            twice = [doc for doc, is_quick in zip(filled, quick, strict=True) if is_quick]
+            filled = [doc for doc, is_quick in zip(filled, quick, strict=True) if not is_quick]
+            found = look_twice(self.model, twice, self._looks(threshold)) if twice else []
+            predictions |= zip(map(id, twice), found, strict=True)
+        for batch in batch_by_length(filled, PREDICT_TOKENS):  # one long document would pad all others
+            together = [filled[i] for i in batch]
+            predictions |= zip(map(id, together), self._decode_all(together), strict=True)
         self._memory.batch_read()
-        return predictions
+        return [predictions[id(doc)] for doc in docs]
+
+    def _decode_all(self, docs: List[Doc]) -> List[Prediction]:
+        """Find what is in documents, all of which the encoder has read."""
+        if not self.evaluated.is_learning:
+            return self.decode(docs, self.model.predict(docs))
+        scores = predict_both(self.model, docs)
+        self.evaluated.keep(docs, scores)
+        return self.decode(docs, scores)
+
+    def _looks(self, threshold: float) -> Looks:
+        temperatures = self.cfg["first_temperature"], self.cfg["temperature"]
+        return Looks(threshold, *temperatures, self.cfg["overwrite"], self._choice)
+
+    @property
+    def _choice(self) -> Choice:
+        return Choice(self.thresholds, self.cfg["candidates"])
 
     def decode(self, docs: List[Doc], scores: TokenScores) -> List[Prediction]:
         """Find what the model's scores say of documents, as the settings have it.
@@ -185,14 +239,9 @@ class PositionalNER(ConfiguredPipe):
         RETURNS (List[Prediction]): Entities and candidates, per document.
         """
         lattice = self.lattice(docs, scores)
-        entities = lattice.spans_of(lattice.best())
-        entities = entities.select(entities.probabilities >= self.thresholds[entities.labels])
-        least = self.cfg["candidates"]
-        candidates = Spans.none() if least is None else lattice.spans_above(least)
-        return [
-            Prediction(*each)
-            for each in zip(token_spans(entities, scores), token_spans(candidates, scores), strict=True)
-        ]
+        found = self._choice.entities(lattice, lattice.best()), self._choice.all_candidates(lattice)
+        entities, candidates = (token_spans(spans, scores) for spans in found)
+        return [Prediction(*each, Spans.none()) for each in zip(entities, candidates, strict=True)]
 
     def lattice(self, docs: List[Doc], scores: TokenScores) -> Lattice:
         """Make the distribution over tag sequences that the model's scores stand for.
@@ -222,6 +271,8 @@ class PositionalNER(ConfiguredPipe):
                 key = f"{self.name}_candidates"
                 candidates = predicted_spans(doc, prediction.candidates, self.labels, taken)
                 write_group(doc, key, [*kept_spans(doc, key, taken), *candidates])
+            if self.cfg["show_second_look"]:
+                write_group(doc, f"{self.name}_twice", text_spans(doc, prediction.twice))
             write_group(doc, self.name, [*kept, *found])
             write_confidence(doc, self.name, dict([*kept, *found]))
             write_entities(doc, [span for span, _ in found], taken)
@@ -250,7 +301,8 @@ class PositionalNER(ConfiguredPipe):
         drop (float): The dropout rate.
         sgd (Optional[Optimizer]): The optimizer; without it, gradients only accumulate.
         losses (Optional[Dict[str, float]]): Updated: the whole loss under the component's name, its two
-            parts under `<name>_categorical` and `<name>_positional` (unweighted).
+            parts under `<name>_categorical` and `<name>_positional` (unweighted), and that of the first look,
+            if there is one, under `<name>_first`.
         RETURNS (Dict[str, float]): The losses.
         RAISES (ValueError): If the component has not been initialized.
         """
@@ -267,13 +319,35 @@ class PositionalNER(ConfiguredPipe):
             raise ValueError(Errors.E109.format(name=self.name))
         set_dropout_rate(self.model, drop)
         scores, backprop = self.model.begin_update([example.predicted for example in examples])
-        loss, d_scores = self._loss(examples, scores)
-        backprop(d_scores)
+        loss, first, gradient = self._objective(examples, scores)
+        backprop(gradient)
         if sgd not in (None, False):
             self.finish_update(sgd)
         for part, value in zip(parts, (loss.total, loss.categorical, loss.positional), strict=True):
             losses[part] += value
+        if first is not None:
+            losses[f"{self.name}_first"] = losses.get(f"{self.name}_first", 0.0) + first.total
         return losses
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Let an optimizer change the weights; what was fitted to them before says nothing of the new ones.
+
+        sgd (Optimizer): The optimizer.
+        """
+        super().finish_update(sgd)
+        self.cfg["fitted_look"] = None
+        self.evaluated.begin()
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score what was found, and while the component learns remember how it came about, for `calibrate`.
+
+        examples (Iterable[Example]): The examples, whose documents the pipeline has run over.
+        kwargs (Any): For the scorer.
+        RETURNS (Dict[str, Any]): The scores.
+        """
+        examples = list(examples)
+        self.evaluated.score(examples)
+        return super().score(examples, **kwargs)
 
     def get_loss(self, examples: Iterable[Example], scores: TokenScores) -> Tuple[float, TokenScores]:
         """Find the loss of a batch and its gradient, `categorical + λ · positional` (DESIGN.md 2.8).
@@ -288,9 +362,9 @@ class PositionalNER(ConfiguredPipe):
         examples = list(examples)
         validate_examples(examples, "PositionalNER.get_loss")
         if not any(len(example.predicted) for example in examples):
-            return 0.0, scores._replace(tags=scores.tags * 0, positions=scores.positions * 0)
-        loss, d_scores = self._loss(examples, scores)
-        return loss.total, d_scores
+            return 0.0, scores._replace(tags=scores.tags * 0, positions=scores.positions * 0, first=None)
+        loss, first, gradient = self._objective(examples, scores)
+        return loss.total + (0.0 if first is None else first.total), gradient
 
     def gold_of(self, examples: Sequence[Example]) -> GoldBatch:
         """Make the training targets of a batch, for the labels that the component has.
@@ -301,35 +375,18 @@ class PositionalNER(ConfiguredPipe):
         strings = self.vocab.strings
         return gold_batch(examples, {strings[label]: i for i, label in enumerate(self.labels)})
 
-    def _loss(self, examples: List[Example], scores: TokenScores) -> Tuple[TaggingLoss, TokenScores]:
+    def _objective(self, examples: List[Example], scores: TokenScores) -> Objective:
         gold = self.gold_of(examples)
         self._warn_unseen({self.vocab.strings[key] for key in gold.unseen.tolist()})
-        tags, logits = xp2torch(scores.tags), xp2torch(scores.positions)
-        if not torch.isfinite(tags).all():
-            raise ValueError(Errors.E940)
-        loss, d_tags, d_logits = loss_and_gradient(
-            tags,
-            logits,
-            torch.from_numpy(gold.tags).to(tags.device),
-            torch.from_numpy(gold.positions).to(tags.device),
-            filled_lengths(scores),
-            self.cfg["positional_weight"],
-            self._tag_weights(tags.device),
-        )
-        if not math.isfinite(loss.total):
-            raise ValueError(Errors.E910.format(name=self.name))
-        d_scores = scores._replace(
-            tags=cast(Floats2d, torch2xp(d_tags)), positions=cast(Floats2d, torch2xp(d_logits))
-        )
-        return loss, d_scores
+        return objective(scores, gold, self.name, self.cfg["positional_weight"], self._tag_weights())
 
-    def _tag_weights(self, device: torch.device) -> Optional[torch.Tensor]:
+    def _tag_weights(self) -> Optional[torch.Tensor]:
         """(tags,) weights of the categorical loss; None if all are 1."""
         weights = self.cfg["label_weights"]
         if not weights:
             return None
         of_labels = [weights.get(label, 1.0) for label in self.labels for _ in range(2)]
-        return torch.tensor([1.0, *of_labels], device=device)
+        return torch.tensor([1.0, *of_labels])
 
     def _warn_unseen(self, labels: Set[str]) -> None:
         """Say once of each label that the component has not been set up for it."""
@@ -378,8 +435,10 @@ class PositionalNER(ConfiguredPipe):
         encoder = find_encoder(tok2vec, nlp)
         n_tags = len(TagScheme(self.labels))
         self.model.set_dim("nO", n_tags, force=is_initialized(self.model))  # there may be new labels
+        set_first_state(self.model, first_state_width(encoder) if tok2vec.attrs.get("frozen") else 0)
         self.model.initialize(X=survey.sample)
-        self.cfg |= {"temperature": 1.0, "thresholds_at": None}  # those were of other weights
+        self.cfg |= UNFITTED  # what was fitted was of other weights
+        self.evaluated = Evaluated()
         if encoder is not None:
             set_pad_embedding(self.model, pad_embedding(encoder))
 

@@ -18,7 +18,7 @@ SETTINGS: Dict[str, Tuple[str, List[str], List[str]]] = {
     "posattn_tagger": (
         HEAD,
         ["mask", "pad_ratio", "mixed_precision"],
-        ["hidden_width", "n_heads", "depth", "max_distance"],
+        ["hidden_width", "first_width", "n_heads", "depth", "max_distance"],
     ),
     "frozen-transformer": (
         ENCODER,

@@ -15,6 +15,7 @@ from .settings import (
     DEFAULTS,
     KNOWN,
     SIGNATURE,
+    UNFITTED,
     changes,
     check_labels,
     check_settings,
@@ -41,8 +42,7 @@ class ConfiguredPipe(CheckedPipe):
             "labels": [],
             **settings,
             CONFIGURED: deepcopy(settings),
-            "temperature": 1.0,  # fitted by `calibrate`
-            "thresholds_at": None,
+            **UNFITTED,
         }
         self._known = set(KNOWN)
 

@@ -1,6 +1,6 @@
 """From the scores of a batch's words to the spans of its documents."""
 
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -18,10 +18,37 @@ class Prediction(NamedTuple):
 
     entities (Spans): Spans that do not overlap, in order.
     candidates (Spans): All spans that are probable enough, overlapping ones too; none unless asked for.
+    twice (Spans): The texts that took a second look; their labels and probabilities say nothing.
     """
 
     entities: Spans
     candidates: Spans
+    twice: Spans = Spans.none()
+
+    @classmethod
+    def none(cls) -> "Prediction":
+        """RETURNS (Prediction): Nothing."""
+        return cls(Spans.none(), Spans.none(), Spans.none())
+
+
+class Choice(NamedTuple):
+    """Which spans of a distribution are found.
+
+    thresholds (np.ndarray): (labels,) the least probability of an entity of each label.
+    candidates (Optional[float]): The least probability of a candidate; None for no candidates.
+    """
+
+    thresholds: np.ndarray
+    candidates: Optional[float]
+
+    def entities(self, lattice: Lattice, tags: torch.Tensor) -> Spans:
+        """RETURNS (Spans): The spans of the best tags (rows,) of a distribution that are probable enough."""
+        spans = lattice.spans_of(tags)
+        return spans.select(spans.probabilities >= self.thresholds[spans.labels])
+
+    def all_candidates(self, lattice: Lattice) -> Spans:
+        """RETURNS (Spans): Its candidates."""
+        return Spans.none() if self.candidates is None else lattice.spans_above(self.candidates)
 
 
 def lattice_of(docs: Sequence[Doc], scores: TokenScores, temperature: float, overwrite: bool) -> Lattice:

@@ -3,6 +3,7 @@
 from itertools import islice
 from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
 
+import numpy as np
 import torch
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
@@ -13,7 +14,10 @@ from thinc.api import xp2torch
 from torch import Tensor
 
 from .component import PositionalNER
+from .head import TokenScores
 from .losses import MISSING, categorical_loss
+from .model import predict_both
+from .texts import read_words
 
 BATCH_TOKENS = 1 << 13
 
@@ -22,13 +26,19 @@ class ScoredBatch(NamedTuple):
     """What a component's model says about a batch, and what is right.
 
     scores (Tensor): (rows, tags) tag scores of the words, the documents one after another.
-    lengths (Tensor): (documents,) words per document, each at least 1.
+    lengths (Tensor): (documents,) words per document, each at least 1; with a first look, per text.
     tags (Tensor): (rows,) gold tags, `MISSING` where there is none.
+    first (Optional[Tensor]): (rows, tags) what the first look says, if there is one.
     """
 
     scores: Tensor
     lengths: Tensor
     tags: Tensor
+    first: Optional[Tensor] = None
+
+    def of_first(self) -> "ScoredBatch":
+        """RETURNS (ScoredBatch): What the first look says, which there is, in place of the second."""
+        return self._replace(scores=cast(Tensor, self.first), first=None)
 
 
 def dev_examples(nlp: Language, docs: int) -> List[Example]:
@@ -87,11 +97,39 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     YIELDS (ScoredBatch): The scores, batch by batch.
     """
     for batch, docs in piped_batches(nlp, pipe, examples):
-        scores = pipe.model.predict(docs)
-        rows, lengths = xp2torch(scores.tags).cpu(), xp2torch(scores.lengths).long().cpu()
-        if len(rows):
-            tags = torch.from_numpy(pipe.gold_of(batch).tags).to(rows.device)
-            yield ScoredBatch(rows, lengths[lengths > 0], tags)
+        yield from _scored(pipe, batch, docs, predict_both(pipe.model, docs))
+
+
+def last_evaluated(pipe: PositionalNER, docs: int) -> List[ScoredBatch]:
+    """Take what a component has said of dev since its weights changed last.
+
+    pipe (PositionalNER): The component.
+    docs (int): Of how many documents, at most.
+    RETURNS (List[ScoredBatch]): The scores; none if it has not been evaluated with these weights.
+    """
+    found: List[ScoredBatch] = []
+    seen = 0
+    for examples, scores in pipe.evaluated.batches or []:
+        if seen < docs:
+            found += _scored(pipe, examples, [example.predicted for example in examples], scores)
+        seen += len(examples)
+    return found
+
+
+def _scored(
+    pipe: PositionalNER, examples: List[Example], docs: List[Doc], scores: TokenScores
+) -> Iterator[ScoredBatch]:
+    """Put gold tags beside scores, if there are any."""
+    rows = xp2torch(scores.tags).cpu()
+    if not len(rows):
+        return
+    tags = torch.from_numpy(pipe.gold_of(examples).tags)
+    if scores.first is None:
+        lengths = xp2torch(scores.lengths).long().cpu()
+        yield ScoredBatch(rows, lengths[lengths > 0], tags, None)
+    else:
+        texts = np.concatenate([words.lengths for words in read_words(docs)])
+        yield ScoredBatch(rows, torch.from_numpy(texts), tags, xp2torch(scores.first.tags).cpu())
 
 
 def mean_loss(batches: Iterable[ScoredBatch]) -> Optional[float]:
@@ -101,7 +139,7 @@ def mean_loss(batches: Iterable[ScoredBatch]) -> Optional[float]:
     RETURNS (Optional[float]): The loss; None if there is no gold tag.
     """
     total = n_tokens = 0.0
-    for scores, lengths, tags in batches:
+    for scores, lengths, tags, _ in batches:
         known = int((tags != MISSING).sum())
         loss, _ = categorical_loss(scores, tags, lengths)
         total += float(loss) * known

@@ -1,6 +1,6 @@
 """What spaCy imports for every pipeline: factories and loggers. What is heavy comes with the call."""
 
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Literal, Optional, Union
 
 from spacy.language import Language
 from thinc.api import Config, Model
@@ -55,6 +55,9 @@ def make_posattn_ner(
     threshold: float,
     label_thresholds: Dict[str, float],
     candidates: Optional[float],
+    second_look: Union[Literal["fitted"], float, None],
+    second_look_tolerance: float,
+    show_second_look: bool,
     overwrite: bool,
     scorer: Optional[Callable],
 ) -> "PositionalNER":
@@ -68,6 +71,12 @@ def make_posattn_ner(
     label_thresholds (Dict[str, float]): The same for single types, in place of `threshold`.
     candidates (Optional[float]): If given, every span that is at least so probable is written to `doc.spans`,
         overlapping ones too.
+    second_look (Union[str, float, None]): With a model that has a first look, the encoder runs for those
+        texts alone whose best tags are less probable than this to the first look; None: for all texts;
+        "fitted": as `posattn-spacy.calibrate.v1` has found on dev, for all until it has.
+    second_look_tolerance (float): What that may cost of span F1 on dev.
+    show_second_look (bool): Whether the texts for which the encoder ran are written to `doc.spans`, under
+        `<name>_twice`.
     overwrite (bool): Whether entities that are already there give way to predicted ones. By default they
         stay, as they do in spaCy's `ner`.
     scorer (Optional[Callable]): The scoring method.
@@ -84,6 +93,9 @@ def make_posattn_ner(
         threshold=threshold,
         label_thresholds=label_thresholds,
         candidates=candidates,
+        second_look=second_look,
+        second_look_tolerance=second_look_tolerance,
+        show_second_look=show_second_look,
         overwrite=overwrite,
         scorer=scorer,
     )

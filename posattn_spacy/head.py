@@ -31,12 +31,14 @@ class TokenScores(NamedTuple):
     positions (Floats2d): (words, 3) logits of inside (the gate), start and end of an entity.
     lengths (Ints1d): (documents,) words per document; may be 0.
     places (np.ndarray): (words,) int64 token of each word within its document; white space is no word.
+    first (Optional[TokenScores]): What the first look says, where there is one and both are asked.
     """
 
     tags: Floats2d
     positions: Floats2d
     lengths: Ints1d
     places: np.ndarray
+    first: Optional["TokenScores"] = None
 
 
 class HeadInputs(NamedTuple):
@@ -55,10 +57,12 @@ class HeadInputs(NamedTuple):
 Gradients = Tuple[List[Floats2d], List[Floats2d]]
 
 
-def build_head(input_gradient: bool) -> Model[HeadInputs, TokenScores]:
+def build_head(input_gradient: bool, first_state: bool = False) -> Model[HeadInputs, TokenScores]:
     """Build the layer; its torch module is put in when its shape is known, or when it is loaded.
 
     input_gradient (bool): Whether the features have a gradient; those of a frozen encoder have none.
+    first_state (bool): Whether it reads the first of several hidden states alone, as many numbers as it has
+        inputs.
     RETURNS (Model[HeadInputs, TokenScores]): The layer.
     """
     return Model(
@@ -66,7 +70,7 @@ def build_head(input_gradient: bool) -> Model[HeadInputs, TokenScores]:
         forward,
         shims=[PyTorchShim(None, serialize_model=_serialize, deserialize_model=_deserialize)],
         dims={"nI": None, "nO": None},
-        attrs={"dropout_rate": 0.0, "input_gradient": input_gradient},
+        attrs={"dropout_rate": 0.0, "input_gradient": input_gradient, "first_state": first_state},
     )
 
 
@@ -76,7 +80,8 @@ def forward(
     """Score the words of a batch, section by section; the backward pass gives their rows' gradients."""
     shim = cast(PyTorchShim, model.shims[0])
     head: PositionalTagger = shim._model
-    features = BatchRows(model, inputs.features, shim.device, is_train and model.attrs["input_gradient"])
+    gradient = is_train and model.attrs["input_gradient"]
+    features = BatchRows(model, inputs.features, shim.device, gradient, _width_read(model))
     written = None if inputs.written is None else BatchRows(model, inputs.written, shim.device, is_train)
     texts = np.concatenate([each.lengths for each in inputs.words])
     drop = model.attrs["dropout_rate"] if is_train else 0.0
@@ -96,6 +101,10 @@ def forward(
     return TokenScores(tags, positions, lengths, places), backprop
 
 
+def _width_read(model: Model) -> Optional[int]:
+    return model.get_dim("nI") if model.attrs["first_state"] else None
+
+
 class BatchRows:
     """Rows of a batch's words on the device of the head; those of long documents are made when read.
 
@@ -103,15 +112,27 @@ class BatchRows:
     rows (List[Rows]): Rows of each document's words.
     device (torch.device): Where the head is.
     gradient (bool): Whether they get a gradient.
+    width (Optional[int]): How many numbers of each row are read; all if not given, or if there are fewer.
     """
 
-    def __init__(self, model: Model, rows: List[Rows], device: torch.device, gradient: bool) -> None:
+    def __init__(
+        self,
+        model: Model,
+        rows: List[Rows],
+        device: torch.device,
+        gradient: bool,
+        width: Optional[int] = None,
+    ) -> None:
+        self._width = width
         self._ops = model.ops
         self._rows = rows
         self._device = device
         self._ends = np.cumsum([len(each) for each in rows])
         lazy = any(isinstance(each, LazyRows) for each in rows)
-        self._all = None if lazy else xp2torch(_joined(model, rows), requires_grad=gradient, device=device)
+        self._all: Optional[Tensor] = None
+        if not lazy:
+            joined = cast(Any, _joined(model, rows))[:, :width]
+            self._all = xp2torch(joined, requires_grad=gradient, device=device)
 
     def read(self, start: int, stop: int) -> Tensor:
         """RETURNS (Tensor): The rows of a range of the batch's words."""
@@ -123,7 +144,8 @@ class BatchRows:
             self._rows[i][slice(max(start - offsets[i], 0), stop - offsets[i])]
             for i in range(first, last + 1)
         ]
-        return xp2torch(self._ops.flatten([part for part in parts if len(part)]), device=self._device)
+        read = [part[:, : self._width] for part in parts if len(part)]
+        return xp2torch(self._ops.flatten(read), device=self._device)
 
     def gradients(self) -> List[Floats2d]:
         """RETURNS (List[Floats2d]): The gradient of each document's rows, once it is known."""
@@ -165,7 +187,7 @@ def pieces_of(model: Model[HeadInputs, TokenScores], inputs: HeadInputs) -> Iter
     YIELDS (Piece): The pieces.
     """
     device = cast(PyTorchShim, model.shims[0]).device
-    features = BatchRows(model, inputs.features, device, False)
+    features = BatchRows(model, inputs.features, device, False, _width_read(model))
     written = None if inputs.written is None else BatchRows(model, inputs.written, device, False)
     texts = np.concatenate([each.lengths for each in inputs.words])
     for section in sections(cut_texts(texts)) if len(texts) else ():

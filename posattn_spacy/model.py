@@ -3,7 +3,7 @@
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 import numpy as np
 import torch
@@ -13,16 +13,18 @@ from thinc.types import Floats2d
 
 from .attention import HeadConfig, MaskMode, PositionalTagger
 from .configured import ConfiguredModel
-from .head import HeadInputs, TokenScores, build_head, check_shape
+from .head import SETTINGS, HeadInputs, TokenScores, build_head, check_shape
 from .rows import BLOCK, LONG, Keeper, LazyRows, Rows, of_tokens, of_words
 from .texts import Words, read_words
 
 Tok2Vec = Model[List[Doc], List[Floats2d]]
 Tagger = Model[List[Doc], TokenScores]
+Head = Model[HeadInputs, TokenScores]
+SHAPE = ("mask", "pad_ratio", "hidden_width", "n_heads", "depth", "max_distance")
 
 
 class TaggerModel(ConfiguredModel[List[Doc], TokenScores]):
-    """The tagger; its torch head, too, does what the config says."""
+    """The tagger; its torch heads, too, do what the config says."""
 
     def from_dict(self, msg: Dict[str, Any]) -> "TaggerModel":
         """Load weights; see `ConfiguredModel`."""
@@ -31,7 +33,34 @@ class TaggerModel(ConfiguredModel[List[Doc], TokenScores]):
         if head is not None:
             settings = {name: self.attrs[name] for name in ("mask", "pad_ratio", "mixed_precision")}
             head.config = replace(head.config, **settings)
+        first = first_torch_head(self)
+        if first is not None:
+            first.config = replace(first.config, mixed_precision=self.attrs["mixed_precision"])
         return self
+
+
+class Parts(NamedTuple):
+    """The layers of a tagger; a copied model has layers, but no references.
+
+    tok2vec (Tok2Vec): Gives the features.
+    lexical (Optional[Tok2Vec]): The lexical channel.
+    head (Head): Reads all features.
+    first (Optional[Head]): Reads the first hidden state alone; None if it is not set up.
+    """
+
+    tok2vec: Tok2Vec
+    lexical: Optional[Tok2Vec]
+    head: Head
+    first: Optional[Head]
+
+    @classmethod
+    def of(cls, model: Tagger) -> "Parts":
+        """RETURNS (Parts): The layers of a tagger."""
+        layers: List[Any] = list(model.layers)
+        first = layers.pop() if model.attrs["first_width"] else None
+        head = layers.pop()
+        lexical = layers.pop() if len(layers) > 1 else None
+        return cls(layers[0], lexical, head, first if first is not None and first.has_dim("nI") else None)
 
 
 def build_posattn_tagger_v1(
@@ -67,26 +96,78 @@ def build_posattn_tagger_v1(
     RETURNS (Model[List[Doc], TokenScores]): The model.
     RAISES (ValueError): If a setting is out of its range.
     """
-    check_shape(mask, pad_ratio, hidden_width, n_heads, depth, max_distance)
+    settings = {
+        "mask": mask,
+        "pad_ratio": pad_ratio,
+        "hidden_width": hidden_width,
+        "n_heads": n_heads,
+        "depth": depth,
+        "max_distance": max_distance,
+        "mixed_precision": mixed_precision,
+        "first_width": 0,
+    }
+    return _build(tok2vec, lexical, settings, nO)
+
+
+def build_posattn_tagger_v2(
+    tok2vec: Tok2Vec,
+    lexical: Optional[Tok2Vec] = None,
+    mask: MaskMode = "none",
+    pad_ratio: float = 0.7,
+    hidden_width: int = 256,
+    first_width: int = 256,
+    n_heads: int = 4,
+    depth: int = 1,
+    max_distance: int = 32,
+    mixed_precision: bool = False,
+    nO: Optional[int] = None,
+) -> Tagger:
+    """Build the tagger of `posattn-spacy.PosAttnTagger.v1` with a second head beside it, for the first look.
+
+    The first look reads hidden state 0 of a frozen transformer and the lexical channel, masks nothing, and so
+    knows of a text what can be known before the encoder has run (DESIGN.md 2.10). Where there is no
+    hidden state 0 to read, because the transformer is another or does not keep it first, there is no such
+    head.
+
+    first_width (int): Width of the first look's head, divisible by `n_heads`; 0 for none. The other arguments
+        are those of version 1.
+    RETURNS (Model[List[Doc], TokenScores]): The model.
+    RAISES (ValueError): If a setting is out of its range.
+    """
+    if first_width % max(n_heads, 1) or first_width < 0:
+        raise ValueError(
+            f"{SETTINGS}.first_width = {first_width} is not divisible by n_heads = {n_heads}: each head "
+            "takes an equal share of the width. 0 makes no first look."
+        )
+    settings = {
+        "mask": mask,
+        "pad_ratio": pad_ratio,
+        "hidden_width": hidden_width,
+        "n_heads": n_heads,
+        "depth": depth,
+        "max_distance": max_distance,
+        "mixed_precision": mixed_precision,
+        "first_width": first_width,
+    }
+    return _build(tok2vec, lexical, settings, nO)
+
+
+def _build(
+    tok2vec: Tok2Vec, lexical: Optional[Tok2Vec], settings: Dict[str, Any], nO: Optional[int]
+) -> Tagger:
+    check_shape(*(settings[name] for name in SHAPE))
     if "as_stored" in tok2vec.attrs:
         tok2vec.attrs["as_stored"] = True  # the head takes features of any type, of words alone
     head = build_head(input_gradient=not tok2vec.attrs.get("frozen"))
+    first = build_head(False, first_state=True) if settings["first_width"] else None
     model: Tagger = TaggerModel(
         "posattn_tagger",
         forward,
         init=init,
-        layers=[tok2vec, head] if lexical is None else [tok2vec, lexical, head],
-        refs={"tok2vec": tok2vec, "lexical": lexical, "output_layer": head},
+        layers=[layer for layer in (tok2vec, lexical, head, first) if layer is not None],
+        refs={"tok2vec": tok2vec, "lexical": lexical, "output_layer": head, "first_look": first},
         dims={"nO": nO},
-        attrs={
-            "mask": mask,
-            "pad_ratio": pad_ratio,
-            "hidden_width": hidden_width,
-            "n_heads": n_heads,
-            "depth": depth,
-            "max_distance": max_distance,
-            "mixed_precision": mixed_precision,
-        },
+        attrs=settings,
     )
     return model
 
@@ -102,23 +183,36 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     lexical = model.maybe_get_ref("lexical")
     if lexical is not None:
         lexical.initialize(X=X)
-    attrs = model.attrs
     config = HeadConfig(
         input_width=width,
         n_tags=model.get_dim("nO"),
-        hidden_width=attrs["hidden_width"],
-        n_heads=attrs["n_heads"],
-        depth=attrs["depth"],
-        max_distance=attrs["max_distance"],
-        mask=attrs["mask"],
-        pad_ratio=attrs["pad_ratio"],
         lexical_width=0 if lexical is None else _output_width(lexical, X),
-        mixed_precision=attrs["mixed_precision"],
+        mixed_precision=model.attrs["mixed_precision"],
+        **{name: model.attrs[name] for name in SHAPE},
     )
-    head = model.get_ref("output_layer")
-    head.shims[0]._model = PositionalTagger(config).to(get_torch_default_device())
-    head.set_dim("nI", width, force=True)
-    head.set_dim("nO", config.n_tags, force=True)
+    _set_head(model.get_ref("output_layer"), config)
+    first = model.maybe_get_ref("first_look")
+    if first is not None and first.has_dim("nI"):
+        own = {"input_width": first.get_dim("nI"), "hidden_width": model.attrs["first_width"]}
+        _set_head(first, replace(config, **own, mask="none"))
+
+
+def _set_head(layer: Head, config: HeadConfig) -> None:
+    layer.shims[0]._model = PositionalTagger(config).to(get_torch_default_device())
+    layer.set_dim("nI", config.input_width, force=True)
+    layer.set_dim("nO", config.n_tags, force=True)
+
+
+def set_first_state(model: Tagger, width: int) -> None:
+    """Say of which width hidden state 0 is, before the model is initialized.
+
+    model (Model[List[Doc], TokenScores]): The tagger.
+    width (int): Its width; 0 if it can't be read, so that there is no first look.
+    """
+    first = model.maybe_get_ref("first_look")
+    if first is not None:
+        first.set_dim("nI", cast(int, width or None), force=True)
+        first.shims[0]._model = None
 
 
 def _known_width(layer: Optional[Tok2Vec]) -> Optional[int]:
@@ -146,12 +240,25 @@ def torch_head(model: Tagger) -> Optional[PositionalTagger]:
     return shims[0]._model if shims else None
 
 
+def first_torch_head(model: Tagger) -> Optional[PositionalTagger]:
+    """RETURNS (Optional[PositionalTagger]): That of the first look, if there is one and it is built."""
+    first = model.maybe_get_ref("first_look")
+    return None if first is None else first.shims[0]._model
+
+
+def torch_heads(model: Tagger) -> Dict[Head, PositionalTagger]:
+    """RETURNS (Dict[Head, PositionalTagger]): Those that are built, by their layers, the first look last."""
+    found = {"output_layer": torch_head(model), "first_look": first_torch_head(model)}
+    return {model.get_ref(name): head for name, head in found.items() if isinstance(head, PositionalTagger)}
+
+
 def signature(model: Tagger) -> int:
-    """RETURNS (int): A checksum of the weights of the torch head, to know them by; 0 before it is built."""
-    head, checksum = torch_head(model), 0
-    for name, weight in sorted((head.state_dict() if isinstance(head, PositionalTagger) else {}).items()):
-        numbers = weight.detach().cpu().contiguous().view(torch.uint8).numpy()
-        checksum = zlib.crc32(numbers, zlib.crc32(name.encode(), checksum))
+    """RETURNS (int): A checksum of the weights of the torch heads, to know them by; 0 without any."""
+    checksum = 0
+    for head in torch_heads(model).values():
+        for name, weight in sorted(head.state_dict().items()):
+            numbers = weight.detach().cpu().contiguous().view(torch.uint8).numpy()
+            checksum = zlib.crc32(numbers, zlib.crc32(name.encode(), checksum))
     return checksum
 
 
@@ -175,6 +282,19 @@ def require_widths(model: Tagger) -> None:
         "tags": (config.n_tags, output.get_dim("nO")),
         "tags of the model": (config.n_tags, model.get_dim("nO")),
     }
+    first = first_torch_head(model)
+    if first is not None:
+        layer = model.get_ref("first_look")
+        pairs |= {
+            "features of the first look": (first.config.input_width, layer.get_dim("nI")),
+            "numbers of the words of the first look": (
+                first.config.lexical_width,
+                config.lexical_width,
+            ),
+            "tags of the first look": (first.config.n_tags, config.n_tags),
+        }
+        if first.config.input_width > config.input_width:
+            raise ValueError("the first look is made for more features than there are")
     for name, (own, other) in pairs.items():
         if other is not None and own != other:
             raise ValueError(f"its head is made for {own} {name}, and there are {other}")
@@ -195,7 +315,7 @@ def set_pad_embedding(model: Tagger, embedding: np.ndarray) -> None:
 
 @contextmanager
 def use_averages(model: Tagger, averages: Dict[Any, Any]) -> Iterator[None]:
-    """Let the torch head work with averaged weights for a while.
+    """Let the torch heads work with averaged weights for a while.
 
     thinc's own method looks for them under other keys than its optimizer keeps them under, and so leaves
     torch as it is.
@@ -203,20 +323,22 @@ def use_averages(model: Tagger, averages: Dict[Any, Any]) -> Iterator[None]:
     model (Model[List[Doc], TokenScores]): The tagger.
     averages (Dict[Any, Any]): What an optimizer has as `averages`.
     """
-    head = torch_head(model)
-    weights = {} if head is None else dict(head.named_parameters())
-    keys = {name: (shim.id, name) for shim in model.get_ref("output_layer").shims for name in weights}
-    averaged = {name: averages[key] for name, key in keys.items() if key in averages}
-    own = {name: weights[name].detach().clone() for name in averaged}
+    weights = {
+        (layer.shims[0].id, name): weight
+        for layer, head in torch_heads(model).items()
+        for name, weight in head.named_parameters()
+        if (layer.shims[0].id, name) in averages
+    }
+    own = {key: weight.detach().clone() for key, weight in weights.items()}
     with torch.no_grad():
-        for name, average in averaged.items():
-            weights[name].copy_(xp2torch(average))
+        for key, weight in weights.items():
+            weight.copy_(xp2torch(averages[key]))
     try:
         yield
     finally:
         with torch.no_grad():
-            for name, value in own.items():
-                weights[name].copy_(value)
+            for key, weight in weights.items():
+                weight.copy_(own[key])
 
 
 def is_initialized(model: Tagger) -> bool:
@@ -227,7 +349,23 @@ def is_initialized(model: Tagger) -> bool:
 def forward(
     model: Tagger, docs: List[Doc], is_train: bool
 ) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
-    """Score the words of a batch."""
+    """Score the words of a batch; in training, both looks do."""
+    return _score(model, docs, is_train, is_train)
+
+
+def predict_both(model: Tagger, docs: List[Doc]) -> TokenScores:
+    """Score the words of documents with both looks.
+
+    model (Model[List[Doc], TokenScores]): The initialized tagger.
+    docs (List[Doc]): The documents.
+    RETURNS (TokenScores): The scores, with those of the first look if there is one.
+    """
+    return model.predict(docs) if first_torch_head(model) is None else _score(model, docs, False, True)[0]
+
+
+def _score(
+    model: Tagger, docs: List[Doc], is_train: bool, with_first: bool
+) -> Tuple[TokenScores, Callable[[TokenScores], List[Doc]]]:
     words = read_words(docs)
     if not any(map(len, docs)):  # which the layers below can't handle
         ops, n_tags = model.ops, model.get_dim("nO")
@@ -235,13 +373,21 @@ def forward(
             ops.alloc2f(0, n_tags), ops.alloc2f(0, 3), ops.alloc1i(len(docs)), np.zeros(0, dtype=np.int64)
         )
         return empty, lambda d_scores: docs
-    tok2vec, *lexical, head = model.layers  # a copied model has layers, but no references
+    tok2vec, lexical, head, first = Parts.of(model)
     features, backprop_tok2vec = _word_rows(tok2vec, docs, words, is_train)
-    written, backprop_lexical = _word_rows(lexical[0], docs, words, is_train) if lexical else (None, None)
-    scores, backprop_head = head(HeadInputs(features, written, words), is_train)
+    written, backprop_lexical = _word_rows(lexical, docs, words, is_train) if lexical else (None, None)
+    inputs = HeadInputs(features, written, words)
+    scores, backprop_head = head(inputs, is_train)
+    backprop_first = None
+    if with_first and first is not None:
+        of_first, backprop_first = first(inputs, is_train)
+        scores = scores._replace(first=of_first)
 
     def backprop(d_scores: TokenScores) -> List[Doc]:
         d_features, d_written = backprop_head(d_scores)
+        if backprop_first is not None and d_scores.first is not None:
+            _, d_of_first = backprop_first(d_scores.first)
+            d_written = [one + other for one, other in zip(d_written, d_of_first, strict=True)]
         if backprop_lexical is not None:
             backprop_lexical(d_written)
         return backprop_tok2vec(d_features)
@@ -256,10 +402,21 @@ def head_inputs(model: Tagger, docs: List[Doc]) -> HeadInputs:
     docs (List[Doc]): The documents, at least one of which has tokens.
     RETURNS (HeadInputs): Features, lexical channel and words.
     """
-    tok2vec, *lexical, _ = model.layers
+    tok2vec, lexical, _, _ = Parts.of(model)
     words = read_words(docs)
     features, _ = _word_rows(tok2vec, docs, words, False)
-    return HeadInputs(features, _word_rows(lexical[0], docs, words, False)[0] if lexical else None, words)
+    return HeadInputs(features, written_rows(lexical, docs, words), words)
+
+
+def written_rows(lexical: Optional[Tok2Vec], docs: List[Doc], words: List[Words]) -> Optional[List[Rows]]:
+    """Ask a lexical channel about the words of documents.
+
+    lexical (Optional[Tok2Vec]): The channel.
+    docs (List[Doc]): The documents.
+    words (List[Words]): Their words.
+    RETURNS (Optional[List[Rows]]): (words, width) for each document; None without a channel.
+    """
+    return None if lexical is None else _word_rows(lexical, docs, words, False)[0]
 
 
 def _word_rows(

@@ -20,11 +20,16 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
     "threshold": 0.0,
     "label_thresholds": {},
     "candidates": None,
+    "second_look": "fitted",
+    "second_look_tolerance": 0.0005,
+    "show_second_look": False,
     "overwrite": False,
 }
+FITTED = "fitted"  # of `second_look`: by `calibrate`, on dev
+UNFITTED = {"temperature": 1.0, "first_temperature": 1.0, "fitted_look": None, "thresholds_at": None}
 CONFIGURED = "configured"  # in a cfg: what the config says of the settings
 SIGNATURE = "model"  # in a cfg that was saved: of the weights that it belongs to
-KNOWN = {*DEFAULTS, CONFIGURED, "labels", "temperature", "thresholds_at"}  # what a cfg may have
+KNOWN = {*DEFAULTS, *UNFITTED, CONFIGURED, "labels"}  # what a cfg may have
 
 
 def settle(
@@ -111,6 +116,14 @@ def check_settings(path: str, cfg: Mapping[str, Any]) -> None:
     for key, value in {"threshold": cfg["threshold"], **thresholds}.items():
         if not 0 <= value <= 1:
             raise ValueError(f"{path}.{key} = {value}: a probability is from 0 to 1.")
+    look, tolerance = cfg["second_look"], cfg["second_look_tolerance"]
+    if look not in (FITTED, None) and not 0 <= look <= 1:
+        raise ValueError(
+            f'{path}.second_look = {look}: it is "{FITTED}", null for a second look at every text, or the '
+            "probability from 0 to 1 from which on the first look is enough."
+        )
+    if not 0 <= tolerance <= 1:
+        raise ValueError(f"{path}.second_look_tolerance = {tolerance}: a loss of F1 is from 0 to 1.")
     if cfg["candidates"] is not None and not 0 < cfg["candidates"] <= 1:
         raise ValueError(
             f"{path}.candidates = {cfg['candidates']}: it is the least probability of a candidate, above 0 "
@@ -149,21 +162,32 @@ def _require_types(path: str, cfg: Mapping[str, Any]) -> None:
         raise ValueError(f"labels = {labels!r:.60}: they are a list of names")
     if len(set(labels)) < len(labels):
         raise ValueError(f"labels = {labels!r:.60}: one of them is there twice")
-    if not isinstance(cfg["overwrite"], bool):
-        raise ValueError(f"{path}.overwrite = {cfg['overwrite']!r:.60}: it is true or false")
+    for name in ("overwrite", "show_second_look"):
+        if not isinstance(cfg[name], bool):
+            raise ValueError(f"{path}.{name} = {cfg[name]!r:.60}: it is true or false")
     for name in ("label_weights", "label_thresholds"):
         if not isinstance(cfg[name], dict):
             raise ValueError(f"{path}.{name} = {cfg[name]!r:.60}: it is a number for each of some labels")
         for label, value in cfg[name].items():
             _require_number(f"{path}.{name}.{label}", value)
-    for name in ("positional_weight", "threshold"):
+    for name in ("positional_weight", "threshold", "second_look_tolerance"):
         _require_number(f"{path}.{name}", cfg[name])
-    if cfg["candidates"] is not None:
-        _require_number(f"{path}.candidates", cfg["candidates"])
-    temperature = cfg.get("temperature", 1.0)
-    _require_number("temperature", temperature)
-    if temperature <= 0:
-        raise ValueError(f"temperature = {temperature}: it is above 0")
+    for name in ("candidates", "second_look"):
+        if cfg[name] not in (None, FITTED if name == "second_look" else None):
+            _require_number(f"{path}.{name}", cfg[name])
+    for name in ("temperature", "first_temperature"):
+        temperature = cfg.get(name, 1.0)
+        _require_number(name, temperature)
+        if temperature <= 0:
+            raise ValueError(f"{name} = {temperature}: it is above 0")
+    fitted = cfg.get("fitted_look")
+    if fitted is not None and not (isinstance(fitted, dict) and _is_share(fitted.get("threshold"))):
+        raise ValueError(f"fitted_look = {fitted!r:.60}: it is what `posattn calibrate` has found")
+
+
+def _is_share(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value is None or (number and 0 <= value <= 1)
 
 
 def _require_number(name: str, value: Any) -> None:

@@ -56,6 +56,11 @@ class Spans(NamedTuple):
         """
         return self._replace(starts=places[self.starts], stops=places[self.stops - 1] + 1)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Spans"]) -> "Spans":
+        """RETURNS (Spans): The spans of all parts."""
+        return cls(*map(np.concatenate, zip(cls.none(), *parts, strict=True)))
+
     def split(self, lengths: Sequence[int]) -> List["Spans"]:
         """Deal the spans of a batch out to its texts.
 

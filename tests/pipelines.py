@@ -28,9 +28,10 @@ MASKS = ["soft", "pad", "hard", "none"]
 
 # With all its parts, which the defaults leave out.
 TAGGER = {
-    "@architectures": "posattn-spacy.PosAttnTagger.v1",
+    "@architectures": "posattn-spacy.PosAttnTagger.v2",
     "mask": "soft",
     "hidden_width": 32,
+    "first_width": 16,
     "n_heads": 4,
 }
 WEIGHT = 0.25  # of the positional loss

@@ -20,15 +20,14 @@ from posattn_spacy.calibration import (
     PRIOR,
     DecodedBatch,
     Judged,
-    calibrate,
     calibration_error,
-    configure_calibrate_v1,
     decode,
     fit_temperature,
     judge,
     log_loss,
 )
 from posattn_spacy.evaluation import ScoredBatch, scored_batches
+from posattn_spacy.fitting import calibrate, configure_calibrate_v1
 from posattn_spacy.lattice import Lattice
 from posattn_spacy.losses import MISSING
 from posattn_spacy.settings import write_settings
@@ -158,7 +157,7 @@ def write_corpus(nlp: Language, path: Path) -> Path:
 
 
 def test_calibration_writes_the_temperature_down(nlp, tmp_path):
-    ((name, temperature),) = calibrate(nlp, make_examples(nlp))
+    ((name, temperature, _),) = calibrate(nlp, make_examples(nlp))
     assert (name, nlp.get_pipe(NAME).cfg["temperature"]) == (NAME, temperature)
     assert temperature != 1.0
     nlp.to_disk(tmp_path / "model")

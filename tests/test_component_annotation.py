@@ -272,10 +272,10 @@ def test_predict_leaves_taken_tokens_out():
     train(nlp, 60)
     pipe = nlp.get_pipe("posattn_ner")
     doc = nlp.make_doc(TEXT)
-    ((entities, _),) = pipe.predict([doc])
+    ((entities, *_),) = pipe.predict([doc])
     assert entities.starts.tolist() == [0, 3]
     doc.set_ents([Span(doc, 3, 4, label="rule")], blocked=[doc[0:1]], default="missing")
-    ((entities, _),) = pipe.predict([doc])
+    ((entities, *_),) = pipe.predict([doc])
     touched = {
         i for start, stop in zip(entities.starts, entities.stops, strict=True) for i in range(start, stop)
     }

@@ -186,7 +186,7 @@ def test_a_batch_without_tokens_has_no_loss(data):
     assert scores.tags.shape == (0, 5)
     loss, d_scores = pipe.get_loss(examples, scores)
     assert loss == 0.0
-    assert [part.shape for part in d_scores] == [(0, 5), (0, 3), (len(data),), (0,)]
+    assert [part.shape for part in d_scores[:4]] == [(0, 5), (0, 3), (len(data),), (0,)]
     backprop(d_scores)
     assert not any(gradient.any() for gradient in gradients(nlp))
 

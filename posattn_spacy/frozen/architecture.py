@@ -226,19 +226,9 @@ def forward(
     """Encode documents: in training now, else when they are asked for; long ones when their rows are read."""
     words = read_words(docs)
     strings = docs[0].vocab.strings
-    short = [own for own in words if len(own.orths) <= LONG]
-    rows: Iterator[Union[Rows, PendingRows]]
-    if is_train or not can_wait(model):
-        rows = iter(encode_documents(model, short, strings))
-    else:
-        rows = iter(pending_documents(model, short, strings))
-    data = [
-        FrozenData(
-            next(rows) if len(own.orths) <= LONG else rows_when_read(model, own, strings), own, len(doc)
-        )
-        for doc, own in zip(docs, words, strict=True)
-    ]
-    batch = _as_batch(data)
+    make = document_rows if is_train or not can_wait(model) else pending_rows
+    each = zip(make(model, words, strings), words, docs, strict=True)
+    batch = _as_batch([FrozenData(rows, own, len(doc)) for rows, own, doc in each])
     if is_train:
         leave_features(docs, batch)
     return batch, _no_backprop
@@ -255,6 +245,23 @@ def leave_features(docs: Sequence[Doc], batch: FullTransformerBatch) -> None:
     if Doc.has_extension("trf_data"):
         for doc, data in zip(docs, batch.doc_data, strict=True):
             doc._.trf_data = data
+
+
+def document_rows(model: FrozenModel, words: Sequence[Words], strings: StringStore) -> Sequence[Rows]:
+    """Encode documents, short ones now and together, long ones when their rows are read.
+
+    model (FrozenModel): The initialized model.
+    words (Sequence[Words]): The words of each document.
+    strings (StringStore): Where they are known.
+    RETURNS (Sequence[Rows]): (words, nO) for each document.
+    """
+    is_long = [len(own.orths) > LONG for own in words]
+    short = [own for own, long in zip(words, is_long, strict=True) if not long]
+    rows = iter(encode_documents(model, short, strings))
+    return [
+        rows_when_read(model, own, strings) if long else next(rows)
+        for own, long in zip(words, is_long, strict=True)
+    ]
 
 
 def encode_documents(model: FrozenModel, words: Sequence[Words], strings: StringStore) -> List[Floats2d]:
@@ -285,19 +292,23 @@ def can_wait(model: FrozenModel) -> bool:
     return waits and cast(FrozenShim, model.shims[0]).depths.reaches(0)
 
 
-def pending_documents(
-    model: FrozenModel, words: Sequence[Words], strings: StringStore
-) -> List[Union[Rows, PendingRows]]:
+def first_state_width(encoder: Optional[Model]) -> int:
+    """RETURNS (int): Width of hidden state 0, if a transformer keeps it first of several; else 0."""
+    if encoder is None or not encoder.attrs.get("frozen"):
+        return 0
+    layers = kept_layers(encoder)
+    return encoder.get_dim("nO") // len(layers) if layers[0] == 0 and len(layers) > 1 else 0
+
+
+def pending_rows(model: FrozenModel, words: Sequence[Words], strings: StringStore) -> Sequence[PendingRows]:
     """Let documents be encoded together when one of them is asked for, or text by text.
 
     model (FrozenModel): The initialized model.
     words (Sequence[Words]): The words of each document.
     strings (StringStore): Where they are known.
-    RETURNS (List[Union[Rows, PendingRows]]): (words, nO) for each document.
+    RETURNS (Sequence[PendingRows]): (words, nO) for each document.
     """
-    batch = PendingBatch(
-        text_encoder(model), strings, words, lambda words: encode_documents(model, words, strings)
-    )
+    batch = PendingBatch(text_encoder(model), partial(document_rows, model, words, strings))
     return [PendingRows(batch, i) for i in range(len(words))]
 
 

@@ -85,10 +85,10 @@ def listener_forward(
         model.verify_inputs(docs)
         data = model._outputs or []
     else:
-        data = [features_of(doc) for doc in docs]
+        data = listened_data(model, docs)
         if is_train:
             require_features(docs, model)
-    rows = _rows(model, docs, data)
+    rows = listened_rows(model, docs, data)
 
     def backprop(d_rows: Any) -> List[Doc]:
         model.receive(None, None, None)  # lets go of the batch
@@ -101,14 +101,33 @@ def tok2vec_forward(
     model: Features, docs: List[Doc], is_train: bool
 ) -> Tuple[List[Rows], Callable[[Any], List[Doc]]]:
     """Run the owned transformer on the documents."""
-    data = model.layers[0].predict(docs).doc_data
-    return _rows(model, docs, data), lambda d_rows: []
+    return listened_rows(model, docs, listened_data(model, docs)), lambda d_rows: []
 
 
-def _rows(model: Features, docs: Sequence[Doc], data: Sequence[Optional[TransformerData]]) -> List[Rows]:
-    """One (tokens, width) array per document, or the rows of its words if they are wanted as stored.
+def listened_data(model: Features, docs: List[Doc]) -> Sequence[Optional[TransformerData]]:
+    """Ask for what a transformer makes of documents.
+
+    model (Model[List[Doc], List[Floats2d]]): A frozen listener, or the layer that takes its place.
+    docs (List[Doc]): The documents.
+    RETURNS (Sequence[Optional[TransformerData]]): What hangs on each of them, or the owned transformer gives.
+    """
+    if isinstance(model, FrozenListener):
+        return [features_of(doc) for doc in docs]
+    return model.layers[0].predict(docs).doc_data
+
+
+def listened_rows(
+    model: Features, docs: Sequence[Doc], data: Sequence[Optional[TransformerData]]
+) -> List[Rows]:
+    """Read rows out of what a transformer made of documents.
 
     Zeros stand for documents that no transformer has seen: layers above are initialized with such.
+
+    model (Model[List[Doc], List[Floats2d]]): As of `listened_data`.
+    docs (Sequence[Doc]): The documents.
+    data (Sequence[Optional[TransformerData]]): What `listened_data` gave.
+    RETURNS (List[Rows]): One (tokens, width) array per document, or the rows of its words if they are wanted
+        as stored.
     """
     as_stored = model.attrs["as_stored"]
     read = word_rows if as_stored else token_rows

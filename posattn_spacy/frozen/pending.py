@@ -1,12 +1,13 @@
-"""What a frozen transformer has been asked for, but has not made yet (DESIGN.md 3.2)."""
+"""What a frozen transformer has been asked for, but has not made yet (DESIGN.md 3)."""
 
 from threading import Lock
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from spacy.strings import StringStore
 from thinc.types import Floats2d
 
-from ..texts import Text, Words
+from ..rows import Rows
+from ..texts import Text
 
 Encode = Callable[[Sequence[Text], StringStore], Floats2d]
 
@@ -27,31 +28,21 @@ class TextEncoder(NamedTuple):
 class PendingBatch:
     """Documents whose rows are made together, when the first of them is asked for.
 
-    encoder (TextEncoder): By which they can be read text by text instead.
-    strings (StringStore): Where their words are known.
-    words (Sequence[Words]): The words of each document.
+    encoder (TextEncoder): By which their texts can be encoded one by one instead.
     make (Callable): Makes the rows of all of them.
     """
 
-    def __init__(
-        self,
-        encoder: TextEncoder,
-        strings: StringStore,
-        words: Sequence[Words],
-        make: Callable[[Sequence[Words]], List[Floats2d]],
-    ) -> None:
+    def __init__(self, encoder: TextEncoder, make: Callable[[], Sequence[Rows]]) -> None:
         self.encoder = encoder
-        self.strings = strings
-        self._words = words
         self._make = make
-        self._rows: Optional[List[Floats2d]] = None
+        self._rows: Optional[Sequence[Rows]] = None
         self._lock = Lock()
 
-    def rows(self, i: int) -> Floats2d:
-        """RETURNS (Floats2d): (words, width) the rows of one of the documents."""
+    def rows(self, i: int) -> Rows:
+        """RETURNS (Rows): (words, width) the rows of one of the documents."""
         with self._lock:
             if self._rows is None:
-                self._rows = self._make(self._words)
+                self._rows = self._make()
             return self._rows[i]
 
 
@@ -65,6 +56,6 @@ class PendingRows(NamedTuple):
     batch: PendingBatch
     i: int
 
-    def made(self) -> Floats2d:
-        """RETURNS (Floats2d): (words, width) the rows; those of the whole batch are made."""
+    def made(self) -> Rows:
+        """RETURNS (Rows): (words, width) the rows; those of the whole batch are made."""
         return self.batch.rows(self.i)

@@ -126,7 +126,7 @@ def _put_clocks(nlp: Language, clock: Clock) -> None:
         transformer.attrs["encode"] = clock.timed("features", transformer.attrs["encode"])
     head.model._func = clock.timed_layer(head.model._func)
     head.finish_update = clock.timed("optimizer", head.finish_update)
-    component.loss_and_gradient = clock.timed("loss", component.loss_and_gradient)
+    component.objective = clock.timed("loss", component.objective)
 
 
 def _epochs(nlp: Language, settings: Dict[str, Any]) -> Iterator[Batches]:

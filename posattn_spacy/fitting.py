@@ -1,0 +1,108 @@
+"""What is fitted on dev once the weights are found: temperatures, and which texts need the encoder."""
+
+import warnings
+from typing import Callable, List, NamedTuple, Optional, Sequence
+
+import typer
+from spacy.language import Language
+from spacy.training import Example
+from wasabi import Printer
+
+from .calibration import decode, fit_temperature, posattn_pipes, stale_thresholds
+from .component import PositionalNER
+from .evaluation import ScoredBatch, dev_examples, last_evaluated, scored_batches
+from .second_look import Promise, count_texts, fit_second_look
+
+
+class Fitted(NamedTuple):
+    """What was fitted for a component, and is in its cfg now.
+
+    name (str): Name of the component.
+    temperature (float): By which scores are divided.
+    promise (Optional[Promise]): What dev says of the second look; None if there is no first look.
+    """
+
+    name: str
+    temperature: float
+    promise: Optional[Promise]
+
+
+def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Fitted]:
+    """Fit every `posattn_ner` of a pipeline; warn of thresholds that no longer hold.
+
+    nlp (Language): The pipeline.
+    examples (Sequence[Example]): What to fit it on; not what the model was trained on.
+    RETURNS (List[Fitted]): What was fitted.
+    RAISES (ValueError): If no entity is predicted in the examples.
+    """
+    return [fit(name, pipe, list(scored_batches(nlp, pipe, examples))) for name, pipe in posattn_pipes(nlp)]
+
+
+def fit(name: str, pipe: PositionalNER, batches: Sequence[ScoredBatch]) -> Fitted:
+    """Fit a component to what it says of documents.
+
+    name (str): Its name.
+    pipe (PositionalNER): The component; its cfg is changed.
+    batches (Sequence[ScoredBatch]): What it says, and what is right.
+    RETURNS (Fitted): What was fitted.
+    RAISES (ValueError): If no entity is predicted, or none is annotated.
+    """
+    second = list(map(decode, batches))
+    temperature, promise = fit_temperature(second), None
+    pipe.cfg["temperature"] = temperature
+    if all(batch.first is not None for batch in batches):
+        first = [decode(batch.of_first()) for batch in batches]
+        pipe.cfg["first_temperature"] = fit_temperature(first)
+        counts = count_texts(first, second, pipe.cfg["first_temperature"])
+        promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
+        pipe.cfg["fitted_look"] = promise._asdict()
+    stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"])
+    if stale:
+        warnings.warn(" ".join(stale), stacklevel=2)
+    return Fitted(name, temperature, promise)
+
+
+def configure_calibrate_v1(docs: int = 2000) -> Callable[[Language], Language]:
+    """Make `posattn-spacy.calibrate.v1` for `[training.before_to_disk]`: it fits on dev what is to be fitted.
+
+    It takes the scores of the evaluation that was just made, where the weights are still those. spaCy calls
+    it for every pipeline that it is about to write, even after a crash: so what goes wrong is only warned
+    about.
+
+    docs (int): On how many of the first documents of dev.
+    RETURNS (Callable[[Language], Language]): The callback.
+    RAISES (ValueError): If the number is not positive.
+    """
+    if docs < 1:
+        raise ValueError(f"training.before_to_disk.docs = {docs}: give at least 1.")
+
+    def fit_all(nlp: Language) -> Language:
+        for name, pipe in posattn_pipes(nlp):
+            try:
+                batches = last_evaluated(pipe, docs)
+                batches = batches or list(scored_batches(nlp, pipe, dev_examples(nlp, docs)))
+                fitted = fit(name, pipe, batches)
+            except Exception as error:
+                message = f"The entities' probabilities are not calibrated: {error}"
+                warnings.warn(message, stacklevel=2)
+            else:
+                tell(nlp, fitted)
+        return nlp
+
+    return fit_all
+
+
+def tell(nlp: Language, fitted: Fitted) -> None:
+    """Say what dev promises of the second look, also in the meta data of the pipeline.
+
+    nlp (Language): The pipeline.
+    fitted (Fitted): What was fitted.
+    """
+    promise = fitted.promise
+    if promise is None:
+        return
+    typer.echo(Printer(no_print=True).info(f"{fitted.name}: {promise}"))
+    performance = nlp.meta.setdefault("performance", {})
+    performance[f"{fitted.name}_words_encoded"] = promise.words
+    performance[f"{fitted.name}_ents_f"] = promise.f
+    performance[f"{fitted.name}_ents_f_all_encoded"] = promise.f_all
