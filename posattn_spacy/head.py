@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Tuple, c
 
 import numpy as np
 import torch
-from thinc.api import Model, PyTorchShim, torch2xp, xp2torch
+from thinc.api import Model, Optimizer, PyTorchShim, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -57,6 +57,20 @@ class HeadInputs(NamedTuple):
 Gradients = Tuple[List[Floats2d], List[Floats2d]]
 
 
+class HeadShim(PyTorchShim):
+    """Holds a torch head, or nothing: until its shape is known, and for good where there is no first look."""
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Let an optimizer change the weights, if there are any."""
+        if self._model is not None:
+            super().finish_update(optimizer)
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the head to another device, if there is one."""
+        if self._model is not None:
+            super().to_device(device_type, device_id)
+
+
 def build_head(input_gradient: bool, first_state: bool = False) -> Model[HeadInputs, TokenScores]:
     """Build the layer; its torch module is put in when its shape is known, or when it is loaded.
 
@@ -68,7 +82,7 @@ def build_head(input_gradient: bool, first_state: bool = False) -> Model[HeadInp
     return Model(
         "pytorch",
         forward,
-        shims=[PyTorchShim(None, serialize_model=_serialize, deserialize_model=_deserialize)],
+        shims=[HeadShim(None, serialize_model=_serialize, deserialize_model=_deserialize)],
         dims={"nI": None, "nO": None},
         attrs={"dropout_rate": 0.0, "input_gradient": input_gradient, "first_state": first_state},
     )

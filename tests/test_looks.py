@@ -1,0 +1,319 @@
+"""The second look: which texts the encoder runs for, and that everything else stays as it is."""
+
+import copy
+import math
+import threading
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy as np
+import pytest
+import spacy
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from thinc.api import xp2torch
+
+from pipelines import (
+    FROZEN_LISTENER,
+    STOCK_LISTENER,
+    TAGGER,
+    TEXTS,
+    add_frozen_transformer,
+    frozen_pipeline,
+    initialized,
+    make_examples,
+    train,
+)
+from posattn_spacy import looks
+from posattn_spacy.frozen import architecture
+from posattn_spacy.frozen.architecture import can_wait, huggingface
+from posattn_spacy.frozen.callback import configure_feature_store_v1
+from posattn_spacy.lattice import Lattice
+from posattn_spacy.model import first_torch_head, predict_both
+
+NAME = "posattn_ner"
+MORE = ["Alice Smith of Berlin spoke in London", "Peru", "It cost $ 5 million , said Bob Jones of Peru ."]
+Found = List[List[Tuple[int, int, str, float]]]
+
+
+@pytest.fixture
+def nlp(tiny_encoder: Callable[[str], Path]) -> Language:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    nlp.add_pipe("sentencizer", first=True)
+    train(nlp, 12)
+    return nlp
+
+
+def set_look(nlp: Language, look: Any, **more: Any) -> Language:
+    nlp.get_pipe(NAME).cfg.update(second_look=look, **more)
+    return nlp
+
+
+def found(docs: Sequence[Doc], key: str = NAME) -> Found:
+    return [
+        [
+            (span.start, span.end, span.label_, round(float(score), 5))
+            for span, score in zip(doc.spans[key], doc.spans[key].attrs["scores"], strict=True)
+        ]
+        for doc in docs
+    ]
+
+
+def bare(spans: Found) -> List[List[Tuple[int, int, str]]]:
+    """Spans without their scores."""
+    return [[(start, stop, label) for start, stop, label, _ in doc] for doc in spans]
+
+
+def sureness(nlp: Language, texts: Sequence[str]) -> np.ndarray:
+    """How probable the first look holds the best tags of texts to be, found without what is tested here."""
+    docs = [nlp.get_pipe("transformer")(nlp.make_doc(text)) for text in texts]
+    probabilities = []
+    for doc in docs:
+        tags = xp2torch(predict_both(nlp.get_pipe(NAME).model, [doc]).first.tags)
+        lattice = Lattice(tags / nlp.get_pipe(NAME).cfg["first_temperature"], torch.tensor([len(doc)]))
+        probabilities.append(math.exp(lattice.log_likelihood(lattice.best())))
+    return np.array(probabilities)
+
+
+def between(probabilities: np.ndarray) -> float:
+    """A threshold that leaves about half of the texts to the first look."""
+    ordered = np.sort(probabilities)
+    return float(ordered[len(ordered) // 2 - 1 : len(ordered) // 2 + 1].mean())
+
+
+def count_encoded(nlp: Language) -> List[Tuple[int, int]]:
+    """Append texts and layers of each run of the encoder to a list, from now on."""
+    model = nlp.get_pipe("transformer").model
+    can_wait(model)  # for which it is tried out once
+    runs: List[Tuple[int, int]] = []
+    encoder, _ = huggingface(model)
+    encoder.encoder.layer[0].register_forward_pre_hook(lambda _, args: runs.append((len(args[0]), 1)))
+    return runs
+
+
+def test_a_text_is_decided_by_the_look_that_its_probability_says(nlp: Language) -> None:
+    texts = [*TEXTS, *MORE]
+    p = sureness(nlp, texts)
+    threshold = between(p)
+    by_second = found(nlp.pipe(texts))
+    by_first = found(set_look(nlp, 0.0).pipe(texts))
+    assert by_first != by_second
+    runs = count_encoded(nlp)
+    by_both = found(set_look(nlp, threshold).pipe(texts))
+    expected = [
+        one if sure else two for one, two, sure in zip(by_first, by_second, p >= threshold, strict=True)
+    ]
+    for one, other in zip(by_both, expected, strict=True):
+        assert [span[:3] for span in one] == [span[:3] for span in other]
+        assert [span[3] for span in one] == pytest.approx([span[3] for span in other], abs=1e-4)
+    assert sum(texts for texts, _ in runs) == (p < threshold).sum()
+
+
+def test_without_a_threshold_nothing_but_the_second_look_counts(nlp: Language) -> None:
+    expected = found(nlp.pipe(TEXTS))
+    for look, fitted in ((None, {"threshold": 0.0}), ("fitted", None), ("fitted", {"threshold": None})):
+        assert found(set_look(nlp, look, fitted_look=fitted).pipe(TEXTS)) == expected
+    assert found(set_look(nlp, "fitted", fitted_look={"threshold": 0.0}).pipe(TEXTS)) != expected
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_texts_that_need_it_are_encoded_together(nlp: Language, batch_size: int) -> None:
+    runs = count_encoded(set_look(nlp, 1.0))
+    list(nlp.pipe([*TEXTS, *MORE], batch_size=batch_size))
+    assert len(runs) == -(-7 // batch_size)
+    assert sum(texts for texts, _ in runs) == 7
+
+
+def test_many_texts_wait_for_each_other_no_longer_than_memory_allows(
+    nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = found(set_look(nlp, 1.0).pipe(TEXTS * 4))
+    monkeypatch.setattr(looks, "AT_ONCE", 8)
+    monkeypatch.setattr(looks, "TOGETHER", 16)
+    runs = count_encoded(nlp)
+    again = found(nlp.pipe(TEXTS * 4))
+    assert len(runs) > 4
+    assert bare(again) == bare(expected)
+
+
+def test_sentences_of_a_document_are_decided_one_by_one(nlp: Language) -> None:
+    text = " ".join(TEXTS)
+    doc = nlp.make_doc(text)
+    for i, token in enumerate(doc):
+        token.is_sent_start = i == 0 or doc[i - 1].text in (".", "spoke")
+    nlp.disable_pipe("sentencizer")
+    set_look(nlp, between(sureness(nlp, TEXTS)), show_second_look=True)
+    (one,), apart = list(nlp.pipe([doc])), list(nlp.pipe(TEXTS))
+    offset, expected = 0, []
+    for each in apart:
+        expected += [(span.start + offset, span.end + offset, span.label_) for span in each.spans[NAME]]
+        offset += len(each)
+    assert [(span.start, span.end, span.label_) for span in one.spans[NAME]] == expected
+    shown = [span.text for span in one.spans[f"{NAME}_twice"]]
+    assert shown == [each.text for each in apart if each.spans[f"{NAME}_twice"]]
+    assert 0 < len(shown) < len(TEXTS)
+
+
+def test_a_long_document_reads_the_same_as_its_sentences(
+    nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_look(nlp, between(sureness(nlp, TEXTS)))
+    words = [word for text in TEXTS for word in text.split()]
+    starts = [place == 0 for text in TEXTS for place, _ in enumerate(text.split())]
+    nlp.disable_pipe("sentencizer")
+
+    def read() -> Found:
+        return found(nlp.pipe([Doc(nlp.vocab, words=words * 3, sent_starts=starts * 3)]))
+
+    expected = read()
+    monkeypatch.setattr(architecture, "LONG", 10)
+    monkeypatch.setattr(looks, "AT_ONCE", 20)
+    assert [span[:3] for span in read()[0]] == [span[:3] for span in expected[0]]
+
+
+def test_a_text_too_long_for_that_gets_a_second_look(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = found(nlp.pipe(TEXTS))
+    monkeypatch.setattr(looks, "LONG", 4)
+    assert found(set_look(nlp, 0.0).pipe(TEXTS)) == expected
+
+
+def test_white_space_and_empty_documents_are_no_texts(nlp: Language) -> None:
+    set_look(nlp, between(sureness(nlp, TEXTS)), show_second_look=True)
+    docs = list(nlp.pipe(["", "  ", TEXTS[0], "\n"]))
+    assert [len(doc.spans[NAME]) for doc in docs if not doc.text.strip()] == [0, 0, 0]
+    spaced = nlp.make_doc(f"  {TEXTS[0]}")
+    assert [(span.start + 1, span.end + 1) for span in docs[2].spans[NAME]] == [
+        (span.start, span.end) for span in nlp(spaced).spans[NAME]
+    ]
+
+
+def test_candidates_and_thresholds_hold_for_both_looks(nlp: Language) -> None:
+    texts = [*TEXTS, *MORE]
+    threshold = between(sureness(nlp, texts))
+    set_look(nlp, threshold, candidates=0.01, threshold=0.3)
+    docs = list(nlp.pipe(texts))
+    assert all(score >= 0.3 for doc in found(docs) for *_, score in doc)
+    by_look: Dict[Any, Found] = {}
+    for look in (0.0, None):
+        by_look[look] = found(set_look(nlp, look).pipe(texts), f"{NAME}_candidates")
+    sure = sureness(nlp, texts) >= threshold
+    for own, one, two, first in zip(
+        found(docs, f"{NAME}_candidates"), by_look[0.0], by_look[None], sure, strict=True
+    ):
+        assert [span[:3] for span in own] == [span[:3] for span in (one if first else two)]
+
+
+def test_what_is_taken_stays_free_of_entities_in_both_looks(nlp: Language) -> None:
+    threshold = between(sureness(nlp, TEXTS))
+    for look in (0.0, threshold, 1.0):
+        set_look(nlp, look)
+        docs = [nlp.make_doc(text) for text in TEXTS]
+        for doc in docs:
+            doc.set_ents([Span(doc, 0, 1, label="rule")], blocked=[doc[1:2]], default="missing")
+        for doc in nlp.pipe(docs):
+            assert doc[0].ent_type_ == "rule"
+            assert not doc[1].ent_type_
+            assert all(span.start > 1 for span in doc.spans[NAME])
+
+
+def test_a_stock_listener_beside_it_gets_all_rows_in_one_call(tiny_encoder: Callable[[str], Path]) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    parser = {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner", "use_upper": False}
+    size = {"extra_state_tokens": False, "hidden_width": 16, "maxout_pieces": 2}
+    nlp.add_pipe("ner", config={"model": {**parser, **size, "tok2vec": STOCK_LISTENER}})
+    nlp.get_pipe("ner").add_label("geo")
+    train(nlp, 3)
+    runs = count_encoded(set_look(nlp, 0.0))
+    list(nlp.pipe(TEXTS))
+    assert [texts for texts, _ in runs] == [len(TEXTS)]
+
+
+def test_features_of_a_store_are_looked_at_likewise(nlp: Language, tmp_path: Path) -> None:
+    set_look(nlp, between(sureness(nlp, TEXTS)))
+    expected = found(nlp.pipe(TEXTS))
+    configure_feature_store_v1(str(tmp_path / "store"), 1.0, "float32")(nlp)
+    for _ in range(2):
+        again = found(nlp.pipe(TEXTS))
+        assert [[span[:3] for span in doc] for doc in again] == [
+            [span[:3] for span in doc] for doc in expected
+        ]
+
+
+def test_copies_of_documents_have_their_rows(nlp: Language) -> None:
+    doc = nlp.get_pipe("transformer")(nlp.make_doc(TEXTS[0]))
+    rows = copy.deepcopy(doc._.trf_data)
+    assert rows.pending is None
+    bytes_read = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    np.testing.assert_array_equal(
+        bytes_read._.trf_data.model_output["last_hidden_state"][0], rows.rows.astype("f")
+    )
+    assert found([nlp.get_pipe(NAME)(bytes_read)]) == found([nlp.get_pipe(NAME)(doc)])
+
+
+def test_processes_threads_and_files_change_nothing(
+    nlp: Language, tiny_encoder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    encoder = tiny_encoder("bert")
+    set_look(nlp, between(sureness(nlp, TEXTS)))
+    expected = found(nlp.pipe(TEXTS))
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    assert found(loaded.pipe(TEXTS)) == expected
+    other = frozen_pipeline(encoder)
+    other.add_pipe("sentencizer", first=True)
+    assert found(other.from_bytes(nlp.to_bytes()).pipe(TEXTS)) == expected
+    assert found(loaded.pipe(TEXTS * 2, n_process=2, batch_size=2)) == expected * 2
+    results: List[Found] = []
+    threads = [threading.Thread(target=lambda: results.append(found(loaded.pipe(TEXTS)))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [expected] * 3
+
+
+def test_a_replaced_listener_looks_twice_by_itself(nlp: Language) -> None:
+    set_look(nlp, between(sureness(nlp, TEXTS)))
+    expected = found(nlp.pipe(TEXTS))
+    nlp.replace_listeners("transformer", NAME, ["model.tok2vec"])
+    nlp.remove_pipe("transformer")
+    assert found(nlp.pipe(TEXTS)) == expected
+
+
+def test_without_hidden_state_0_there_is_no_first_look(tiny_encoder: Callable[[str], Path]) -> None:
+    for layers in ([1, 2], [0]):
+        nlp = frozen_pipeline(tiny_encoder("bert"), layers=layers)
+        initialized(nlp)
+        assert first_torch_head(nlp.get_pipe(NAME).model) is None
+        assert nlp.get_pipe(NAME).look_threshold is None
+        list(set_look(nlp, 0.5).pipe(TEXTS))
+
+
+def test_version_1_of_the_model_has_none(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    nlp = spacy.blank("xx")
+    add_frozen_transformer(nlp, tiny_encoder("bert"))
+    model = {key: value for key, value in TAGGER.items() if key != "first_width"}
+    model |= {"@architectures": "posattn-spacy.PosAttnTagger.v1", "tok2vec": FROZEN_LISTENER}
+    nlp.add_pipe(NAME, config={"model": model})
+    train(nlp, 12)
+    expected = found(nlp.pipe(TEXTS))
+    nlp.to_disk(tmp_path)
+    loaded = set_look(spacy.load(tmp_path), 0.0)
+    assert loaded.get_pipe(NAME).look_threshold is None
+    assert found(loaded.pipe(TEXTS)) == expected
+
+
+def test_both_heads_learn_in_the_same_updates(tiny_encoder: Callable[[str], Path]) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    losses = [train(nlp, steps) for steps in (1, 40)]
+    for key in (NAME, f"{NAME}_first"):
+        assert losses[1][key] < losses[0][key] / 2
+
+
+def test_an_update_forgets_what_was_fitted(nlp: Language) -> None:
+    set_look(nlp, "fitted", fitted_look={"threshold": 0.5, "words": 0.3, "f": 0.8, "f_all": 0.8})
+    assert nlp.get_pipe(NAME).look_threshold == 0.5
+    examples = make_examples(nlp)
+    nlp.update(examples, sgd=nlp.resume_training())
+    assert nlp.get_pipe(NAME).look_threshold is None
