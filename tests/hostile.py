@@ -152,10 +152,9 @@ def model(name: str, change: Callable[[Message, Place], Any]) -> Callable[[Place
     return spoil
 
 
-def shim(message: Message) -> Any:
-    """The shims of the only node that has any."""
-    (shims,) = [shims for shims in message["shims"] if shims]
-    return shims
+def shim(message: Message, which: int = 0) -> Any:
+    """The shims of a node that has any: of the encoder, or of the head and the first look behind it."""
+    return [shims for shims in message["shims"] if shims][which]
 
 
 def encoder(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
@@ -222,11 +221,11 @@ def header(text: str, length: Optional[int] = None) -> Callable[[Place], Any]:
     )
 
 
-def head(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
-    """Change the config and the weights of the head."""
+def head(change: Callable[[Message, Place], Any], which: int = 0) -> Callable[[Place], Any]:
+    """Change the config and the weights of the head, or of the first look."""
 
     def change_model(message: Message, place: Place) -> None:
-        shims = shim(message)
+        shims = shim(message, which)
         outer = srsly.msgpack_loads(shims[0])
         own, state = head_from_bytes(outer["state"])
         parts = {"config": own, "state": state}
@@ -239,6 +238,10 @@ def head(change: Callable[[Message, Place], Any]) -> Callable[[Place], Any]:
 
 def head_config(**changed: Any) -> Callable[[Place], Any]:
     return head(lambda parts, place: parts["config"].update(changed))
+
+
+def first_config(**changed: Any) -> Callable[[Place], Any]:
+    return head(lambda parts, place: parts["config"].update(changed), which=1)
 
 
 def head_bytes(make: Callable[[Place], bytes]) -> Callable[[Place], Any]:
@@ -441,6 +444,9 @@ KINDS: Dict[str, Kind] = {
     "enormously many blocks": Kind(head_config(depth=10**9), HEAD),
     "enormously many tags": Kind(head_config(n_tags=ENORMOUS), HEAD),
     "no heads": Kind(head_config(n_heads=0), HEAD),
+    "an enormous first look": Kind(first_config(hidden_width=ENORMOUS), HEAD),
+    "a first look at more features": Kind(first_config(input_width=17), HEAD),
+    "a first look with other tags": Kind(first_config(n_tags=7), HEAD),
     "a negative width": Kind(head_config(input_width=-1), HEAD),
     "a width in words": Kind(head_config(hidden_width="32"), HEAD),
     "an unknown mask": Kind(head_config(mask="own"), HEAD),

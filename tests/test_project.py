@@ -22,7 +22,7 @@ from posattn_benchmark.runs import Run, missing_steps
 from typer.main import get_command
 
 from encoders import write_bert
-from posattn_spacy import component
+from posattn_spacy import learning_pipe
 from processes import ROOT, command, run, script
 
 # What git would check out, less the tests.
@@ -220,7 +220,7 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
         return {**SYSTEMS[system](workload), "peak_bytes": 1.0}
 
     monkeypatch.setattr("posattn_benchmark.cost.rounds.measure", measure)  # without a process for each
-    monkeypatch.setattr(component, "loss_and_gradient", component.loss_and_gradient)  # which gets a clock
+    monkeypatch.setattr(learning_pipe, "objective", learning_pipe.objective)  # which gets a clock
     paths = ("configs/posattn.cfg", "corpus/file-order", within / "tiny-encoder")
     paths += (f"training/{TRAINED}/model-best", "metrics", "metrics/cost.png")
     said = command(*paths, "--repeats", 1, "--epochs", 1, "--page", "docs/cost.md", app=script("cost"))

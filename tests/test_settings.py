@@ -414,7 +414,7 @@ def test_the_lexical_channel_follows_the_config(on_encoder: Path) -> None:
         ),
         (f"{NAME}.model.lexical.attrs", ["NORM", "PREFIX"], r"model\.lexical\.attrs is \['NORM', 'PREFIX'\]"),
         (f"{NAME}.model.lexical.width", 4, "nO of its layer .* is 4, and they are of 8"),
-        (f"{NAME}.model.lexical", None, "it has 3 layers, and they are of"),
+        (f"{NAME}.model.lexical", None, "it has 4 layers, and they are of"),
         (f"{NAME}.model.nO", 7, "nO of its layer posattn_tagger is 7, and they are of 5"),
         (
             "transformer.model.layers",

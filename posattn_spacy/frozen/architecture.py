@@ -296,6 +296,7 @@ def first_state_width(encoder: Optional[Model]) -> int:
     """RETURNS (int): Width of hidden state 0, if a transformer keeps it first of several; else 0."""
     if encoder is None or not encoder.attrs.get("frozen"):
         return 0
+    init(encoder)  # one within the model that listens is set up with it, else
     layers = kept_layers(encoder)
     return encoder.get_dim("nO") // len(layers) if layers[0] == 0 and len(layers) > 1 else 0
 

@@ -20,7 +20,7 @@ from spacy.util import load_config, registry, resolve_dot_names
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from posattn_spacy import component
+from posattn_spacy import learning_pipe
 from posattn_spacy.attention import PositionalTagger
 from posattn_spacy.frozen.callback import FeatureStoreCallback, find_frozen_transformers
 from posattn_spacy.frozen.warming import warm
@@ -126,7 +126,7 @@ def _put_clocks(nlp: Language, clock: Clock) -> None:
         transformer.attrs["encode"] = clock.timed("features", transformer.attrs["encode"])
     head.model._func = clock.timed_layer(head.model._func)
     head.finish_update = clock.timed("optimizer", head.finish_update)
-    component.objective = clock.timed("loss", component.objective)
+    learning_pipe.objective = clock.timed("loss", learning_pipe.objective)
 
 
 def _epochs(nlp: Language, settings: Dict[str, Any]) -> Iterator[Batches]:
