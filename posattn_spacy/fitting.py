@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import Printer
 
-from .calibration import decode, fit_temperature, posattn_pipes, stale_thresholds
+from .calibration import DecodedBatch, decode, fit_temperature, posattn_pipes, stale_thresholds
 from .component import PositionalNER
 from .evaluation import ScoredBatch, dev_examples, last_evaluated, scored_batches
 from .second_look import Promise, count_texts, fit_second_look
@@ -47,19 +47,28 @@ def fit(name: str, pipe: PositionalNER, batches: Sequence[ScoredBatch]) -> Fitte
     RETURNS (Fitted): What was fitted.
     RAISES (ValueError): If no entity is predicted, or none is annotated.
     """
-    second = list(map(decode, batches))
-    temperature, promise = fit_temperature(second), None
-    pipe.cfg["temperature"] = temperature
-    if all(batch.first is not None for batch in batches):
-        first = [decode(batch.of_first()) for batch in batches]
-        pipe.cfg["first_temperature"] = fit_temperature(first)
-        counts = count_texts(first, second, pipe.cfg["first_temperature"])
-        promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
-        pipe.cfg["fitted_look"] = promise._asdict()
+    fitted = fit_decoded(name, pipe, list(map(decode, batches)))
     stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"])
     if stale:
         warnings.warn(" ".join(stale), stacklevel=2)
-    return Fitted(name, temperature, promise)
+    return fitted
+
+
+def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) -> Fitted:
+    """Do as `fit` with batches whose entities are known, and leave thresholds alone.
+
+    second (Sequence[DecodedBatch]): What the head that reads all features makes of the batches. The other
+        arguments are those of `fit`.
+    """
+    pipe.cfg["temperature"] = fit_temperature(second)
+    if any(each.batch.first is None for each in second):
+        return Fitted(name, pipe.cfg["temperature"], None)
+    first = [decode(each.batch.of_first()) for each in second]
+    pipe.cfg["first_temperature"] = fit_temperature(first)
+    counts = count_texts(first, second, pipe.cfg["first_temperature"])
+    promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
+    pipe.cfg["fitted_look"] = promise._asdict()
+    return Fitted(name, pipe.cfg["temperature"], promise)
 
 
 def configure_calibrate_v1(docs: int = 2000) -> Callable[[Language], Language]:

@@ -66,19 +66,22 @@ def calibrate_model(
 ) -> None:
     """Fit the temperature of a trained pipeline anew, so that its probabilities hold on a corpus.
 
+    With a model that looks twice, it is also found which texts the encoder has to run for.
+
     Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
     """
-    from ..calibration import ENOUGH, PRIOR, calibration_error, fit_temperature, judge, stale_thresholds
+    from ..calibration import ENOUGH, PRIOR, calibration_error, judge, stale_thresholds
+    from ..fitting import fit_decoded
 
     insist_writable(model / "config.cfg")
     for name, pipe, batches, _ in _scored(model, corpus, gold_preproc, gpu_id):
         before = pipe.cfg["temperature"]
         try:
-            temperature = fit_temperature(batches)
+            _, temperature, promise = fit_decoded(name, pipe, batches)
         except ValueError as error:
             msg.fail(f"'{name}' can't be calibrated: {error}.", exits=1)
-        pipe.cfg["temperature"] = temperature
-        _write(model, name, {"temperature": temperature})
+        written = ["temperature"] if promise is None else ["temperature", "first_temperature", "fitted_look"]
+        _write(model, name, {key: pipe.cfg[key] for key in written})
         rows = [
             (f"{t:.3f}", f"{calibration_error(judge(batches, t)):.4f}") for t in (1.0, before, temperature)
         ]
@@ -89,6 +92,8 @@ def calibrate_model(
             divider=True,
         )
         msg.good(f"Temperature of '{name}' written to {model}")
+        if promise is not None:
+            msg.info(f"{name}: {promise}")
         n_entities = sum(len(batch.labels) for batch in batches)
         if n_entities < ENOUGH:
             msg.warn(

@@ -1,0 +1,147 @@
+"""Which texts need the encoder: the threshold, what dev promises, and where both are kept."""
+
+import warnings
+from pathlib import Path
+from typing import Any, Callable, List
+
+import numpy as np
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Example
+
+from pipelines import TRAIN_DATA, frozen_pipeline, make_examples, train
+from posattn_spacy import evaluation, fitting, second_look
+from posattn_spacy.fitting import calibrate, configure_calibrate_v1
+from posattn_spacy.second_look import Promise, TextCounts, fit_second_look
+from processes import command
+
+NAME = "posattn_ner"
+
+
+def counts(p: List[float], right: List[List[int]], gold: int = 1000) -> TextCounts:
+    """Texts of ten words and one entity, which each look finds, rightly or not."""
+    found = np.ones((2, len(p)), dtype=np.int64)
+    return TextCounts(np.array(p), np.full(len(p), 10), found, np.array(right), gold)
+
+
+def f1(of: TextCounts, threshold: float) -> float:
+    """Span F1 where texts from a threshold on are left to the first look, text by text."""
+    chosen = [0 if p >= threshold else 1 for p in of.probabilities]
+    right, found = (sum(int(each[look][i]) for i, look in enumerate(chosen)) for each in (of.right, of.found))
+    return 2 * right / (found + of.gold)
+
+
+def test_the_surest_texts_are_left_to_the_first_look() -> None:
+    of = counts([0.2, 0.99, 0.5, 0.9], [[0, 1, 0, 1], [1, 1, 1, 1]])
+    promise = fit_second_look(of, 0.0)
+    assert promise.threshold == pytest.approx(0.9)
+    assert promise.words == 0.5
+    assert promise.f == promise.f_all == f1(of, 1.1)
+
+
+def test_it_stops_at_the_first_loss_even_if_a_gain_would_follow() -> None:
+    of = counts([0.9, 0.8, 0.7], [[0, 1, 1], [1, 0, 0]])
+    assert fit_second_look(of, 0.0).threshold is None
+    assert fit_second_look(of, 1.0).threshold == pytest.approx(0.7)
+
+
+def test_texts_that_are_as_sure_go_together() -> None:
+    of = counts([0.9, 0.9, 0.5], [[1, 0, 1], [0, 1, 1]])
+    assert fit_second_look(of, 0.0).threshold == pytest.approx(0.5)
+
+
+def test_too_few_entities_promise_nothing() -> None:
+    of = counts([0.9, 0.8], [[1, 1], [0, 0]], gold=second_look.LEAST_ENTITIES - 1)
+    assert fit_second_look(of, 0.5).threshold is None
+    assert fit_second_look(of._replace(gold=second_look.LEAST_ENTITIES), 0.5).threshold is not None
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans()), min_size=1), st.floats(0, 0.1))
+def test_what_is_promised_is_what_the_threshold_gives(texts: Any, tolerance: float) -> None:
+    p, first, second = zip(*texts, strict=True)
+    of = counts(list(p), [list(map(int, first)), list(map(int, second))])
+    promise = fit_second_look(of, tolerance)
+    threshold = 2.0 if promise.threshold is None else promise.threshold
+    apart = np.abs(np.subtract.outer(np.unique(p), np.unique(p)))
+    if (apart[apart > 0] > 2e-9).all():  # a threshold has nine digits
+        assert promise.f == pytest.approx(f1(of, threshold))
+    assert promise.f >= promise.f_all - tolerance - 1e-9
+    assert promise.f_all == pytest.approx(f1(of, 2.0))
+
+
+@pytest.fixture
+def nlp(tiny_encoder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Language:
+    monkeypatch.setattr(second_look, "LEAST_ENTITIES", 2)
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 60)
+    return nlp
+
+
+def test_calibrating_fits_both_looks_and_says_what_dev_promises(nlp: Language) -> None:
+    pipe = nlp.get_pipe(NAME)
+    ((name, temperature, promise),) = calibrate(nlp, make_examples(nlp))
+    assert (name, temperature) == (NAME, pipe.cfg["temperature"])
+    assert promise == Promise.read(pipe.cfg)
+    assert promise is not None
+    assert pipe.look_threshold == promise.threshold is not None
+    assert pipe.cfg["first_temperature"] != 1.0
+    examples = make_examples(nlp)
+    assert nlp.evaluate(examples)["ents_f"] == pytest.approx(promise.f)
+
+
+def evaluated(nlp: Language, examples: List[Example]) -> float:
+    return float(nlp.evaluate(examples)["ents_f"])
+
+
+def test_the_evaluation_is_not_made_twice(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it is made anew if the weights have changed since."""
+    pipe = nlp.get_pipe(NAME)
+    examples = make_examples(nlp)
+    read: List[int] = []
+    monkeypatch.setattr(fitting, "dev_examples", lambda nlp, docs: read.append(docs) or make_examples(nlp))
+    evaluated(nlp, examples)
+    configure_calibrate_v1(7)(nlp)
+    assert read == []
+    from_evaluation = {key: pipe.cfg[key] for key in ("temperature", "first_temperature", "fitted_look")}
+    pipe.evaluated.begin()
+    configure_calibrate_v1(7)(nlp)
+    assert read == [7]
+    for key, value in from_evaluation.items():
+        assert pipe.cfg[key] == pytest.approx(value, rel=1e-3)
+    nlp.update(examples, sgd=nlp.resume_training())
+    assert pipe.cfg["fitted_look"] is None
+    configure_calibrate_v1(7)(nlp)
+    assert read == [7, 7]
+
+
+def test_no_more_of_dev_is_used_than_was_asked_for(nlp: Language) -> None:
+    evaluated(nlp, make_examples(nlp, [*TRAIN_DATA] * 400))
+    batches = evaluation.last_evaluated(nlp.get_pipe(NAME), 5)
+    assert 5 <= sum(len(batch.lengths) for batch in batches) < 1600
+
+
+def test_what_was_fitted_is_kept_and_shown(nlp: Language, tmp_path: Path) -> None:
+    calibrate(nlp, make_examples(nlp))
+    nlp.to_disk(tmp_path / "model")
+    threshold = nlp.get_pipe(NAME).look_threshold
+    assert spacy.load(tmp_path / "model").get_pipe(NAME).look_threshold == pytest.approx(threshold)
+    DocBin(docs=[example.reference for example in make_examples(nlp)]).to_disk(tmp_path / "dev.spacy")
+    said = " ".join(command("calibrate", tmp_path / "model", tmp_path / "dev.spacy").split())
+    assert "get a second look (span F1 on dev" in said
+    loaded = spacy.load(tmp_path / "model").get_pipe(NAME)
+    assert loaded.cfg["fitted_look"]["threshold"] == loaded.look_threshold
+
+
+def test_what_dev_promises_stands_in_the_meta_data(nlp: Language, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluated(nlp, make_examples(nlp))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        configure_calibrate_v1()(nlp)
+    promise = Promise.read(nlp.get_pipe(NAME).cfg)
+    assert promise is not None
+    assert nlp.meta["performance"][f"{NAME}_words_encoded"] == promise.words
+    assert "second look" in capsys.readouterr().out
