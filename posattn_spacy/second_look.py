@@ -84,6 +84,23 @@ def count_texts(
     )
 
 
+def at_threshold(counts: TextCounts, threshold: Optional[float]) -> Promise:
+    """Say what a threshold gives.
+
+    counts (TextCounts): What both looks find in texts.
+    threshold (Optional[float]): The threshold; None for a second look at all texts.
+    RETURNS (Promise): Share of the words that get a second look, and span F1.
+    """
+    sure = counts.probabilities >= (math.inf if threshold is None else threshold)
+
+    def f(first: np.ndarray) -> float:
+        right, found = (int(np.where(first, each[0], each[1]).sum()) for each in (counts.right, counts.found))
+        return 2 * right / max(found + counts.gold, 1)
+
+    words = float(counts.words[~sure].sum() / counts.words.sum())
+    return Promise(threshold, words, f(sure), f(np.zeros_like(sure)))
+
+
 def fit_second_look(counts: TextCounts, tolerance: float) -> Promise:
     """Find the fewest words with a second look at which span F1 is nearly that of a second look at all texts.
 

@@ -537,7 +537,7 @@ def test_the_doctor_reads_a_real_training(tiny_encoder: Callable[[str], Path], t
     nlp = spacy.load(model)
     sections = list(diagnose(nlp, make_examples(nlp), tmp_path / "log.jsonl"))
     counts = count_verdicts(sections)
-    assert sum(counts.values()) == sum(len(findings) for _, findings in sections) == 21
+    assert sum(counts.values()) == sum(len(findings) for _, findings in sections) == 22
     assert counts["unknown"] == 1  # so few entities say nothing of their probabilities
     training = sections[-1][1]
     assert [finding.verdict for finding in training] == ["pass"] * 5, training

@@ -15,6 +15,9 @@ from spacy.training import Example
 
 from pipelines import TRAIN_DATA, frozen_pipeline, make_examples, train
 from posattn_spacy import evaluation, fitting, second_look
+from posattn_spacy.calibration import decode
+from posattn_spacy.diagnosis.look_checks import check_looks
+from posattn_spacy.evaluation import scored_batches
 from posattn_spacy.fitting import calibrate, configure_calibrate_v1
 from posattn_spacy.second_look import Promise, TextCounts, fit_second_look
 from processes import command
@@ -145,3 +148,32 @@ def test_what_dev_promises_stands_in_the_meta_data(nlp: Language, capsys: pytest
     assert promise is not None
     assert nlp.meta["performance"][f"{NAME}_words_encoded"] == promise.words
     assert "second look" in capsys.readouterr().out
+
+
+def test_the_doctor_tells_whether_the_first_look_is_of_use(nlp: Language) -> None:
+    pipe, examples = nlp.get_pipe(NAME), make_examples(nlp)
+    decoded = list(map(decode, scored_batches(nlp, pipe, examples)))
+
+    def said() -> List[str]:
+        return [f"{each.verdict}: {each.said}" for each in check_looks(pipe, decoded)]
+
+    assert said()[0].startswith("warn: It was not fitted")
+    calibrate(nlp, examples)
+    for threshold, share in ((0.0, "0%"), (None, "100%")):
+        pipe.cfg["second_look"] = threshold
+        assert said()[0] == f"warn: {share} of the words go through the encoder."
+    pipe.cfg["second_look"] = "fitted"
+    promise = Promise.read(pipe.cfg)
+    assert promise is not None
+    assert f"Span F1 is {promise.f:.4f}, and {promise.f_all:.4f} if all" in said()[1]
+    assert said()[1].startswith("pass")
+    pipe.cfg |= {"second_look": 0.0, "first_temperature": 10.0}
+    worse = [decode(each.batch._replace(first=-each.batch.scores)) for each in decoded]
+    assert [each.verdict for each in check_looks(pipe, worse)] == ["warn", "warn"]
+
+
+def test_a_model_without_a_first_look_has_no_such_findings(tiny_encoder: Callable[[str], Path]) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"), layers=[1, 2])
+    train(nlp, 1)
+    pipe = nlp.get_pipe(NAME)
+    assert not list(check_looks(pipe, list(map(decode, scored_batches(nlp, pipe, make_examples(nlp))))))

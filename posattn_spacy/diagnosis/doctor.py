@@ -20,6 +20,7 @@ from .encoder_checks import check_encoder
 from .findings import Finding
 from .head_checks import check_head
 from .log_checks import NO_LOG, check_log, read_log
+from .look_checks import check_looks
 from .probes import examine
 from .score_checks import check_scores
 
@@ -48,7 +49,15 @@ def diagnose(
     for name, pipe in posattn_pipes(nlp):
         yield f"The documents, for '{name}'", list(check_corpus(nlp, pipe, encoders, examples, docs))
         yield f"The head of '{name}'", _check_head(nlp, pipe, examples)
-        yield f"What '{name}' finds", _check_scores(nlp, pipe, examples, docs)
+        decoded = list(map(decode, scored_batches(nlp, pipe, examples)))
+        gold = count_labels(docs)
+        yield (
+            f"What '{name}' finds",
+            list(check_scores(pipe, decoded, [gold[label] for label in pipe.labels])),
+        )
+        looks = list(check_looks(pipe, decoded))
+        if looks:
+            yield f"The two looks of '{name}'", looks
         history = [NO_LOG] if log is None else _check_log(nlp, name, pipe, log)
         yield f"The training of '{name}'", history
 
@@ -60,14 +69,6 @@ def _check_head(nlp: Language, pipe: PositionalNER, examples: Sequence[Example])
             Finding("unknown", "The model is no posattn-spacy.PosAttnTagger.v1: it has no gate and no mask.")
         ]
     return list(check_head(head, examine(nlp, pipe, examples)))
-
-
-def _check_scores(
-    nlp: Language, pipe: PositionalNER, examples: Sequence[Example], docs: Sequence[Doc]
-) -> List[Finding]:
-    gold = count_labels(docs)
-    decoded = list(map(decode, scored_batches(nlp, pipe, examples)))
-    return list(check_scores(pipe, decoded, [gold[label] for label in pipe.labels]))
 
 
 def _check_log(nlp: Language, name: str, pipe: PositionalNER, log: Path) -> List[Finding]:
