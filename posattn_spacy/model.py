@@ -249,13 +249,13 @@ def first_torch_head(model: Tagger) -> Optional[PositionalTagger]:
 def torch_heads(model: Tagger) -> Dict[Head, PositionalTagger]:
     """RETURNS (Dict[Head, PositionalTagger]): Those that are built, by their layers, the first look last."""
     found = {"output_layer": torch_head(model), "first_look": first_torch_head(model)}
-    return {model.get_ref(name): head for name, head in found.items() if isinstance(head, PositionalTagger)}
+    return {model.get_ref(name): head for name, head in found.items() if head is not None}
 
 
 def signature(model: Tagger) -> int:
     """RETURNS (int): A checksum of the weights of the torch heads, to know them by; 0 without any."""
     checksum = 0
-    for head in torch_heads(model).values():
+    for head in filter(lambda head: isinstance(head, PositionalTagger), torch_heads(model).values()):
         for name, weight in sorted(head.state_dict().items()):
             numbers = weight.detach().cpu().contiguous().view(torch.uint8).numpy()
             checksum = zlib.crc32(numbers, zlib.crc32(name.encode(), checksum))

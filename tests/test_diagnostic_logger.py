@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as train_loop
 from thinc.api import Config
 
-from pipelines import HASH_EMBED, LEXICAL, TAGGER, make_examples, plain_pipeline
-from posattn_spacy.diagnosis.logger import gradient_norm
+from pipelines import HASH_EMBED, LEXICAL, TAGGER, frozen_pipeline, make_examples, plain_pipeline
+from posattn_spacy.diagnosis.logger import Observer, gradient_norm
 from posattn_spacy.factory import configure_diagnostic_logger_v1
 from posattn_spacy.model import torch_head
 
@@ -172,3 +172,18 @@ def test_examination_can_be_left_out(tmp_path: Path) -> None:
         {"step": 0, "learn_rate": None, "pipes": {}},
         {"step": 1, "epoch": 0, "scores": {"ents_f": 0.5}, "learn_rate": None, "pipes": {}},
     ]
+
+
+def test_the_first_look_has_losses_of_its_own(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    pipe = nlp.get_pipe(NAME)
+    optimizer = nlp.initialize(lambda: make_examples(nlp))
+    observer = Observer(nlp, NAME, pipe)
+    losses = [
+        nlp.update(make_examples(nlp), sgd=optimizer, losses={})[f"{NAME}_first"],
+        nlp.update(make_examples(nlp), sgd=optimizer, losses={})[f"{NAME}_first"],
+    ]
+    record = observer.take(make_examples(nlp))
+    assert record["first"] == pytest.approx(np.mean(losses))
+    assert 0 < record["dev"]["first_loss"] != record["dev"]["loss"]
+    assert "first" not in observer.take([])

@@ -15,20 +15,22 @@ from wasabi import Printer
 from ..calibration import posattn_pipes
 from ..component import PositionalNER
 from ..evaluation import dev_examples, mean_loss, scored_batches
-from ..model import torch_head
+from ..model import torch_heads
 from ..writing import make_way, require_writable
 from .probes import examine
 
 LogStep = Callable[[Optional[Dict[str, Any]]], None]
 Logger = Callable[[Language, IO, IO], Tuple[LogStep, Callable[[], None]]]
-PARTS = ("categorical", "positional")
+PARTS = ("categorical", "positional")  # of the loss
+FIRST = "first"  # the whole loss of the first look, where there is one
 
 
 def diagnostic_logger(output_file: Optional[str], docs: int = 500) -> Logger:
     """Make `posattn-spacy.DiagnosticLogger.v1`, which writes a JSON object per step.
 
     Put it beside another one with `spacy.ChainLogger.v1`. A step has `step`, `learn_rate` and, for each
-    `posattn_ner` under `pipes`, `categorical` and `positional` loss and `gradient_norm`. Where spaCy
+    `posattn_ner` under `pipes`, `categorical` and `positional` loss, the whole loss of the `first` look if
+    there is one, and `gradient_norm`. Where spaCy
     evaluates it has also `epoch` and `scores`, and the pipes have `dev`: `loss` (nats per token) and what
     gate, mask and attention do with the first documents of dev (see `probes.HeadShares`).
 
@@ -93,7 +95,7 @@ class Observer:
         self.learn_rate: Optional[float] = None
         self._nlp = nlp
         self._pipe = cast(Any, pipe)
-        self._losses: List[Tuple[float, ...]] = []
+        self._losses: List[Dict[str, float]] = []
         self._gradient_norm: Optional[float] = None
         self._averages: Dict[Any, Any] = {}
         self._update, self._finish_update = pipe.update, pipe.finish_update
@@ -109,8 +111,10 @@ class Observer:
         examples (List[Example]): What to examine the head on; nothing is examined without.
         RETURNS (Dict[str, Any]): The record.
         """
-        losses = np.mean(self._losses, axis=0).tolist() if self._losses else [None] * len(PARTS)
-        record = {**dict(zip(PARTS, losses, strict=True)), "gradient_norm": self._gradient_norm}
+        record: Dict[str, Any] = dict.fromkeys(PARTS)
+        for part in self._losses[0] if self._losses else ():
+            record[part] = float(np.mean([losses[part] for losses in self._losses]))
+        record["gradient_norm"] = self._gradient_norm
         self._losses.clear()
         if examples:
             record["dev"] = self._examine(examples)
@@ -119,16 +123,20 @@ class Observer:
     def _examine(self, examples: List[Example]) -> Dict[str, Optional[float]]:
         """Examine the head with the weights that spaCy evaluates."""
         with self._nlp.use_params(self._averages) if self._averages else nullcontext():
-            loss = mean_loss(scored_batches(self._nlp, self._pipe, examples))
+            batches = list(scored_batches(self._nlp, self._pipe, examples))
             shares = examine(self._nlp, self._pipe, examples)
-        return {"loss": loss, **(shares._asdict() if shares else {})}
+        losses = {"loss": mean_loss(batches)}
+        if batches and batches[0].first is not None:
+            losses["first_loss"] = mean_loss([batch.of_first() for batch in batches])
+        return {**losses, **(shares._asdict() if shares else {})}
 
     def _watch_update(
         self, examples: Any, *, losses: Optional[Dict[str, float]] = None, **kwargs: Any
     ) -> Dict[str, float]:
         own: Dict[str, float] = {}
         self._update(examples, losses=own, **kwargs)
-        self._losses.append(tuple(own[f"{self.name}_{part}"] for part in PARTS))
+        names = {part: f"{self.name}_{part}" for part in (*PARTS, FIRST)}
+        self._losses.append({part: own[name] for part, name in names.items() if name in own})
         losses = {} if losses is None else losses
         for name, value in own.items():
             losses[name] = losses.get(name, 0.0) + value
@@ -143,8 +151,8 @@ class Observer:
 
 def gradient_norm(model: Model) -> float:
     """RETURNS (float): Euclidean norm of the gradient that an update is about to use, before clipping."""
-    head = torch_head(model)
-    grads = [p.grad for p in head.parameters() if p.grad is not None] if head is not None else []
+    heads = torch_heads(model).values()
+    grads = [p.grad for head in heads for p in head.parameters() if p.grad is not None]
     squares = [float(grad.float().norm()) ** 2 for grad in grads]
     for node in model.walk():
         own = (cast(Any, node.get_grad(name)) for name in node.param_names if node.has_grad(name))
