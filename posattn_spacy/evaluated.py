@@ -7,6 +7,8 @@ from spacy.training import Example
 
 from .head import TokenScores
 
+MOST_WORDS = 1 << 18  # that are kept, with their scores: 50 MB or so
+
 
 class ScoredExamples(NamedTuple):
     """Examples, and what a model says of them.
@@ -22,7 +24,8 @@ class ScoredExamples(NamedTuple):
 class Evaluated:
     """Keeps the scores of an evaluation until the weights change, so that nothing has to be scored twice.
 
-    A component that has not been updated keeps nothing.
+    A component that has not been updated keeps nothing, nor does one that has predicted much since: it is no
+    longer being trained, or dev is large.
     """
 
     def __init__(self) -> None:
@@ -44,8 +47,12 @@ class Evaluated:
         docs (List[Doc]): The documents.
         scores (TokenScores): What it says.
         """
-        if self._kept is not None:
-            self._kept.append((docs, scores))
+        kept = self._kept  # read once: another thread may change it
+        if kept is None:
+            return
+        kept.append((docs, scores))
+        if sum(len(each.places) for _, each in kept) > MOST_WORDS:
+            self._kept = None
 
     def score(self, examples: Sequence[Example]) -> None:
         """Find the scores that belong to examples which are being evaluated.

@@ -14,6 +14,7 @@ from spacy.tokens import DocBin
 from spacy.training import Example
 
 from pipelines import TRAIN_DATA, frozen_pipeline, make_examples, train
+from posattn_spacy import evaluated as evaluated_scores
 from posattn_spacy import evaluation, fitting, second_look
 from posattn_spacy.calibration import decode
 from posattn_spacy.diagnosis.look_checks import check_looks
@@ -119,6 +120,26 @@ def test_the_evaluation_is_not_made_twice(nlp: Language, monkeypatch: pytest.Mon
     assert pipe.cfg["fitted_look"] is None
     configure_calibrate_v1(7)(nlp)
     assert read == [7, 7]
+
+
+def test_a_component_that_is_used_after_its_training_keeps_nothing(
+    nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a process that trains and then serves would grow for ever."""
+    monkeypatch.setattr(evaluated_scores, "MOST_WORDS", 30)
+    pipe = nlp.get_pipe(NAME)
+    examples = make_examples(nlp)
+    evaluated(nlp, examples)
+    assert pipe.evaluated.is_learning
+    for _ in range(2):
+        list(nlp.pipe([example.text for example in examples]))
+    assert not pipe.evaluated.is_learning
+    assert pipe.evaluated.batches is not None
+    assert len(evaluation.last_evaluated(pipe, 7)) == len(pipe.evaluated.batches)
+    nlp.update(examples, sgd=nlp.resume_training())
+    assert pipe.evaluated.is_learning
+    evaluated(nlp, make_examples(nlp, [*TRAIN_DATA] * 3))
+    assert pipe.evaluated.batches is None
 
 
 def test_no_more_of_dev_is_used_than_was_asked_for(nlp: Language) -> None:
