@@ -147,10 +147,11 @@ class PositionalNER(LearningPipe):
         filled = [doc for doc in docs if len(doc)]
         threshold = self.look_threshold
         if threshold is not None:
-            quick = [can_look_twice(words) for words in read_words(filled)]
-            twice = [doc for doc, is_quick in zip(filled, quick, strict=True) if is_quick]
-            filled = [doc for doc, is_quick in zip(filled, quick, strict=True) if not is_quick]
-            found = look_twice(self.model, twice, self._looks(threshold)) if twice else []
+            words = dict(zip(map(id, filled), read_words(filled), strict=True))
+            twice = [doc for doc in filled if can_look_twice(words[id(doc)])]
+            filled = [doc for doc in filled if not can_look_twice(words[id(doc)])]
+            read = [words[id(doc)] for doc in twice]
+            found = look_twice(self.model, twice, read, self._looks(threshold)) if twice else []
             predictions |= zip(map(id, twice), found, strict=True)
         for batch in batch_by_length(filled, PREDICT_TOKENS):  # one long document would pad all others
             together = [filled[i] for i in batch]

@@ -1,6 +1,6 @@
 """From the scores of a batch's words to the spans of its documents."""
 
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import torch
@@ -51,6 +51,40 @@ class Choice(NamedTuple):
         return Spans.none() if self.candidates is None else lattice.spans_above(self.candidates)
 
 
+class Taken(NamedTuple):
+    """Words of which an entity that was there before is, or stands before them.
+
+    outside (np.ndarray): (words,) bool: they get no tag but `O`.
+    apart (np.ndarray): (words,) bool: they continue no entity.
+    """
+
+    outside: np.ndarray
+    apart: np.ndarray
+
+    @classmethod
+    def of(cls, docs: Sequence[Doc], places: Iterable[np.ndarray], overwrite: bool) -> Optional["Taken"]:
+        """Find them in documents.
+
+        docs (Sequence[Doc]): The documents.
+        places (Iterable[np.ndarray]): For each, the token of each word; not asked for if nothing is taken.
+        overwrite (bool): Whether what is there gives way, so that nothing is taken.
+        RETURNS (Optional[Taken]): The words, over all documents; None if nothing is taken.
+        """
+        taken = [taken_tokens(doc, overwrite) for doc in docs]
+        if not any(each.any() for each in taken):
+            return None
+        return cls(*map(np.concatenate, zip(*map(taken_words, taken, places), strict=True)))
+
+    def at(self, words: np.ndarray) -> "Taken":
+        """RETURNS (Taken): The same of some words, (words,) int64."""
+        return Taken(self.outside[words], self.apart[words])
+
+    def forbid(self, scores: torch.Tensor) -> None:
+        """Take away the tags that the words can't have; `scores`, (words, tags), are changed."""
+        scores[torch.from_numpy(self.outside), 1:] = -torch.inf
+        scores[torch.from_numpy(self.apart), 2::2] = -torch.inf
+
+
 def lattice_of(docs: Sequence[Doc], scores: TokenScores, temperature: float, overwrite: bool) -> Lattice:
     """Make the distribution over tag sequences that scores stand for.
 
@@ -61,12 +95,9 @@ def lattice_of(docs: Sequence[Doc], scores: TokenScores, temperature: float, ove
     RETURNS (Lattice): The distribution.
     """
     tag_scores = xp2torch(scores.tags).cpu() / temperature
-    taken = [taken_tokens(doc, overwrite) for doc in docs]
-    if any(each.any() for each in taken):
-        places = np.split(scores.places, np.cumsum(to_numpy(scores.lengths))[:-1])
-        outside, apart = zip(*map(taken_words, taken, places), strict=True)
-        tag_scores[torch.from_numpy(np.concatenate(outside)), 1:] = -torch.inf
-        tag_scores[torch.from_numpy(np.concatenate(apart)), 2::2] = -torch.inf
+    taken = Taken.of(docs, _places(scores), overwrite)
+    if taken is not None:
+        taken.forbid(tag_scores)
     return Lattice(tag_scores, filled_lengths(scores))
 
 
@@ -77,9 +108,13 @@ def token_spans(spans: Spans, scores: TokenScores) -> List[Spans]:
     scores (TokenScores): What the model says about the batch.
     RETURNS (List[Spans]): The spans of each document's tokens.
     """
-    lengths = to_numpy(scores.lengths)
-    places = np.split(scores.places, np.cumsum(lengths)[:-1])
-    return [own.at(place) for own, place in zip(spans.split(lengths), places, strict=True)]
+    own = spans.split(to_numpy(scores.lengths))
+    return [each.at(places) for each, places in zip(own, _places(scores), strict=True)]
+
+
+def _places(scores: TokenScores) -> Iterator[np.ndarray]:
+    """(words,) int64 token of each word, document by document; found out when they are asked for."""
+    yield from np.split(scores.places, np.cumsum(to_numpy(scores.lengths))[:-1])
 
 
 def filled_lengths(scores: TokenScores) -> torch.Tensor:

@@ -13,8 +13,7 @@ from thinc.api import PyTorchShim, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
 
-from .annotation import taken_tokens, taken_words
-from .decoding import Choice, Prediction
+from .decoding import Choice, Prediction, Taken
 from .frozen.blocks import block_bounds
 from .frozen.data import FrozenData
 from .frozen.listener import listened_data, listened_rows
@@ -24,7 +23,7 @@ from .lattice import Lattice
 from .model import Head, Parts, Tagger, written_rows
 from .rows import LONG, Rows
 from .tagging import Spans
-from .texts import Text, Words, read_words
+from .texts import Text, Words
 
 AT_ONCE = 8192  # words that get a first look together
 TOGETHER = 16384  # words, with which texts that wait for a second look get it
@@ -96,46 +95,22 @@ class TextRows(NamedTuple):
         return HeadInputs([features], written, [Words(self.words, self.orths, self.lengths)])
 
 
-class Taken(NamedTuple):
-    """Words of which an entity that was there before is, or stands before them.
-
-    outside (np.ndarray): (words,) bool: they get no tag but `O`.
-    apart (np.ndarray): (words,) bool: they continue no entity.
-    """
-
-    outside: np.ndarray
-    apart: np.ndarray
-
-    @classmethod
-    def of(cls, docs: Sequence[Doc], words: Sequence[Words], overwrite: bool) -> Optional["Taken"]:
-        """RETURNS (Optional[Taken]): Those of documents; None if nothing is taken."""
-        taken = [taken_tokens(doc, overwrite) for doc in docs]
-        if not any(each.any() for each in taken):
-            return None
-        pairs = [taken_words(each, own.places) for each, own in zip(taken, words, strict=True)]
-        return cls(*map(np.concatenate, zip(*pairs, strict=True)))
-
-    def forbid(self, scores: Tensor, words: np.ndarray) -> None:
-        """Take away the tags that words can't have; `scores`, (rows, tags), are changed."""
-        scores[torch.from_numpy(self.outside[words]), 1:] = -torch.inf
-        scores[torch.from_numpy(self.apart[words]), 2::2] = -torch.inf
-
-
 def can_look_twice(words: Words) -> bool:
     """RETURNS (bool): Whether all texts of a document are such as go through the encoder as a whole."""
     return not len(words.lengths) or int(words.lengths.max()) <= LONG
 
 
-def look_twice(model: Tagger, docs: List[Doc], looks: Looks) -> List[Prediction]:
+def look_twice(model: Tagger, docs: List[Doc], words: Sequence[Words], looks: Looks) -> List[Prediction]:
     """Find the spans of documents, and run the encoder for those texts alone that take a second look.
 
     model (Model[List[Doc], TokenScores]): The tagger, with a first look.
     docs (List[Doc]): Documents that can be looked at so.
+    words (Sequence[Words]): Their words.
     looks (Looks): How.
     RETURNS (List[Prediction]): What was found, per document.
     """
-    layers, words = Parts.of(model), read_words(docs)
-    taken = Taken.of(docs, words, looks.overwrite)
+    layers = Parts.of(model)
+    taken = Taken.of(docs, (own.places for own in words), looks.overwrite)
     found: List[Prediction] = []
     waiting: List[TextRows] = []
 
@@ -157,12 +132,12 @@ def look_twice(model: Tagger, docs: List[Doc], looks: Looks) -> List[Prediction]
     return _deal_out(found, words)
 
 
-def _parts(layers: Parts, docs: List[Doc], words: List[Words]) -> Iterator[TextRows]:
+def _parts(layers: Parts, docs: List[Doc], words: Sequence[Words]) -> Iterator[TextRows]:
     """The documents' texts, as many as are looked at together."""
     ends = np.cumsum([0, *(len(own.places) for own in words)])
     data = listened_data(layers.tok2vec, docs)
     for start, stop in _batches([len(own.places) for own in words]):
-        own, batch = words[start:stop], docs[start:stop]
+        own, batch = list(words[start:stop]), docs[start:stop]
         texts = np.concatenate([each.lengths for each in own])
         if not len(texts):
             continue
@@ -259,7 +234,7 @@ def _lattice(
     """The distribution over the tags of texts that a head gives."""
     scores = xp2torch(head.predict(part.inputs(features)).tags).cpu() / temperature
     if taken is not None:
-        taken.forbid(scores, part.words)
+        taken.at(part.words).forbid(scores)
     return Lattice(scores, torch.from_numpy(part.lengths))
 
 

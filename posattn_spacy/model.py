@@ -96,17 +96,8 @@ def build_posattn_tagger_v1(
     RETURNS (Model[List[Doc], TokenScores]): The model.
     RAISES (ValueError): If a setting is out of its range.
     """
-    settings = {
-        "mask": mask,
-        "pad_ratio": pad_ratio,
-        "hidden_width": hidden_width,
-        "n_heads": n_heads,
-        "depth": depth,
-        "max_distance": max_distance,
-        "mixed_precision": mixed_precision,
-        "first_width": 0,
-    }
-    return _build(tok2vec, lexical, settings, nO)
+    shape = (mask, pad_ratio, hidden_width, 0, n_heads, depth, max_distance)
+    return build_posattn_tagger_v2(tok2vec, lexical, *shape, mixed_precision, nO)
 
 
 def build_posattn_tagger_v2(
@@ -139,27 +130,11 @@ def build_posattn_tagger_v2(
             f"{SETTINGS}.first_width = {first_width} is not divisible by n_heads = {n_heads}: each head "
             "takes an equal share of the width. 0 makes no first look."
         )
-    settings = {
-        "mask": mask,
-        "pad_ratio": pad_ratio,
-        "hidden_width": hidden_width,
-        "n_heads": n_heads,
-        "depth": depth,
-        "max_distance": max_distance,
-        "mixed_precision": mixed_precision,
-        "first_width": first_width,
-    }
-    return _build(tok2vec, lexical, settings, nO)
-
-
-def _build(
-    tok2vec: Tok2Vec, lexical: Optional[Tok2Vec], settings: Dict[str, Any], nO: Optional[int]
-) -> Tagger:
-    check_shape(*(settings[name] for name in SHAPE))
+    check_shape(mask, pad_ratio, hidden_width, n_heads, depth, max_distance)
     if "as_stored" in tok2vec.attrs:
         tok2vec.attrs["as_stored"] = True  # the head takes features of any type, of words alone
     head = build_head(input_gradient=not tok2vec.attrs.get("frozen"))
-    first = build_head(False, first_state=True) if settings["first_width"] else None
+    first = build_head(False, first_state=True) if first_width else None
     model: Tagger = TaggerModel(
         "posattn_tagger",
         forward,
@@ -167,7 +142,16 @@ def _build(
         layers=[layer for layer in (tok2vec, lexical, head, first) if layer is not None],
         refs={"tok2vec": tok2vec, "lexical": lexical, "output_layer": head, "first_look": first},
         dims={"nO": nO},
-        attrs=settings,
+        attrs={
+            "mask": mask,
+            "pad_ratio": pad_ratio,
+            "hidden_width": hidden_width,
+            "first_width": first_width,
+            "n_heads": n_heads,
+            "depth": depth,
+            "max_distance": max_distance,
+            "mixed_precision": mixed_precision,
+        },
     )
     return model
 

@@ -111,6 +111,7 @@ def fit_second_look(counts: TextCounts, tolerance: float) -> Promise:
     tolerance (float): What it may cost of F1.
     RETURNS (Promise): Without a threshold where dev has too few entities to tell.
     """
+    counts = counts._replace(probabilities=np.floor(counts.probabilities * DIGITS) / DIGITS)
     order = np.argsort(-counts.probabilities, kind="stable")
     p = counts.probabilities[order]
     right, found = (
@@ -123,8 +124,5 @@ def fit_second_look(counts: TextCounts, tolerance: float) -> Promise:
     upto = len(p) if fits.all() else int(np.argmin(fits)) - 1
     while not apart[upto]:
         upto -= 1
-    if not upto or counts.gold < LEAST_ENTITIES:
-        return Promise(None, 1.0, float(f[0]), float(f[0]))
-    threshold = math.floor(p[upto - 1] * DIGITS) / DIGITS
-    words = float(counts.words[counts.probabilities < threshold].sum() / counts.words.sum())
-    return Promise(threshold, words, float(f[upto]), float(f[0]))
+    fitted = upto and counts.gold >= LEAST_ENTITIES
+    return at_threshold(counts, float(p[upto - 1]) if fitted else None)

@@ -172,9 +172,10 @@ def _require_types(path: str, cfg: Mapping[str, Any]) -> None:
             _require_number(f"{path}.{name}.{label}", value)
     for name in ("positional_weight", "threshold", "second_look_tolerance"):
         _require_number(f"{path}.{name}", cfg[name])
-    for name in ("candidates", "second_look"):
-        if cfg[name] not in (None, FITTED if name == "second_look" else None):
-            _require_number(f"{path}.{name}", cfg[name])
+    if cfg["candidates"] is not None:
+        _require_number(f"{path}.candidates", cfg["candidates"])
+    if cfg["second_look"] not in (None, FITTED):
+        _require_number(f"{path}.second_look", cfg["second_look"])
     for name in ("temperature", "first_temperature"):
         temperature = cfg.get(name, 1.0)
         _require_number(name, temperature)

@@ -1,6 +1,5 @@
 """The word pieces of words, each of which is cut once (DESIGN.md 3)."""
 
-from itertools import chain
 from typing import Any, Dict, List
 
 import numpy as np
@@ -39,7 +38,4 @@ class PieceTable:
                 ids = {key: ids[key] for key in keys if key in ids}
             ids.update(zip(new, cut_words(self._tokenizer, [strings[key] for key in new]), strict=True))
             self._ids = ids
-        by_type = [ids[key] for key in keys]
-        sizes = np.fromiter(map(len, by_type), dtype=np.int64, count=len(by_type))
-        flat = np.fromiter(chain.from_iterable(by_type), dtype=np.int64, count=int(sizes.sum()))
-        return WordPieces.laid_out(flat, sizes, types.ravel())
+        return WordPieces.laid_out([ids[key] for key in keys], types.ravel())

@@ -141,20 +141,18 @@ class WordPieces(NamedTuple):
         """
         index: Dict[str, int] = {}
         occurrences = [index.setdefault(word, len(index)) for words in texts for word in words]
-        by_type = cut_words(tokenizer, list(index))
-        sizes = np.array([len(ids) for ids in by_type], dtype=np.int64)
-        flat = np.array(list(chain.from_iterable(by_type)), dtype=np.int64)
-        return cls.laid_out(flat, sizes, np.array(occurrences, dtype=np.int64))
+        return cls.laid_out(cut_words(tokenizer, list(index)), np.array(occurrences, dtype=np.int64))
 
     @classmethod
-    def laid_out(cls, ids: np.ndarray, sizes: np.ndarray, types: np.ndarray) -> "WordPieces":
+    def laid_out(cls, by_type: Sequence[List[int]], types: np.ndarray) -> "WordPieces":
         """Write words out.
 
-        ids (np.ndarray): The pieces of each distinct word, one after another.
-        sizes (np.ndarray): (distinct,) int64 how many each has.
+        by_type (Sequence[List[int]]): The pieces of each distinct word.
         types (np.ndarray): (words,) int64 which of them each word is.
         RETURNS (WordPieces): The pieces of the words.
         """
+        sizes = np.fromiter(map(len, by_type), dtype=np.int64, count=len(by_type))
+        ids = np.fromiter(chain.from_iterable(by_type), dtype=np.int64, count=int(sizes.sum()))
         starts = np.cumsum(sizes) - sizes
         counts = sizes[types]
         places = np.repeat(starts[types] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
