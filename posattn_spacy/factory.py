@@ -63,7 +63,7 @@ def make_posattn_ner(
 ) -> "PositionalNER":
     """Make a `posattn_ner` component.
 
-    model (Model[List[Doc], TokenScores]): A `posattn-spacy.PosAttnTagger.v1`.
+    model (Model[List[Doc], TokenScores]): A `posattn-spacy.PosAttnTagger.v2`, or version 1 of it.
     positional_weight (float): Weight λ of the positional loss, at least 0.
     label_weights (Dict[str, float]): How heavily a type's tokens weigh in the categorical loss, where it is
         not 1: by this factor their other tags count for more.

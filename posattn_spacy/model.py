@@ -1,4 +1,4 @@
-"""`posattn-spacy.PosAttnTagger.v1`: thinc glue between lists of arrays and the torch head."""
+"""`posattn-spacy.PosAttnTagger`: thinc glue between lists of arrays and the torch head."""
 
 import zlib
 from contextlib import contextmanager

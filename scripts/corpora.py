@@ -5,7 +5,7 @@ from typing import Annotated, List
 
 import typer
 from posattn_benchmark.corpora.chart import draw
-from posattn_benchmark.corpora.found import TITLES, prepare
+from posattn_benchmark.corpora.found import TITLES
 from posattn_benchmark.corpora.summary import (
     CORPUS_HEADER,
     ENCODER_PAGE,
@@ -16,7 +16,7 @@ from posattn_benchmark.corpora.summary import (
     overview_markdown,
 )
 from posattn_benchmark.corpora.systems import SYSTEMS
-from posattn_benchmark.corpora.training import Workplace, make_missing, require_encoder, shown_run, tell
+from posattn_benchmark.corpora.training import make_missing, shown_run, tell, workplaces
 from posattn_benchmark.pages import fill_page, seen_from
 from wasabi import msg
 
@@ -49,14 +49,9 @@ def main(
     if unknown:
         msg.fail(f"There is no system {', '.join(unknown)}: choose from {', '.join(SYSTEMS)}.", exits=1)
     with told(CorpusError, FileNotFoundError):
-        require_encoder(encoder)
-        corpora = [prepare(name, lang, converted) for name in names or TITLES]
-    places = [
-        Workplace(
-            corpus, encoder, lang, Path("training/corpora"), metrics / encoder.name / f"{corpus.name}.jsonl"
-        )
-        for corpus in corpora
-    ]
+        trainings = Path("training/corpora")
+        places = workplaces(names or list(TITLES), encoder, lang, converted, trainings, metrics)
+    corpora = [place.corpus for place in places]
     failed = make_missing(places, list(system or SYSTEMS), seeds, stale)
     archives = {place.corpus.name: place.read() for place in places}
     for corpus in corpora:

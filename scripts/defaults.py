@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated, List
 
 import typer
-from posattn_benchmark.corpora.found import prepare
 from posattn_benchmark.corpora.systems import fill_store
-from posattn_benchmark.corpora.training import Workplace, make_missing, require_encoder, shown_run, tell
+from posattn_benchmark.corpora.training import make_missing, shown_run, tell, workplaces
 from posattn_benchmark.corpora.variants import PAGE, STUDIED, VARIANTS, defaults_markdown, variant_rows
 from posattn_benchmark.pages import fill_page
 from wasabi import msg
@@ -36,19 +35,11 @@ def main(
     if unknown:
         msg.fail(f"There is no variant {', '.join(unknown)}: choose from {', '.join(VARIANTS)}.", exits=1)
     with told(CorpusError, FileNotFoundError):
-        require_encoder(encoder)
-        corpora = [prepare(name, lang, converted) for name in corpus or STUDIED]
-    places = [
-        Workplace(
-            each,
-            encoder,
-            lang,
-            Path("training/defaults"),
-            metrics / encoder.name / f"{each.name}.jsonl",
-            VARIANTS,
+        trainings = Path("training/defaults")
+        places = workplaces(
+            corpus or list(STUDIED), encoder, lang, converted, trainings, metrics, systems=VARIANTS
         )
-        for each in corpora
-    ]
+    corpora = [place.corpus for place in places]
     for place in places:
         if entrant := place.next(chosen, seeds, stale):
             msg.info(f"{place.corpus.title}: encoding what has not been encoded yet")

@@ -66,7 +66,7 @@ def _check_head(nlp: Language, pipe: PositionalNER, examples: Sequence[Example])
     head = torch_head(pipe.model)
     if not isinstance(head, PositionalTagger):
         return [
-            Finding("unknown", "The model is no posattn-spacy.PosAttnTagger.v1: it has no gate and no mask.")
+            Finding("unknown", "The model is no posattn-spacy.PosAttnTagger: it has no gate and no mask.")
         ]
     return list(check_head(head, examine(nlp, pipe, examples)))
 

@@ -84,7 +84,7 @@ def examine(nlp: Language, pipe: PositionalNER, examples: Iterable[Example]) -> 
     pipe (PositionalNER): One of its components.
     examples (Iterable[Example]): The examples.
     RETURNS (Optional[HeadShares]): The findings; None without a token, or if the model is no
-        `posattn-spacy.PosAttnTagger.v1`.
+        `posattn-spacy.PosAttnTagger`.
     """
     head = torch_head(pipe.model)
     if not isinstance(head, PositionalTagger):

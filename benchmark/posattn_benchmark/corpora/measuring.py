@@ -10,6 +10,7 @@ import typer
 
 from ..benchmark import confidence_figures, predict, read_examples, score_examples
 from ..clock import pipe_rate
+from .shares import share_figures
 
 TIMED_DOCS = 2000
 
@@ -20,18 +21,21 @@ def measure(model: Path, corpus: Path, *, trial: bool) -> Dict[str, Any]:
     model (Path): Its folder.
     corpus (Path): Holds dev.spacy and test.spacy.
     trial (bool): Whether test is not to be read.
-    RETURNS (Dict[str, Any]): `dev` and `test` (Scores as a dict), `confidence` on test (see
-        `confidence_figures`) and `words_per_s` of `nlp.pipe` on its running text; None for a trial.
+    RETURNS (Dict[str, Any]): `dev` and `test` (Scores as a dict), `confidence` and `shares` on test (see
+        `confidence_figures`, `share_figures`) and `words_per_s` of `nlp.pipe` on its running text; of a trial
+        `dev` alone, the others are None.
     """
     nlp = spacy.load(model)
     dev = asdict(score_examples(predict(nlp, read_examples(nlp, corpus / "dev.spacy"), "dev")))
     if trial:
-        return {"dev": dev, "test": None, "confidence": None, "words_per_s": None}
+        return {"dev": dev, "test": None, "confidence": None, "shares": None, "words_per_s": None}
     test = read_examples(nlp, corpus / "test.spacy")
+    timed = [example.reference for example in test[:TIMED_DOCS]]
     return {
         "dev": dev,
-        "words_per_s": pipe_rate(nlp, [example.reference for example in test[:TIMED_DOCS]]),
+        "words_per_s": pipe_rate(nlp, timed),
         "confidence": confidence_figures(nlp, test),
+        "shares": share_figures(nlp, test, timed),
         "test": asdict(score_examples(predict(nlp, read_examples(nlp, corpus / "test.spacy"), "test"))),
     }
 

@@ -18,7 +18,7 @@ from ..pages import README_RUN
 from ..processes import run
 from ..provenance import digest, made_sentence, origin
 from . import measuring
-from .found import Corpus
+from .found import Corpus, prepare
 from .systems import LOG, OURS, SYSTEMS, System, Task
 
 WEIGHTS = "model.safetensors"
@@ -196,6 +196,35 @@ def require_encoder(encoder: Path) -> None:
         raise FileNotFoundError(
             f"There is no encoder in {encoder}: `python -m spacy project run get-encoder` puts it there."
         )
+
+
+def workplaces(
+    names: Sequence[str],
+    encoder: Path,
+    lang: str,
+    converted: Path,
+    trainings: Path,
+    metrics: Path,
+    systems: Mapping[str, System] = SYSTEMS,
+) -> List[Workplace]:
+    """Make a workplace for each of some corpora.
+
+    names (Sequence[str]): Of the corpora, as `prepare` takes them.
+    encoder (Path): Folder of the encoder.
+    lang (str): Language of the corpora.
+    converted (Path): Folder for converted corpora.
+    trainings (Path): Folder for logs.
+    metrics (Path): Folder for the figures.
+    systems (Mapping[str, System]): What may be trained, by names.
+    RETURNS (List[Workplace]): The workplaces.
+    RAISES (FileNotFoundError, CorpusError): If there is no encoder, or no such corpus.
+    """
+    require_encoder(encoder)
+    corpora = [prepare(name, lang, converted) for name in names]
+    figures = metrics / encoder.name
+    return [
+        Workplace(each, encoder, lang, trainings, figures / f"{each.name}.jsonl", systems) for each in corpora
+    ]
 
 
 def make_missing(

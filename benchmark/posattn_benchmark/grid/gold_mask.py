@@ -24,7 +24,7 @@ def predict_with_gold_mask(nlp: Language, pipe: PositionalNER, examples: Sequenc
     For analysis alone; documents with tokens only.
 
     nlp (Language): The pipeline.
-    pipe (PositionalNER): One of its components, whose model is a `posattn-spacy.PosAttnTagger.v1`.
+    pipe (PositionalNER): One of its components, whose model is a `posattn-spacy.PosAttnTagger`.
     examples (Sequence[Example]): The examples.
     RETURNS (List[Example]): The same references with new predictions.
     RAISES (ValueError): If the model is another one.
