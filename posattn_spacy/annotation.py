@@ -48,10 +48,11 @@ def predicted_spans(
     RETURNS (List[Tuple[Span, float]]): Spans and probabilities.
     """
     each = zip(*(field.tolist() for field in spans), strict=True)
+    is_free = not taken.any()
     return [
         (Span(doc, start, stop, label=labels[label]), probability)
         for start, stop, label, probability in each
-        if not taken[start:stop].any()
+        if is_free or not taken[start:stop].any()
     ]
 
 
@@ -76,8 +77,8 @@ def kept_spans(doc: Doc, key: str, taken: np.ndarray) -> List[Tuple[Span, float]
 
 def kept_entities(doc: Doc, key: str, taken: np.ndarray) -> List[Tuple[Span, float]]:
     """Read those of `kept_spans` that are entities still, whatever was linked to them meanwhile."""
-    there = {(ent.start, ent.end, ent.label) for ent in doc.ents}
     kept = kept_spans(doc, key, taken)
+    there = {(ent.start, ent.end, ent.label) for ent in doc.ents} if kept else set()
     return [(span, score) for span, score in kept if (span.start, span.end, span.label) in there]
 
 

@@ -108,8 +108,7 @@ def token_spans(spans: Spans, scores: TokenScores) -> List[Spans]:
     scores (TokenScores): What the model says about the batch.
     RETURNS (List[Spans]): The spans of each document's tokens.
     """
-    own = spans.split(to_numpy(scores.lengths))
-    return [each.at(places) for each, places in zip(own, _places(scores), strict=True)]
+    return spans.deal_out(to_numpy(scores.lengths), scores.places)
 
 
 def _places(scores: TokenScores) -> Iterator[np.ndarray]:

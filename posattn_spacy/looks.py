@@ -257,9 +257,6 @@ def _joined(parts: Sequence[TextRows]) -> TextRows:
 
 def _deal_out(found: Sequence[Prediction], words: Sequence[Words]) -> List[Prediction]:
     """Give each document what was found in its words, in tokens."""
-    lengths = [len(own.places) for own in words]
-    fields = [Spans.joined(parts).split(lengths) for parts in zip(*found, strict=True)]
-    return [
-        Prediction(*(spans.at(own.places) for spans in each))
-        for each, own in zip(zip(*fields, strict=True), words, strict=True)
-    ]
+    lengths, places = [len(own.places) for own in words], np.concatenate([own.places for own in words])
+    fields = [Spans.joined(parts).deal_out(lengths, places) for parts in zip(*found, strict=True)]
+    return list(map(Prediction, *fields))

@@ -1,5 +1,6 @@
 """Tags, and the spans that they stand for; no spaCy, no thinc (DESIGN.md 2.9)."""
 
+from itertools import pairwise
 from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy as np
@@ -61,20 +62,19 @@ class Spans(NamedTuple):
         """RETURNS (Spans): The spans of all parts."""
         return cls(*map(np.concatenate, zip(cls.none(), *parts, strict=True)))
 
-    def split(self, lengths: Sequence[int]) -> List["Spans"]:
-        """Deal the spans of a batch out to its texts.
+    def deal_out(self, lengths: Sequence[int], places: np.ndarray) -> List["Spans"]:
+        """Deal the spans of a batch's words out to its documents.
 
-        lengths (Sequence[int]): Tokens per text, whose tokens are counted on from text to text; may be 0.
-        RETURNS (List[Spans]): The spans of each text, whose tokens are counted from 0.
+        lengths (Sequence[int]): Words of each document, which are counted on from one to the next; may be 0.
+        places (np.ndarray): (words,) int64 token of each word, counted from 0 in each document.
+        RETURNS (List[Spans]): The spans of each document's tokens, in order of their beginnings.
         """
-        ends = np.cumsum(lengths)
+        if not len(self.starts):
+            return [self] * len(lengths)
         order = np.argsort(self.starts, kind="stable")
-        bounds = np.searchsorted(self.starts[order], ends)
-        fields = zip(*(np.split(field[order], bounds[:-1]) for field in self), strict=True)
-        return [
-            Spans(starts - offset, stops - offset, labels, probabilities)
-            for (starts, stops, labels, probabilities), offset in zip(fields, ends - lengths, strict=True)
-        ]
+        bounds = np.searchsorted(self.starts[order], np.cumsum(lengths)).tolist()
+        dealt = self.select(order).at(places)
+        return [Spans(*(field[i:j] for field in dealt)) for i, j in pairwise([0, *bounds])]
 
 
 def span_bounds(tags: Tensor) -> Tuple[Tensor, Tensor, Tensor]:

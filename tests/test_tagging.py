@@ -102,6 +102,11 @@ def enumerated(scores: List[List[float]], scheme: TagScheme) -> Dict[Span, float
     return {span: weight / total for span, weight in weights.items()}
 
 
+def dealt(spans: Spans, lengths):
+    """Spans of texts all of whose tokens are words."""
+    return spans.deal_out(lengths, np.concatenate([np.arange(length) for length in lengths]))
+
+
 def as_dict(spans: Spans) -> Dict[Span, float]:
     *fields, probabilities = (field.tolist() for field in spans)
     return dict(zip(zip(*fields, strict=True), probabilities, strict=True))
@@ -119,19 +124,26 @@ def test_spans_are_read_from_the_tags_of_a_batch(texts):
     tags = [tag for spans, length in texts for tag in tags_of(spans, length)]
     *bounds, labels = (field.tolist() for field in span_bounds(torch.tensor(tags)))
     found = Spans(*(np.array(field, dtype=np.int64) for field in (*bounds, labels)), np.ones(len(labels)))
-    split = found.split([length for _, length in texts])
+    split = dealt(found, [length for _, length in texts])
     assert [list(as_dict(spans)) for spans in split] == [spans for spans, _ in texts]
 
 
-def test_splitting_gives_empty_texts_nothing():
+def test_empty_texts_are_dealt_nothing():
     spans = Spans(np.array([0, 3]), np.array([2, 4]), np.array([1, 0]), np.array([0.5, 0.75]))
-    assert [as_dict(part) for part in spans.split([0, 3, 0, 1, 0])] == [
+    assert [as_dict(part) for part in dealt(spans, [0, 3, 0, 1, 0])] == [
         {},
         {(0, 2, 1): 0.5},
         {},
         {(0, 1, 0): 0.75},
         {},
     ]
+
+
+def test_spans_of_words_are_dealt_out_as_spans_of_tokens():
+    """The first document has white space before and within its entity."""
+    spans = Spans(np.array([2, 0]), np.array([3, 2]), np.array([1, 0]), np.array([0.5, 0.75]))
+    dealt_out = spans.deal_out([2, 1], np.array([1, 3, 0]))
+    assert list(map(as_dict, dealt_out)) == [{(1, 4, 0): 0.75}, {(0, 1, 1): 0.5}]
 
 
 def test_tags_are_written_as_they_are_read():
@@ -255,7 +267,7 @@ def test_log_likelihood_is_the_share_of_a_sequence(scores):
 @given(st.lists(TEXT_SCORES, min_size=2, max_size=4))
 def test_probabilities_in_a_batch_are_those_of_its_texts(texts):
     lengths = [len(text) for text in texts]
-    together = lattice_of(texts).spans_above(0.05).split(lengths)
+    together = dealt(lattice_of(texts).spans_above(0.05), lengths)
     for text, spans in zip(texts, together, strict=True):
         assert as_dict(spans) == pytest.approx(as_dict(lattice_of([text]).spans_above(0.05)), abs=1e-5)
 

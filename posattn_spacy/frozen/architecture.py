@@ -35,6 +35,7 @@ from .pieces import POOLINGS, Pooling, encode_pieces
 from .shim import FrozenShim, FrozenTransformer
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
+LOOKED_UP = 4  # times as many pieces go together where they are looked up and no layer is run
 
 
 class FrozenBatch(FullTransformerBatch):
@@ -205,7 +206,7 @@ def encode_texts_into(
             shim.piece_table.pieces(np.concatenate([text.orths for text in texts]), strings),
             lengths,
             layers,
-            attrs["batch_pieces"],
+            attrs["batch_pieces"] * (1 if max(layers) else LOOKED_UP),
             rows,
             attrs["pooling"],
         )

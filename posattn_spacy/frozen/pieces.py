@@ -222,21 +222,34 @@ def batch_by_length(windows: Iterable[Window], n_special: int, batch_pieces: int
         yield batch
 
 
-def pad_pieces(batch: Sequence[Window], special: SpecialTokens) -> Tuple[np.ndarray, np.ndarray]:
-    """Lay out windows for the encoder, special tokens around each.
+class Padded(NamedTuple):
+    """Windows as the encoder reads them, special tokens around each.
 
-    batch (Sequence[Window]): The windows, the longest first.
-    special (SpecialTokens): What goes around each, and behind the shorter ones.
-    RETURNS (Tuple[np.ndarray, np.ndarray]): (batch, time) piece ids, and which of them to attend to.
+    ids (np.ndarray): (batch, time) int64 piece ids.
+    attended (np.ndarray): (batch, time) int64, 1 for what to attend to.
+    own (np.ndarray): (batch, time) bool, where the windows' own pieces are.
     """
-    time = len(batch[0].pieces) + len(special)
-    ids = np.full((len(batch), time), special.pad)
-    attended = np.zeros((len(batch), time), dtype=np.int64)
-    for i, window in enumerate(batch):
-        sequence = np.concatenate([special.before, window.pieces, special.after])
-        ids[i, : len(sequence)] = sequence
-        attended[i, : len(sequence)] = 1
-    return ids, attended
+
+    ids: np.ndarray
+    attended: np.ndarray
+    own: np.ndarray
+
+    @classmethod
+    def of(cls, batch: Sequence[Window], special: SpecialTokens) -> "Padded":
+        """Lay out windows.
+
+        batch (Sequence[Window]): The windows, the longest first.
+        special (SpecialTokens): What goes around each, and behind the shorter ones.
+        RETURNS (Padded): The windows.
+        """
+        lengths = np.array([[len(window.pieces)] for window in batch])
+        place = np.arange(lengths[0, 0] + len(special)) - len(special.before)
+        own = (place >= 0) & (place < lengths)
+        ids = np.full(own.shape, special.pad)
+        ids[own] = np.concatenate([window.pieces for window in batch])
+        ids[:, : len(special.before)] = special.before
+        ids[(place >= lengths) & (place < lengths + len(special.after))] = special.after * len(batch)
+        return cls(ids, (place < lengths + len(special.after)).astype(np.int64), own)
 
 
 def _encode_batch(
@@ -248,11 +261,10 @@ def _encode_batch(
     out: Tensor,
 ) -> None:
     """Put the pooled pieces of a batch's words where they belong."""
-    ids, attended = pad_pieces(batch, special)
+    ids, attended, own = Padded.of(batch, special)
     words, shares = np.full(ids.shape, -1), np.zeros(ids.shape, np.float32)
-    for i, window in enumerate(batch):
-        place = slice(len(special.before), len(special.before) + len(window.pieces))
-        words[i, place], shares[i, place] = window.words, window.shares
+    words[own] = np.concatenate([window.words for window in batch])
+    shares[own] = np.concatenate([window.shares for window in batch])
     hidden = transformer(
         torch.from_numpy(ids).to(out.device),
         attention_mask=torch.from_numpy(attended).to(out.device),

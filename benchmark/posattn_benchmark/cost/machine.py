@@ -11,7 +11,7 @@ from spacy.util import load_config, registry
 from torch import Tensor
 
 from posattn_spacy.frozen.architecture import FrozenModel, huggingface
-from posattn_spacy.frozen.pieces import SpecialTokens, WordPieces, batch_by_length, max_pieces, pad_pieces
+from posattn_spacy.frozen.pieces import Padded, SpecialTokens, WordPieces, batch_by_length, max_pieces
 from posattn_spacy.precision import bfloat16_is_fast, precision
 
 from .workload import Figures, Workload, count_words
@@ -87,5 +87,5 @@ def _piece_batches(encoder: FrozenModel, docs: List[Doc]) -> Iterator[Tuple[Tens
     limit = max_pieces(transformer, tokenizer) - len(special)
     windows = pieces.windows([len(doc) for doc in docs], limit)
     for batch in batch_by_length(windows, len(special), encoder.attrs["batch_pieces"]):
-        ids, attended = pad_pieces(batch, special)
+        ids, attended, _ = Padded.of(batch, special)
         yield torch.from_numpy(ids), torch.from_numpy(attended)
