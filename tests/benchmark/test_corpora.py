@@ -6,11 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Tuple
 
+import numpy as np
 import pytest
 import spacy
 from posattn_benchmark.corpora import found
 from posattn_benchmark.corpora.chart import draw
 from posattn_benchmark.corpora.found import TITLES, Asset, Corpus, fetch, listed, part_of, prepare
+from posattn_benchmark.corpora.looks import HEADER, draw_looks, look_rows, looks_markdown
+from posattn_benchmark.corpora.shares import SHARES, share_figures, threshold_of
 from posattn_benchmark.corpora.summary import (
     by_system,
     corpora_markdown,
@@ -27,8 +30,10 @@ from posattn_benchmark.hugging_face import main as fine_tune
 from spacy.util import load_config
 from typer.testing import CliRunner
 
-from pipelines import GOLD, TEXTS, entities, make_examples
+from pipelines import GOLD, TEXTS, entities, frozen_pipeline, make_examples, train
 from posattn_spacy.corpora.sentences import CorpusError
+from posattn_spacy.fitting import calibrate
+from posattn_spacy.second_look import TextCounts, at_threshold
 from processes import ROOT, script
 from small_corpora import conll_text
 
@@ -319,6 +324,61 @@ def test_tables_have_every_system_best_first_and_ours_in_bold(project: Path, tmp
     assert "4 of 4 trainings were made by older code" in page
     draw(corpora(), archives, tmp_path / "corpora.png")
     assert (tmp_path / "corpora.png").read_bytes().startswith(b"\x89PNG")
+
+
+# What the second look gives
+
+
+def shares(seed: int) -> Dict[str, Any]:
+    def point(words: float, f: float, rate: float) -> Dict[str, Any]:
+        return {"threshold": None, "words": words, "f": f + seed / 100, "f_all": 0.8, "words_per_s": rate}
+
+    curve = [point(0.0, 0.7, 9000.0), point(0.5, 0.75, 5000.0), point(1.0, 0.8, 1000.0)]
+    return {"fitted": point(0.25 + 0.5 * seed, 0.79, 3000.0), "curve": curve}
+
+
+def test_the_second_look_has_a_row_and_a_panel_for_each_corpus(project: Path, tmp_path: Path) -> None:
+    archive = archive_of(*(made("posattn", seed, shares=shares(seed)) for seed in (0, 1)))
+    archives = {name: archive if name == "gmb" else archive_of(made("posattn")) for name in TITLES}
+    (row,) = look_rows(corpora(), archives)
+    assert len(row) == len(HEADER)
+    assert row[:4] == ("GMB", "2", "50%", "0.7950 ± 0.0071")
+    assert row[5:] == ("0.7050 ± 0.0071", "3,000", "1,000")
+    assert "2 of 2 trainings were made by older code" in looks_markdown(corpora(), archives, "looks.png")
+    draw_looks(corpora(), archives, tmp_path / "looks.png")
+    assert (tmp_path / "looks.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("share", "threshold", "encoded"),
+    [(0.0, 0.2, 0.0), (0.12, 0.2, 0.0), (0.3, 0.5, 0.25), (0.74, 0.9, 0.75), (1.0, None, 1.0)],
+)
+def test_so_large_a_share_of_the_words_is_encoded(
+    share: float, threshold: float | None, encoded: float
+) -> None:
+    once = np.ones((2, 3), dtype=np.int64)
+    counts = TextCounts(np.array([0.9, 0.2, 0.5]), np.array([10, 10, 20]), once, once, 3)
+    assert threshold_of(counts, share) == threshold
+    assert at_threshold(counts, threshold).words == encoded
+
+
+def test_the_second_look_is_measured_and_its_setting_put_back(tiny_encoder: Callable[[str], Path]) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 40)
+    examples = make_examples(nlp)
+    timed = [example.reference for example in examples]
+    assert share_figures(nlp, examples, timed) is None  # nothing has been fitted
+    calibrate(nlp, examples)
+    pipe = nlp.get_pipe("posattn_ner")
+    pipe.cfg["second_look"] = 0.25
+    figures = share_figures(nlp, examples, timed)
+    assert pipe.cfg["second_look"] == 0.25
+    assert figures is not None
+    assert [point["threshold"] is None for point in figures["curve"]] == [share == 1.0 for share in SHARES]
+    assert figures["curve"][0]["words"] == 0.0
+    assert figures["curve"][-1]["words"] == 1.0
+    assert figures["curve"][-1]["f"] == figures["fitted"]["f_all"]
+    assert all(point["words_per_s"] > 0 for point in figures["curve"])
 
 
 # Other settings than `init config` writes
