@@ -161,10 +161,12 @@ def test_benchmark_writes_every_metric(project: Path) -> None:
     }
     assert measured["dev_loss"] > 0
     pipe = spacy.load(project / f"training/{TRAINED}/model-best").get_pipe("posattn_ner")
-    head = pipe.model.get_ref("output_layer").shims[0]._model
+    heads = [pipe.model.get_ref(name).shims[0]._model for name in ("output_layer", "first_look")]
     tables = [node for node in pipe.model.get_ref("lexical").walk() if node.has_param("E")]
     n_lexical = sum(table.get_param("E").size for table in tables)
-    assert measured["trained_parameters"] == n_lexical + sum(w.numel() for w in head.parameters())
+    assert measured["trained_parameters"] == n_lexical + sum(
+        weight.numel() for head in heads for weight in head.parameters()
+    )
     assert set(measured["joined"]) == {"5", "20"}
     for figure in (*measured["joined"].values(), measured["raw_text"]):
         assert 0 <= figure <= 1
