@@ -9,6 +9,8 @@ from spacy.tokens import Doc, Span
 from .following import FollowingSpans, scored_spans
 from .tagging import Spans
 
+TWICE = "_twice"  # ends the name of the group of texts that took a second look
+
 
 def taken_tokens(doc: Doc, overwrite: bool) -> np.ndarray:
     """Find the tokens that no predicted entity may touch: those of entities, and blocked ones.

@@ -18,6 +18,7 @@ from spacy_transformers.util import batch_by_length
 from thinc.api import Model
 
 from .annotation import (
+    TWICE,
     kept_entities,
     kept_spans,
     predicted_spans,
@@ -27,7 +28,7 @@ from .annotation import (
     write_group,
 )
 from .confidence import write_confidence
-from .decoding import Choice, Prediction, lattice_of, token_spans
+from .decoding import Choice, Prediction, lattice_of, token_spans, whole_texts
 from .frozen.taking_turns import take_turns
 from .frozen.upstream import find_listeners, require_features
 from .head import TokenScores
@@ -185,7 +186,9 @@ class PositionalNER(LearningPipe):
         lattice = self.lattice(docs, scores)
         found = self._choice.entities(lattice, lattice.best()), self._choice.all_candidates(lattice)
         entities, candidates = (token_spans(spans, scores) for spans in found)
-        return [Prediction(*each, Spans.none()) for each in zip(entities, candidates, strict=True)]
+        asked = self.cfg["show_second_look"] or self.look_threshold is not None
+        twice = whole_texts(docs) if asked else [Spans.none()] * len(docs)
+        return list(map(Prediction, entities, candidates, twice))
 
     def lattice(self, docs: List[Doc], scores: TokenScores) -> Lattice:
         """Make the distribution over tag sequences that the model's scores stand for.
@@ -216,7 +219,7 @@ class PositionalNER(LearningPipe):
                 candidates = predicted_spans(doc, prediction.candidates, self.labels, taken)
                 write_group(doc, key, [*kept_spans(doc, key, taken), *candidates])
             if self.cfg["show_second_look"]:
-                write_group(doc, f"{self.name}_twice", text_spans(doc, prediction.twice))
+                write_group(doc, f"{self.name}{TWICE}", text_spans(doc, prediction.twice))
             write_group(doc, self.name, [*kept, *found])
             write_confidence(doc, self.name, dict([*kept, *found]))
             write_entities(doc, [span for span, _ in found], taken)

@@ -11,6 +11,7 @@ from .annotation import taken_tokens, taken_words
 from .head import TokenScores
 from .lattice import Lattice
 from .tagging import Spans
+from .texts import read_words
 
 
 class Prediction(NamedTuple):
@@ -109,6 +110,14 @@ def token_spans(spans: Spans, scores: TokenScores) -> List[Spans]:
     RETURNS (List[Spans]): The spans of each document's tokens.
     """
     return spans.deal_out(to_numpy(scores.lengths), scores.places)
+
+
+def whole_texts(docs: Sequence[Doc]) -> List[Spans]:
+    """RETURNS (List[Spans]): The texts of each document; labels and probabilities say nothing."""
+    return [
+        Spans.unlabelled(words.lengths.cumsum() - words.lengths, words.lengths).at(words.places)
+        for words in read_words(docs)
+    ]
 
 
 def _places(scores: TokenScores) -> Iterator[np.ndarray]:

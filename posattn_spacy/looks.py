@@ -223,8 +223,7 @@ def _second_look(head: Head, waiting: Sequence[TextRows], looks: Looks, taken: O
         features = part.encoder.whole(part.texts(), part.strings)
     lattice = _lattice(head, part, features, looks.second, taken)
     ends = part.lengths.cumsum()
-    starts = part.words[ends - part.lengths]
-    twice = Spans(starts, starts + part.lengths, np.zeros_like(starts), np.ones(len(starts), np.float32))
+    twice = Spans.unlabelled(part.words[ends - part.lengths], part.lengths)
     return _found(lattice, lattice.best(), part.words, looks.choice)._replace(twice=twice)
 
 

@@ -45,6 +45,11 @@ class Spans(NamedTuple):
         whole = np.zeros(0, dtype=np.int64)
         return cls(whole, whole, whole, np.zeros(0, dtype=np.float32))
 
+    @classmethod
+    def unlabelled(cls, starts: np.ndarray, lengths: np.ndarray) -> "Spans":
+        """RETURNS (Spans): Spans of (spans,) int64 `lengths`, whose labels and probabilities say nothing."""
+        return cls(starts, starts + lengths, np.zeros_like(starts), np.ones(len(starts), np.float32))
+
     def select(self, keep: np.ndarray) -> "Spans":
         """RETURNS (Spans): The spans for which `keep`, (spans,) bool, holds."""
         return Spans(*(field[keep] for field in self))

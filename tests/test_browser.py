@@ -14,6 +14,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from pipelines import make_examples, plain_pipeline, train
+from posattn_spacy.view.fragment import sentences_html
+from posattn_spacy.view.sentences import ShownSentence
 
 pytestmark = pytest.mark.browser
 OFFLINE = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
@@ -119,6 +121,16 @@ def test_a_key_shows_where_a_word_looks(page: Page) -> None:
         page.keyboard.press(key)
         assert shares(page)
     assert page.locator(WORDS).nth(1).get_attribute("aria-pressed") == "true"
+
+
+def test_words_for_which_the_encoder_did_not_run_are_marked(browser: Browser) -> None:
+    words = ["Alice", "left", ".", "Bob", "came", "."]
+    with browser.new_page() as page:
+        page.set_content(sentences_html([ShownSentence(words, [], twice=[(3, 6)])]))
+        assert page.locator(".posattn-once .posattn-token").all_inner_texts() == words[:3]
+        assert "dotted line" in page.locator(".posattn-legend").inner_text()
+        page.set_content(sentences_html([ShownSentence(words, [])]))
+        assert page.locator(".posattn-once").count() == 0
 
 
 def test_errors_are_filtered(page: Page) -> None:

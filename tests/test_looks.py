@@ -175,7 +175,14 @@ def test_a_long_document_reads_the_same_as_its_sentences(
 def test_a_text_too_long_for_that_gets_a_second_look(nlp: Language, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = found(nlp.pipe(TEXTS))
     monkeypatch.setattr(looks, "LONG", 4)
-    assert found(set_look(nlp, 0.0).pipe(TEXTS)) == expected
+    docs = list(set_look(nlp, 0.0, show_second_look=True).pipe(TEXTS))
+    assert found(docs) == expected
+    assert [span.text for doc in docs for span in doc.spans[f"{NAME}_twice"]] == TEXTS
+
+
+def test_where_all_texts_get_a_second_look_all_are_shown(nlp: Language) -> None:
+    doc = set_look(nlp, None, show_second_look=True)(f"{TEXTS[0]} .  {TEXTS[1]}")
+    assert [span.text for span in doc.spans[f"{NAME}_twice"]] == [f"{TEXTS[0]} .", TEXTS[1]]
 
 
 def test_white_space_and_empty_documents_are_no_texts(nlp: Language) -> None:

@@ -115,6 +115,29 @@ def test_attention_stays_within_sentences() -> None:
     assert not matrix[3:, :3].any()
 
 
+def test_sentences_show_which_look_decided(tiny_encoder: Callable[[str], Path]) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"), layers=[0, 1])
+    train(nlp, 40)
+    pipe = nlp.get_pipe(NAME)
+    pipe.cfg["show_second_look"] = True
+
+    def twice(second_look: Any) -> List[Any]:
+        pipe.cfg["second_look"] = second_look
+        (example,) = make_examples(nlp)[:1]
+        (sentence,) = examined_sentences(nlp, pipe, [example])
+        entities = [(ent.start, ent.end) for ent in nlp(example.text).ents]
+        assert [entity[:2] for entity in sentence.entities] == entities
+        return [sentence.twice, doc_sentence(nlp(example.text)).twice]
+
+    (example,) = make_examples(nlp)[:1]
+    whole = [(0, len(example.predicted))]
+    assert twice(0.0) == [[], []]  # the first look is always so sure
+    assert twice(1.0) == [whole, whole]
+    assert twice("fitted") == [None, whole]  # nothing is fitted, so all texts do
+    pipe.cfg["show_second_look"] = False
+    assert twice(0.0) == [[], None]
+
+
 def test_a_head_of_another_kind_shows_its_entities(monkeypatch: pytest.MonkeyPatch) -> None:
     nlp = trained(mask="none")
     monkeypatch.setattr("posattn_spacy.view.sentences.torch_head", lambda model: None)

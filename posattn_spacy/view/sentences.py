@@ -10,6 +10,7 @@ from spacy.training import Example
 from thinc.api import xp2torch
 from torch import Tensor
 
+from ..annotation import TWICE
 from ..attention import PositionalTagger, keep_mask
 from ..component import PositionalNER
 from ..confidence import all_confidences
@@ -58,6 +59,8 @@ class ShownSentence(NamedTuple):
     gate (Optional[List[int]]): How far the gate holds each token to be inside an entity, in percent.
     attention (Optional[List[Look]]): Where each token looks, mean over the heads of the last block; None for
         documents of more than `LONGEST_LOOK` tokens.
+    twice (Optional[List[Tuple[int, int]]]): First token, and one past the last, of each text that took a
+        second look; None if it is not known, or all do.
     """
 
     tokens: List[str]
@@ -65,6 +68,7 @@ class ShownSentence(NamedTuple):
     gold: Optional[List[Entity]] = None
     gate: Optional[List[int]] = None
     attention: Optional[List[Look]] = None
+    twice: Optional[List[Tuple[int, int]]] = None
 
     def as_json(self) -> Dict[str, Any]:
         """RETURNS (Dict[str, Any]): The same as plain lists and dictionaries."""
@@ -88,7 +92,14 @@ def doc_sentence(doc: Doc, gold: Optional[Doc] = None) -> ShownSentence:
         Entity(ent.start, ent.end, ent.label_, scores.get((ent.start_char, ent.end_char, ent.label_)))
         for ent in doc.ents
     ]
-    return ShownSentence([token.text for token in doc], entities, None if gold is None else _gold(gold))
+    tokens, shown_gold = [token.text for token in doc], None if gold is None else _gold(gold)
+    return ShownSentence(tokens, entities, shown_gold, twice=_twice(doc))
+
+
+def _twice(doc: Doc) -> Optional[List[Tuple[int, int]]]:
+    """The texts that took a second look, where a component has shown them."""
+    groups = [group for key, group in doc.spans.items() if key.endswith(TWICE)]
+    return [(span.start, span.end) for group in groups for span in group] if groups else None
 
 
 def _gold(doc: Doc) -> List[Entity]:
@@ -118,14 +129,23 @@ def _examined(pipe: PositionalNER, example: Example, doc: Doc) -> ShownSentence:
     if not isinstance(head, PositionalTagger):
         pipe.set_annotations([doc], pipe.predict([doc]))
         return doc_sentence(doc, example.reference)
-    scores = pipe.model.predict([doc])
-    pipe.set_annotations([doc], pipe.decode([doc], scores))
+    (prediction,) = predictions = pipe.predict([doc])
+    pipe.set_annotations([doc], predictions)
+    texts = prediction.twice
+    twice = (
+        None
+        if pipe.look_threshold is None
+        else list(zip(texts.starts.tolist(), texts.stops.tolist(), strict=True))
+    )
+    scores = pipe.model.predict([doc])  # what a second look sees, whether there was one or not
     gate = np.zeros(len(doc))
     gate[scores.places] = xp2torch(scores.positions)[:, 0].sigmoid().cpu().numpy()
     learned = head.config.mask != "none" or pipe.cfg["positional_weight"] > 0
     shown = len(head.blocks) > 0 and len(doc) <= LONGEST_LOOK
     return doc_sentence(doc, example.reference)._replace(
-        gate=_percent(gate) if learned else None, attention=_looks(pipe, head, doc) if shown else None
+        gate=_percent(gate) if learned else None,
+        attention=_looks(pipe, head, doc) if shown else None,
+        twice=twice,
     )
 
 

@@ -57,6 +57,7 @@ function hasError(sentence) {
 function legendOf(sentences) {
   const parts = ["above the words: predicted, with how sure it is"];
   if (sentences.some((s) => s.gold)) parts.push("below: gold");
+  if (sentences.some((s) => s.twice)) parts.push("dotted line: the first look was sure, the encoder did not run");
   if (sentences.some((s) => s.gate)) parts.push("strip: the gate");
   if (sentences.some((s) => s.attention)) parts.push("choose a word to see where it looks");
   return element("p", "posattn-legend", parts.join(" · "));
@@ -89,6 +90,9 @@ function wordOf(sentence, labels, token, i) {
   if (sentence.attention) {
     button.type = "button";
     button.setAttribute("aria-pressed", "false");
+  }
+  if (sentence.twice && !sentence.twice.some(([start, stop]) => start <= i && i < stop)) {
+    box.classList.add("posattn-once");
   }
   const look = element("span", "posattn-look");
   box.append(entityPart(sentence.entities, labels, i), button);
