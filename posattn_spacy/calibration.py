@@ -1,4 +1,4 @@
-"""How far an entity's probability can be trusted, and the temperature that makes it so (DESIGN.md 2.9)."""
+"""How far an entity's probability can be trusted (DESIGN.md 2.9)."""
 
 import math
 from typing import List, NamedTuple, Optional, Sequence, Tuple
@@ -13,12 +13,7 @@ from .lattice import Lattice
 from .losses import MISSING
 from .tagging import span_bounds
 
-TEMPERATURES = (0.1, 10.0)  # between which the best one is looked for
-TOLERANCE = 1e-3  # of its logarithm
-# It was 1.28, 1.40, 1.51 and 1.68 on four corpora, and may vary more on others. A handful of entities, all of
-# them right, would else be made surer still.
-PRIOR, SPREAD = 1.45, 0.2  # the spread is that of its logarithm
-ENOUGH = 200  # entities, from which on it is not drawn there
+TOLERANCE = 1e-3  # of the logarithm of a temperature
 
 
 class DecodedBatch(NamedTuple):
@@ -103,49 +98,10 @@ def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndar
     return (starts << 32) + ((stops - starts) << 12) + labels
 
 
-def fit_temperature(decoded: Sequence[DecodedBatch]) -> float:
-    """Find the temperature at which the decoded entities' probabilities have the least log loss.
-
-    It is drawn towards `PRIOR` where there are few entities: the fewer, the more; from `ENOUGH` on it is not.
-
-    decoded (Sequence[DecodedBatch]): The batches.
-    RETURNS (float): The temperature, within `TEMPERATURES`.
-    RAISES (ValueError): If no entity is decoded in them, or none is annotated.
-    """
-    if not any(len(each.labels) for each in decoded):
-        raise ValueError("no entity is predicted in the documents to calibrate on")
-    if not any(each.gold.any() for each in decoded):
-        raise ValueError(
-            "no entity of a label of the component is annotated in the documents to calibrate on"
-        )
-    low, high = (math.log(bound) for bound in TEMPERATURES)
-    golden = (math.sqrt(5) - 1) / 2
-    inner = [high - golden * (high - low), low + golden * (high - low)]
-    losses = [_doubt(decoded, x) for x in inner]
-    while high - low > TOLERANCE:  # golden-section search
-        if losses[0] < losses[1]:
-            high, inner[1], losses[1] = inner[1], inner[0], losses[0]
-            inner[0] = high - golden * (high - low)
-            losses[0] = _doubt(decoded, inner[0])
-        else:
-            low, inner[0], losses[0] = inner[0], inner[1], losses[1]
-            inner[1] = low + golden * (high - low)
-            losses[1] = _doubt(decoded, inner[1])
-    return math.exp((low + high) / 2)
-
-
-def _doubt(decoded: Sequence[DecodedBatch], log_temperature: float) -> float:
-    """How little entities and prior speak for a temperature, in nats."""
-    judged = judge(decoded, math.exp(log_temperature))
-    n = len(judged.labels)
-    apart = (log_temperature - math.log(PRIOR)) / SPREAD
-    return log_loss(judged) * n + max(0.0, 1 - n / ENOUGH) * apart**2 / 2
-
-
-def log_loss(judged: Judged) -> float:
+def log_loss(probabilities: np.ndarray, correct: np.ndarray) -> float:
     """RETURNS (float): Mean negative log-likelihood of right and wrong, in nats per entity."""
-    p = np.clip(judged.probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
-    return float(-np.log(np.where(judged.correct, p, 1 - p)).mean())
+    p = np.clip(probabilities.astype(np.float64), 1e-6, 1 - 1e-6)
+    return float(-np.log(np.where(correct, p, 1 - p)).mean())
 
 
 def calibration_error(judged: Judged, bins: int = 15) -> float:

@@ -8,10 +8,11 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import Printer
 
-from .calibration import DecodedBatch, decode, fit_temperature, posattn_pipes, stale_thresholds
+from .calibration import DecodedBatch, decode, posattn_pipes, stale_thresholds
 from .component import PositionalNER
 from .evaluation import ScoredBatch, dev_examples, last_evaluated, scored_batches
 from .second_look import Promise, count_texts, fit_second_look
+from .temperature import fit_temperature
 
 
 class Fitted(NamedTuple):
@@ -71,7 +72,7 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     return Fitted(name, pipe.cfg["temperature"], promise)
 
 
-def configure_calibrate_v1(docs: int = 2000) -> Callable[[Language], Language]:
+def configure_calibrate_v1(docs: int = 10_000) -> Callable[[Language], Language]:
     """Make `posattn-spacy.calibrate.v1` for `[training.before_to_disk]`: it fits on dev what is to be fitted.
 
     It takes the scores of the evaluation that was just made, where the weights are still those. spaCy calls

@@ -1,6 +1,7 @@
 """Temperature, calibration error and thresholds; `spacy posattn calibrate` and `find-threshold`."""
 
 import json
+import math
 import os
 import re
 from pathlib import Path
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import spacy
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.cli import app as spacy_app
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -17,12 +20,10 @@ from spacy.tokens import Doc, DocBin
 from pipelines import TEXTS, make_examples, plain_pipeline, train
 from posattn_spacy import evaluation, settings
 from posattn_spacy.calibration import (
-    PRIOR,
     DecodedBatch,
     Judged,
     calibration_error,
     decode,
-    fit_temperature,
     judge,
     log_loss,
 )
@@ -31,6 +32,7 @@ from posattn_spacy.fitting import calibrate, configure_calibrate_v1
 from posattn_spacy.lattice import Lattice
 from posattn_spacy.losses import MISSING
 from posattn_spacy.settings import write_settings
+from posattn_spacy.temperature import MOST, PRIOR, fit_temperature, lowest
 from posattn_spacy.thresholds import best_point, of_label, points
 from processes import command
 
@@ -74,6 +76,44 @@ def test_entities_that_are_all_right_do_not_make_it_sure_of_everything():
     assert fit_temperature(all_right) > 1.0
 
 
+@given(st.floats(-2.0, 2.0), st.floats(0.5, 2.0), st.floats(0.5, 2.0))
+def test_the_lowest_point_of_a_valley_is_found_in_few_steps(at: float, left: float, right: float) -> None:
+    asked: List[float] = []
+
+    def valley(x: float) -> float:
+        asked.append(x)
+        return math.cosh((left if x < at else right) * (x - at))
+
+    assert lowest(valley, -2.3, 2.3) == pytest.approx(at, abs=2e-3)
+    assert len(asked) <= 30
+    assert all(-2.3 <= x <= 2.3 for x in asked)
+
+
+def test_texts_without_entities_and_the_size_of_batches_say_nothing_about_the_temperature() -> None:
+    (batch,) = sampled(3.0)
+    scores, lengths, tags, _ = batch.batch
+    outside = torch.zeros(4, N_TAGS)
+    outside[:, 0] = 30.0
+    nothing = decode(ScoredBatch(outside, torch.tensor([4]), torch.zeros(4, dtype=torch.long)))
+    half = len(lengths) // 2
+    parts = [
+        decode(ScoredBatch(scores[:n], lengths[:half], tags[:n]))
+        if first
+        else decode(ScoredBatch(scores[n:], lengths[half:], tags[n:]))
+        for n in [4 * half]
+        for first in (True, False)
+    ]
+    expected = fit_temperature([batch])
+    assert fit_temperature([nothing, *parts, nothing]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_no_more_entities_are_looked_at_than_tell_the_temperature() -> None:
+    (many,) = sampled(3.0, 4000)
+    assert len(many.labels) >= MOST
+    others = sampled(1.0, 4000)
+    assert fit_temperature([many, *others]) == fit_temperature([many])
+
+
 def test_calibrated_probabilities_hold():
     batches = sampled(3.0)
     fitted = fit_temperature(batches)
@@ -115,7 +155,9 @@ def test_calibration_error_is_the_mean_gap_of_its_bins():
 
 
 def test_log_loss_is_the_mean_surprise():
-    assert log_loss(judged((0, 0.5, True), (0, 0.25, False))) == pytest.approx(-np.log([0.5, 0.75]).mean())
+    assert log_loss(np.array([0.5, 0.25]), np.array([True, False])) == pytest.approx(
+        -np.log([0.5, 0.75]).mean()
+    )
 
 
 ENTITIES = judged((0, 0.9, True), (0, 0.6, True), (0, 0.4, False), (1, 0.8, False), (1, 0.3, True))

@@ -70,8 +70,9 @@ def calibrate_model(
 
     Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
     """
-    from ..calibration import ENOUGH, PRIOR, calibration_error, judge, stale_thresholds
+    from ..calibration import calibration_error, judge, stale_thresholds
     from ..fitting import fit_decoded
+    from ..temperature import ENOUGH, PRIOR
 
     insist_writable(model / "config.cfg")
     for name, pipe, batches, _ in _scored(model, corpus, gold_preproc, gpu_id):

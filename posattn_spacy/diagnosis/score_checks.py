@@ -5,9 +5,9 @@ from typing import Iterator, List, Sequence
 
 import numpy as np
 
-from ..calibration import ENOUGH as ENOUGH_TO_CALIBRATE
 from ..calibration import DecodedBatch, Judged, judge, stale_thresholds
 from ..component import PositionalNER
+from ..temperature import ENOUGH as ENOUGH_TO_CALIBRATE
 from ..thresholds import OperatingPoint, of_label, points
 from .findings import Finding, judged
 
