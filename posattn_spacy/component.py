@@ -119,7 +119,7 @@ class PositionalNER(LearningPipe):
     def look_threshold(self) -> Optional[float]:
         """Say of which texts the first look is sure enough.
 
-        RETURNS (Optional[float]): The least probability of a text's best tags; None if the encoder runs for
+        RETURNS (Optional[float]): The least sureness (see `Lattice.sureness`); None if the encoder runs for
             all texts: because there is no first look, or that is the setting, or dev has said so, or nothing
             has been fitted.
         """

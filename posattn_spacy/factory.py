@@ -72,7 +72,7 @@ def make_posattn_ner(
     candidates (Optional[float]): If given, every span that is at least so probable is written to `doc.spans`,
         overlapping ones too.
     second_look (Union[str, float, None]): With a model that has a first look, the encoder runs for those
-        texts alone whose best tags are less probable than this to the first look; None: for all texts;
+        texts alone whose best tags are less probable than this, per word, to the first look; None: for all;
         "fitted": as `posattn-spacy.calibrate.v1` has found on dev, for all until it has.
     second_look_tolerance (float): What that may cost of span F1 on dev.
     show_second_look (bool): Whether the texts for which the encoder ran are written to `doc.spans`, under

@@ -145,15 +145,15 @@ class Lattice:
         """
         return self._scores.gather(1, tags[:, None]).sum() - self._forward[0][self._last].sum()
 
-    def log_probabilities(self, tags: Tensor) -> Tensor:
-        """Find how probable a legal sequence of each text is; it takes one pass over the texts, not two.
+    def sureness(self, tags: Tensor) -> Tensor:
+        """Find how probable a legal sequence of each text is, per word; it takes one pass over the texts.
 
         tags (Tensor): (rows,) int64 tags.
-        RETURNS (Tensor): (batch,) float64 the log-probability of each text's tags, at most 0.
+        RETURNS (Tensor): (batch,) float64, `p ** (1 / words)` of each text, from 0 to 1 (DESIGN.md 2.10).
         """
         own = self._scores.gather(1, tags[:, None]).squeeze(1)
         sums = own.new_zeros(len(self._last)).index_add_(0, self._text, own)
-        return (sums - self._forward[0][self._last]).clamp_(max=0.0)
+        return ((sums - self._forward[0][self._last]) / self._lengths).exp_().clamp_(max=1.0)
 
     def _before(self, rows: Tensor, nothing: float) -> Tensor:
         """The row before each one, and what stands for the row before the first of a text."""

@@ -32,7 +32,7 @@ TOGETHER = 16384  # words, with which texts that wait for a second look get it
 class Looks(NamedTuple):
     """How texts are looked at.
 
-    threshold (float): Probability of its best tags from which on a text gets no second look.
+    threshold (float): Sureness (see `Lattice.sureness`) from which on a text gets no second look.
     first (float): By what the scores of the first look are divided.
     second (float): The same of the second look.
     overwrite (bool): Whether entities that are there already give way.
@@ -202,7 +202,7 @@ def _first_look(
         features = part.encoder.first(part.texts(), part.strings)
     lattice = _lattice(head, part, features, looks.first, taken)
     tags = lattice.best()
-    sure = lattice.log_probabilities(tags).exp().numpy() >= looks.threshold
+    sure = lattice.sureness(tags).numpy() >= looks.threshold
     bearing = sure
     if looks.choice.candidates is None:  # then nothing is to be known of texts without entities
         counts = np.add.reduceat((tags > 0).numpy(), part.lengths.cumsum() - part.lengths)

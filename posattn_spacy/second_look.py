@@ -15,14 +15,14 @@ DIGITS = 1e9  # of a threshold, so that it is the same when it is read from a fi
 class TextCounts(NamedTuple):
     """What one or the other look makes of each text.
 
-    probabilities (np.ndarray): (texts,) float64 that of its best tags to the first look.
+    sureness (np.ndarray): (texts,) float64, of the first look (see `Lattice.sureness`).
     words (np.ndarray): (texts,) int64.
     found (np.ndarray): (2, texts) int64 entities found by the first and by the second look.
     right (np.ndarray): (2, texts) int64 those of them that are right.
     gold (int): Gold entities of all texts.
     """
 
-    probabilities: np.ndarray
+    sureness: np.ndarray
     words: np.ndarray
     found: np.ndarray
     right: np.ndarray
@@ -32,7 +32,7 @@ class TextCounts(NamedTuple):
 class Promise(NamedTuple):
     """What dev says of the second look.
 
-    threshold (Optional[float]): Probability from which on a text gets none; None if all texts need one.
+    threshold (Optional[float]): Sureness from which on a text gets none; None if all texts need one.
     words (float): Share of the words that get one.
     f (float): Span F1 then.
     f_all (float): Span F1 with a second look at all texts.
@@ -67,16 +67,16 @@ def count_texts(
     temperature (float): By which the first look's scores are divided.
     RETURNS (TextCounts): The counts.
     """
-    probabilities, words, found, right = [], [], [], []
+    sureness, words, found, right = [], [], [], []
     for one, other in zip(first, second, strict=True):
         lattice = Lattice(one.batch.scores / temperature, one.batch.lengths)
-        probabilities.append(lattice.log_probabilities(one.tags).exp().numpy())
+        sureness.append(lattice.sureness(one.tags).numpy())
         n_texts = len(one.batch.lengths)
         words.append(one.batch.lengths.numpy())
         found.append([np.bincount(each.texts, minlength=n_texts) for each in (one, other)])
         right.append([np.bincount(each.texts[each.correct], minlength=n_texts) for each in (one, other)])
     return TextCounts(
-        np.concatenate(probabilities),
+        np.concatenate(sureness),
         np.concatenate(words),
         np.concatenate(found, axis=1),
         np.concatenate(right, axis=1),
@@ -91,7 +91,7 @@ def at_threshold(counts: TextCounts, threshold: Optional[float]) -> Promise:
     threshold (Optional[float]): The threshold; None for a second look at all texts.
     RETURNS (Promise): Share of the words that get a second look, and span F1.
     """
-    sure = counts.probabilities >= (math.inf if threshold is None else threshold)
+    sure = counts.sureness >= (math.inf if threshold is None else threshold)
 
     def f(first: np.ndarray) -> float:
         right, found = (int(np.where(first, each[0], each[1]).sum()) for each in (counts.right, counts.found))
@@ -111,18 +111,18 @@ def fit_second_look(counts: TextCounts, tolerance: float) -> Promise:
     tolerance (float): What it may cost of F1.
     RETURNS (Promise): Without a threshold where dev has too few entities to tell.
     """
-    counts = counts._replace(probabilities=np.floor(counts.probabilities * DIGITS) / DIGITS)
-    order = np.argsort(-counts.probabilities, kind="stable")
-    p = counts.probabilities[order]
+    counts = counts._replace(sureness=np.floor(counts.sureness * DIGITS) / DIGITS)
+    order = np.argsort(-counts.sureness, kind="stable")
+    sure = counts.sureness[order]
     right, found = (
         np.append(0, (each[0] - each[1])[order].cumsum()) + each[1].sum()
         for each in (counts.right, counts.found)
     )
     f = 2 * right / np.maximum(found + counts.gold, 1)  # (texts + 1,) with so many left to the first look
-    apart = np.append(True, np.append(p[1:] < p[:-1], True))  # texts that are as sure go together
+    apart = np.append(True, np.append(sure[1:] < sure[:-1], True))  # texts that are as sure go together
     fits = (f >= f[0] - tolerance - 1e-12) | ~apart
-    upto = len(p) if fits.all() else int(np.argmin(fits)) - 1
+    upto = len(sure) if fits.all() else int(np.argmin(fits)) - 1
     while not apart[upto]:
         upto -= 1
     fitted = upto and counts.gold >= LEAST_ENTITIES
-    return at_threshold(counts, float(p[upto - 1]) if fitted else None)
+    return at_threshold(counts, float(sure[upto - 1]) if fitted else None)

@@ -120,7 +120,7 @@ def check_settings(path: str, cfg: Mapping[str, Any]) -> None:
     if look not in (FITTED, None) and not 0 <= look <= 1:
         raise ValueError(
             f'{path}.second_look = {look}: it is "{FITTED}", null for a second look at every text, or the '
-            "probability from 0 to 1 from which on the first look is enough."
+            "probability per word, from 0 to 1, from which on the first look is enough."
         )
     if not 0 <= tolerance <= 1:
         raise ValueError(f"{path}.second_look_tolerance = {tolerance}: a loss of F1 is from 0 to 1.")

@@ -66,19 +66,19 @@ def bare(spans: Found) -> List[List[Tuple[int, int, str]]]:
 
 
 def sureness(nlp: Language, texts: Sequence[str]) -> np.ndarray:
-    """How probable the first look holds the best tags of texts to be, found without what is tested here."""
+    """How sure the first look is of texts, per word, found without what is tested here."""
     docs = [nlp.get_pipe("transformer")(nlp.make_doc(text)) for text in texts]
-    probabilities = []
+    found = []
     for doc in docs:
         tags = xp2torch(predict_both(nlp.get_pipe(NAME).model, [doc]).first.tags)
         lattice = Lattice(tags / nlp.get_pipe(NAME).cfg["first_temperature"], torch.tensor([len(doc)]))
-        probabilities.append(math.exp(lattice.log_likelihood(lattice.best())))
-    return np.array(probabilities)
+        found.append(math.exp(lattice.log_likelihood(lattice.best()) / len(doc)))
+    return np.array(found)
 
 
-def between(probabilities: np.ndarray) -> float:
+def between(found: np.ndarray) -> float:
     """A threshold that leaves about half of the texts to the first look."""
-    ordered = np.sort(probabilities)
+    ordered = np.sort(found)
     return float(ordered[len(ordered) // 2 - 1 : len(ordered) // 2 + 1].mean())
 
 
@@ -92,7 +92,7 @@ def count_encoded(nlp: Language) -> List[Tuple[int, int]]:
     return runs
 
 
-def test_a_text_is_decided_by_the_look_that_its_probability_says(nlp: Language) -> None:
+def test_a_text_is_decided_by_the_look_that_its_sureness_says(nlp: Language) -> None:
     texts = [*TEXTS, *MORE]
     p = sureness(nlp, texts)
     threshold = between(p)

@@ -34,7 +34,7 @@ def counts(p: List[float], right: List[List[int]], gold: int = 1000) -> TextCoun
 
 def f1(of: TextCounts, threshold: float) -> float:
     """Span F1 where texts from a threshold on are left to the first look, text by text."""
-    chosen = [0 if p >= threshold else 1 for p in of.probabilities]
+    chosen = [0 if p >= threshold else 1 for p in of.sureness]
     right, found = (sum(int(each[look][i]) for i, look in enumerate(chosen)) for each in (of.right, of.found))
     return 2 * right / (found + of.gold)
 

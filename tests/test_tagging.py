@@ -264,6 +264,17 @@ def test_log_likelihood_is_the_share_of_a_sequence(scores):
     assert lattice.log_likelihood(best).exp().item() == pytest.approx(share)
 
 
+@given(st.lists(TEXT_SCORES, min_size=1, max_size=4))
+def test_sureness_is_the_probability_of_a_text_per_word(texts):
+    lattice = lattice_of(texts)
+    alone = [lattice_of([text]) for text in texts]
+    expected = [
+        math.exp(one.log_likelihood(one.best()).item() / len(text))
+        for one, text in zip(alone, texts, strict=True)
+    ]
+    assert lattice.sureness(lattice.best()).tolist() == pytest.approx(expected)
+
+
 @given(st.lists(TEXT_SCORES, min_size=2, max_size=4))
 def test_probabilities_in_a_batch_are_those_of_its_texts(texts):
     lengths = [len(text) for text in texts]

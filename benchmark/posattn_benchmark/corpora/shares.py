@@ -66,7 +66,7 @@ def threshold_of(counts: TextCounts, share: float) -> Optional[float]:
     share (float): Of the words, from 0 to 1.
     RETURNS (Optional[float]): The threshold; None for all texts.
     """
-    order = np.argsort(counts.probabilities, kind="stable")
+    order = np.argsort(counts.sureness, kind="stable")
     upto = np.append(0, counts.words[order].cumsum())
     sure = int(np.abs(upto - share * upto[-1]).argmin())  # so many texts are less sure than the first that is
-    return float(counts.probabilities[order[sure]]) if sure < len(order) else None
+    return float(counts.sureness[order[sure]]) if sure < len(order) else None
