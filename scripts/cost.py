@@ -3,19 +3,21 @@
 import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Dict, Sequence
 
 import srsly
 import typer
 from posattn_benchmark.cost.chart import draw
-from posattn_benchmark.cost.ratios import compute, medians
-from posattn_benchmark.cost.rounds import Setting, measurements, take_figures
+from posattn_benchmark.cost.ratios import SLACK, compute, medians, pipe_rows, rows
+from posattn_benchmark.cost.rounds import QUICK, QUICK_DOCS, Setting, measurements, take_figures
 from posattn_benchmark.cost.summary import (
+    CHANGED_HEADER,
     MARKERS,
     RATIO_HEADER,
     README_COST,
     SPEED_HEADER,
     TIME_HEADER,
+    changed_rows,
     cost_markdown,
     describe,
     ratio_rows,
@@ -50,9 +52,16 @@ def main(
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of a whole training")] = 12,
     docs: Annotated[int, typer.Option(min=1, help="Documents of the short measurements")] = 4000,
     repeats: Annotated[int, typer.Option(min=1, help="How many times to measure everything")] = 3,
+    quick: Annotated[
+        int,
+        typer.Option(min=0, max=1, help="1: measure nlp.pipe alone, and compare it with the kept figures"),
+    ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of every measurement")] = os.cpu_count() or 1,
 ) -> None:
-    """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart."""
+    """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart.
+
+    A quick run takes minutes, and writes nothing: it says what has become slower.
+    """
     corpus = srsly.read_json(account)
     output = figures_folder(metrics, corpus["kind"], str(encoder)) / "cost.json"
     for path in (output, drawn):
@@ -66,21 +75,25 @@ def main(
         dev=str(split_dir / "dev.spacy"),
         model=str(model),
         folder=str(scratch / "measured"),
-        docs=docs,
+        docs=min(docs, QUICK_DOCS) if quick else docs,
         epochs=epochs,
     )
     setting = Setting(workload, threads)
+    names, repeats = (QUICK, 1) if quick else (measurements(), repeats)
     about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "split": split_dir.name, "seed": seed}
-    with tqdm(total=repeats * len(measurements()), unit="measurement") as bar:
+    with tqdm(total=repeats * len(names), unit="measurement") as bar:
         try:
-            taken = take_figures(setting, repeats, bar)
+            taken = take_figures(setting, names, repeats, bar)
         except (RuntimeError, StoreError) as error:
             msg.fail(str(error), exits=1)
     described = {**about, **setting.describe(), "repeats": repeats}
+    if quick:
+        show_changes(compute(taken, described, pipe_rows(described)), output)
+        return
     cost = {
         "made": origin(Path()),
         "setting": described,
-        "ratios": compute(taken, described),
+        "ratios": compute(taken, described, rows(described, "peak_bytes" in taken[0]["pipe"])),
         "medians": medians(taken),
         "repeats": taken,
     }
@@ -89,12 +102,12 @@ def main(
     draw(cost, drawn)
     msg.divider(f"{mark}cost")
     msg.text(describe(cost))
-    for header, rows in (
+    for header, table in (
         (TIME_HEADER, time_rows(cost)),
         (SPEED_HEADER, speed_rows(cost)),
         (RATIO_HEADER, ratio_rows(cost)),
     ):
-        msg.table(rows, header=header, divider=True, max_col=80, aligns=["l", *"r" * (len(header) - 1)])
+        msg.table(table, header=header, divider=True, max_col=80, aligns=["l", *"r" * (len(header) - 1)])
     msg.good(f"{mark}Figures written to {output}, drawn in {drawn}")
     if page is None:
         return
@@ -104,6 +117,20 @@ def main(
     draw(cost, chart)
     fill_page(page, MARKERS, cost_markdown(cost, seen_from(page, chart)))
     msg.good(f"Cost written to {page}")
+
+
+def show_changes(ratios: Sequence[Dict[str, Any]], output: Path) -> None:
+    """Show ratios beside those that are kept, if these were taken on the same kind of processor."""
+    kept = srsly.read_json(output) if output.is_file() else None
+    here = origin(Path())["processor"]
+    if kept is None or kept["made"]["processor"] != here:
+        msg.info(f"No figures are kept of {here}, so nothing can be compared.")
+    before = kept["ratios"] if kept is not None and kept["made"]["processor"] == here else []
+    table = changed_rows(ratios, before)
+    msg.table(table, header=CHANGED_HEADER, divider=True, max_col=80, aligns=["l", "r", "r", "l"])
+    slower = [name for name, *_, verdict in table if verdict]
+    if slower:
+        msg.warn(f"Slower than it was by more than {SLACK:.0%}: {'; '.join(slower)}")
 
 
 if __name__ == "__main__":

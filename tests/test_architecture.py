@@ -10,12 +10,20 @@ import spacy
 import torch
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import TransformerData
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel, AutoTokenizer, ElectraConfig, ElectraModel
 
 from encoders import MAX_PIECES, SHAPE, TEXTS, WRITERS
 from hidden_states import hidden_states
 from pipelines import frozen_pipeline, make_examples, train
-from posattn_spacy.frozen.architecture import build_frozen_transformer_v1, huggingface, pad_embedding
+from posattn_spacy.frozen.architecture import (
+    GPU_PIECES,
+    LOOKED_UP,
+    build_frozen_transformer_v1,
+    huggingface,
+    pad_embedding,
+    pieces_at_once,
+)
 
 FAMILIES = sorted(WRITERS)
 NLP = spacy.blank("xx")
@@ -171,6 +179,58 @@ def test_features_are_the_same_in_training_and_prediction(tiny_encoder):
     trained, _ = model.begin_update(docs)
     for one, other in zip(predicted, trained.doc_data, strict=True):
         assert np.array_equal(one.model_output["last_hidden_state"], other.model_output["last_hidden_state"])
+
+
+class Waits(TorchDispatchMode):
+    """Counts how often numbers are asked of torch, for which a program would wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_gpu_is_waited_for_as_often_however_many_layers_and_batches_there_are(tiny_encoder) -> None:
+    texts = [text.split() for text in TEXTS]
+
+    def waits(**settings: Any) -> int:
+        model = frozen_model(tiny_encoder("bert"), **settings)
+        encode(model, texts)
+        with Waits() as counted:
+            encode(model, texts)
+        return counted.count
+
+    assert waits(batch_pieces=8) == waits(layers=[-1], batch_pieces=4096) <= 2
+
+
+def test_what_is_not_finite_in_any_layer_or_batch_is_refused(tiny_encoder) -> None:
+    model = frozen_model(tiny_encoder("bert"), batch_pieces=8)
+    encode(model, [["warm"]])
+    transformer, _ = huggingface(model)
+    seen: List[int] = []
+
+    def spoil(_: Any, args: Any, output: Any) -> Any:
+        seen.append(1)
+        return torch.full_like(output, torch.inf) if len(seen) == 2 else output
+
+    transformer.embeddings.register_forward_hook(spoil)
+    with pytest.raises(OverflowError, match=r"not finite in torch\.float32"):
+        encode(model, [text.split() for text in TEXTS])
+    assert len(seen) > 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "layers", "device", "pieces"),
+    [
+        (1024, 6, "cpu", 1024),
+        (1024, 0, "cpu", 1024 * LOOKED_UP),
+        (1024, 6, "cuda", GPU_PIECES),
+        (2 * GPU_PIECES, 6, "mps", 2 * GPU_PIECES),
+    ],
+)
+def test_a_gpu_takes_more_pieces_together(setting: int, layers: int, device: str, pieces: int) -> None:
+    assert pieces_at_once(setting, layers, device) == pieces
 
 
 @pytest.mark.parametrize("family", FAMILIES)

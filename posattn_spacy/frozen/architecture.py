@@ -36,6 +36,7 @@ from .shim import FrozenShim, FrozenTransformer
 
 FrozenModel = Model[List[Doc], FullTransformerBatch]
 LOOKED_UP = 4  # times as many pieces go together where they are looked up and no layer is run
+GPU_PIECES = 1 << 15  # that a GPU takes together at least: the setting is for the caches of a processor
 
 
 class FrozenBatch(FullTransformerBatch):
@@ -206,7 +207,7 @@ def encode_texts_into(
             shim.piece_table.pieces(np.concatenate([text.orths for text in texts]), strings),
             lengths,
             layers,
-            attrs["batch_pieces"] * (1 if max(layers) else LOOKED_UP),
+            pieces_at_once(attrs["batch_pieces"], max(layers), transformer.device.type),
             rows,
             attrs["pooling"],
         )
@@ -214,6 +215,19 @@ def encode_texts_into(
         parts = rows.split(lengths, dim=1)
         asked = [part[:, text.start : text.stop] for part, text in zip(parts, texts, strict=True)]
         out.copy_(torch.cat(asked, dim=1))
+
+
+def pieces_at_once(batch_pieces: int, layers: int, device: str) -> int:
+    """Say how many word pieces go through the encoder together.
+
+    batch_pieces (int): The setting.
+    layers (int): How many layers are run.
+    device (str): The kind of device, such as "cpu".
+    RETURNS (int): The number of pieces, padding included.
+    """
+    if device != "cpu":
+        return max(batch_pieces, GPU_PIECES)
+    return batch_pieces * (1 if layers else LOOKED_UP)
 
 
 def kept_layers(model: FrozenModel) -> List[int]:

@@ -119,8 +119,12 @@ def encode_pieces(
             if len(window.pieces) == limit:  # its words may have pieces in another window too
                 words = np.unique(window.words[window.words >= 0])
                 out[:, torch.from_numpy(words).to(out.device)] = 0
-        for batch in batch_by_length(windows, len(special), batch_pieces):
-            _encode_batch(transformer, batch, special, layers, pieces.counts, out)
+        bounds = [
+            bound
+            for batch in batch_by_length(windows, len(special), batch_pieces)
+            for bound in _encode_batch(transformer, batch, special, layers, pieces.counts, out)
+        ]
+        _require_finite(bounds, out.dtype)
 
 
 class WordPieces(NamedTuple):
@@ -259,8 +263,8 @@ def _encode_batch(
     layers: Sequence[int],
     counts: np.ndarray,
     out: Tensor,
-) -> None:
-    """Put the pooled pieces of a batch's words where they belong."""
+) -> List[Tensor]:
+    """Put the pooled pieces of a batch's words where they belong; (2,) lowest and highest of each layer."""
     ids, attended, own = Padded.of(batch, special)
     words, shares = np.full(ids.shape, -1), np.zeros(ids.shape, np.float32)
     words[own] = np.concatenate([window.words for window in batch])
@@ -271,8 +275,17 @@ def _encode_batch(
         output_hidden_states=True,
     ).hidden_states
     bags = _Bags.of(words, shares, counts, out.device)
-    for layer, rows in zip(layers, out, strict=True):
-        bags.put(hidden[layer].flatten(0, 1), rows)
+    return [bags.put(hidden[layer].flatten(0, 1), rows) for layer, rows in zip(layers, out, strict=True)]
+
+
+def _require_finite(bounds: Sequence[Tensor], dtype: torch.dtype) -> None:
+    """Insist that numbers fit a type, of which (2,) some lowest and highest are given; it waits for a GPU."""
+    if not bounds:
+        return
+    lowest, highest = torch.stack(list(bounds)).unbind(1)
+    limit = torch.finfo(dtype).max
+    if not -limit <= float(lowest.amin()) <= float(highest.amax()) <= limit:
+        raise OverflowError(f"The encoder's features are not finite in {dtype}.")
 
 
 class _Bags(NamedTuple):
@@ -301,15 +314,13 @@ class _Bags(NamedTuple):
         arrays = (pieces, shares.ravel()[pieces], starts, targets[starts], np.flatnonzero(~whole))
         return cls(*(torch.from_numpy(array).to(device) for array in arrays))
 
-    def put(self, states: Tensor, rows: Tensor) -> None:
-        """Put the pooled (batch · time, width) states into (words, width) rows."""
+    def put(self, states: Tensor, rows: Tensor) -> Tensor:
+        """Put the pooled (batch · time, width) states into (words, width) rows; (2,) lowest and highest."""
         states = states.float()
         pooled = F.embedding_bag(self.pieces, states, self.starts, mode="sum", per_sample_weights=self.shares)
-        lowest, highest = torch.aminmax(pooled)
-        limit = torch.finfo(rows.dtype).max
-        if not -limit <= lowest <= highest <= limit:
-            raise OverflowError(f"The encoder's features are not finite in {rows.dtype}.")
+        bounds = torch.stack(torch.aminmax(pooled))
         pooled = pooled.to(rows.dtype)
         if len(self.partial):
             pooled[self.partial] += rows[self.words[self.partial]]
         rows.index_copy_(0, self.words, pooled)
+        return bounds

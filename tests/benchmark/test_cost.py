@@ -8,8 +8,15 @@ from typing import Any, Dict
 import pytest
 from posattn_benchmark.cost.apart import measure
 from posattn_benchmark.cost.chart import draw
-from posattn_benchmark.cost.ratios import compute, medians
-from posattn_benchmark.cost.summary import MARKERS, cost_markdown, describe, ratio_rows, training_minutes
+from posattn_benchmark.cost.ratios import compute, medians, pipe_rows, rows
+from posattn_benchmark.cost.summary import (
+    MARKERS,
+    changed_rows,
+    cost_markdown,
+    describe,
+    ratio_rows,
+    training_minutes,
+)
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.pages import fill_page
 from posattn_benchmark.processes import run
@@ -25,11 +32,17 @@ REPEAT: Dict[str, Dict[str, float]] = {
     "raw_forward_bfloat16": {"words_per_s": 150.0},
     "encoding": {"words_per_s": 95.0},
     "stock_pipe": {"words_per_s": 50.0},
-    "pipe": {"words_per_s": 80.0},
+    "cnn_pipe": {"words_per_s": 160.0},
+    "pipe": {"words_per_s": 120.0},
+    "pipe_all": {"words_per_s": 80.0},
+    "pipe_float32": {"words_per_s": 80.0},
+    "pipe_float32_all": {"words_per_s": 32.0},
+    "pipe_apart": {"own": 6.0, "spacy": 5.0},
     "stock_frozen_training": {"words_per_s": 40.0},
     "stock_fine_tuning": {"words_per_s": 10.0},
     "mask_curve": {"none": 10.0, "hard_0.0": 11.0, "hard_0.8": 3.0},
     "head_epoch": {"words_per_s": 400.0, "flops_per_word": 1e8, "spacy_share": 0.2},
+    "one_head_epoch": {"words_per_s": 600.0},
     "training_cold": {"seconds": 51.0},
     "training_warm": {"seconds": 27.0},
 }
@@ -49,7 +62,7 @@ def make_cost(*head_speeds: float) -> Dict[str, Any]:
     repeats = [deepcopy(REPEAT) for _ in head_speeds]
     for repeat, speed in zip(repeats, head_speeds, strict=True):
         repeat["head_epoch"]["words_per_s"] = speed
-    ratios = compute(repeats, SETTING)
+    ratios = compute(repeats, SETTING, rows(SETTING, has_memory=True))
     taken = {"medians": medians(repeats), "repeats": repeats}
     return {"setting": SETTING, "made": MADE, "ratios": ratios, **taken}
 
@@ -70,6 +83,33 @@ def test_ratios_are_those_of_the_figures() -> None:
     assert ratios["peak memory of a whole training"] == pytest.approx(2.5)
     assert training_minutes(cost)["fine-tuned, spaCy"] == pytest.approx(17)
     assert training_minutes(cost)["posattn-spacy, store warm"] == pytest.approx(27 / 60)
+
+
+def test_the_second_look_is_held_against_all_encoded_and_against_others() -> None:
+    ratios = {row["name"]: row["median"] for row in make_cost(400.0)["ratios"]}
+    assert ratios["`nlp.pipe`, bfloat16 ÷ all encoded"] == pytest.approx(1.5)
+    assert ratios["`nlp.pipe`, float32 ÷ all encoded"] == pytest.approx(2.5)
+    assert ratios["`nlp.pipe`, float32 ÷ stock transformer and ner"] == pytest.approx(1.6)
+    assert ratios["`nlp.pipe`, bfloat16 ÷ spaCy's `ner` on its own CNN"] == pytest.approx(0.75)
+    assert ratios[
+        "`nlp.pipe` but for encoder and heads ÷ spaCy's tokenizer and sentencizer (time)"
+    ] == pytest.approx(1.2)
+    assert ratios["head epoch, two looks ÷ one (time)"] == pytest.approx(1.5)
+
+
+def test_a_quick_run_says_what_has_become_slower() -> None:
+    kept, now = make_cost(400.0)["ratios"], deepcopy(REPEAT)
+    now["pipe"]["words_per_s"] *= 0.85  # slower than all that was held against it
+    now["pipe_apart"]["own"] *= 1.09  # within what may be chance
+    table = changed_rows(compute([now], SETTING, pipe_rows(SETTING)), kept)
+    assert {name for name, *_, verdict in table if verdict} == {
+        "`nlp.pipe`, bfloat16 ÷ all encoded",
+        "`nlp.pipe`, bfloat16 ÷ stock transformer and ner",
+        "`nlp.pipe`, bfloat16 ÷ spaCy's `ner` on its own CNN",
+    }
+    assert [row[2] for row in changed_rows(compute([now], SETTING, pipe_rows(SETTING)), [])] == ["–"] * len(
+        table
+    )
 
 
 def test_ratios_are_medians_over_repeats_and_know_their_goals() -> None:
@@ -98,8 +138,9 @@ def test_without_memory_or_bfloat16_their_rows_are_left_out() -> None:
     for figures in repeat.values():
         del figures["peak_bytes"]
     del repeat["matrix_product"]["bfloat16_feed_forward_gflops"]
-    names = [row["name"] for row in compute([repeat], {**SETTING, "bfloat16": False})]
-    assert len(names) == len(make_cost(1.0)["ratios"]) - 5
+    names = [claim.name for claim in rows({**SETTING, "bfloat16": False}, has_memory=False)]
+    compute([repeat], {**SETTING, "bfloat16": False}, rows({**SETTING, "bfloat16": False}, has_memory=False))
+    assert len(names) == len(make_cost(1.0)["ratios"]) - 8
     assert not [name for name in names if "memory" in name or "bfloat16" in name]
 
 

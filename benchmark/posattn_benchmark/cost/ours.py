@@ -8,7 +8,9 @@ from dataclasses import replace
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from types import MappingProxyType
+from typing import Any, Dict, Iterator, List, Mapping
+from unittest.mock import patch
 
 import numpy as np
 import spacy
@@ -22,14 +24,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from posattn_spacy import learning_pipe
 from posattn_spacy.attention import PositionalTagger
+from posattn_spacy.frozen import architecture
 from posattn_spacy.frozen.callback import FeatureStoreCallback, find_frozen_transformers
 from posattn_spacy.frozen.warming import warm
 from posattn_spacy.layout import Layout
-from posattn_spacy.model import torch_head
+from posattn_spacy.model import torch_head, torch_heads
 from posattn_spacy.precision import precision
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 
-from ..clock import Clock, pipe_rate
+from ..clock import Clock, pipe_rate, timed_rate, warm_up
 from .machine import CPU, frozen_encoder
 from .training import Batches, train
 from .workload import Figures, Workload, count_words
@@ -58,14 +61,40 @@ def encoding(workload: Workload) -> Figures:
     return {"words_per_s": count_words(docs) / seconds}
 
 
-def pipe(workload: Workload) -> Figures:
-    """Measure `nlp.pipe` of our finished pipeline, on running text."""
-    return pipe_figures(spacy.load(workload.model), workload)
+def pipe(workload: Workload, changes: Mapping[str, Any] = MappingProxyType({})) -> Figures:
+    """Measure `nlp.pipe` of our finished pipeline, on running text.
+
+    workload (Workload): Has the pipeline.
+    changes (Mapping[str, Any]): Settings of its config that are to be others.
+    RETURNS (Figures): Words per second.
+    """
+    return pipe_figures(spacy.load(workload.model, config=dict(changes)), workload)
 
 
 def pipe_figures(nlp: Language, workload: Workload) -> Figures:
     """RETURNS (Figures): Words of a workload's documents per second that a pipeline's `nlp.pipe` makes."""
     return {"words_per_s": pipe_rate(nlp, workload.dev_docs(nlp))}
+
+
+def pipe_apart(workload: Workload) -> Figures:
+    """Measure what `nlp.pipe` takes apart from encoder and heads, beside what every pipeline takes.
+
+    RETURNS (Figures): Microseconds a word: `own`, and `spacy` of its tokenizer and sentencizer alone.
+    """
+    nlp = spacy.load(workload.model)
+    bare = spacy.blank(str(nlp.lang))
+    bare.add_pipe("sentencizer")
+    clock = Clock()
+    with patch.object(architecture, "encode_pieces", clock.timed("encoder", architecture.encode_pieces)):
+        pipe: Any = nlp.get_pipe("posattn_ner")
+        for layer in torch_heads(pipe.model):
+            layer._func = clock.timed("heads", layer._func)
+        docs = workload.dev_docs(nlp)
+        warm_up(nlp, docs)
+        clock.seconds.clear()
+        per_word = 1 / timed_rate(nlp, docs)
+    apart = sum(clock.seconds.values()) / count_words(docs)
+    return {"own": 1e6 * (per_word - apart), "spacy": 1e6 / pipe_rate(bare, docs)}
 
 
 def training_command(workload: Workload, output: Path) -> List[str]:
@@ -88,13 +117,18 @@ def trained_scores(output: Path) -> Figures:
     return {"dev_span_f": scores["ents_f"], "dev_flat_f": scores["flat_f"]}
 
 
-def head_epoch(workload: Workload) -> Figures:
+def head_epoch(workload: Workload, changes: Mapping[str, Any] = MappingProxyType({})) -> Figures:
     """Measure an epoch of our training over stored features, checkpoints included.
 
     It runs in spaCy's own training loop. What spaCy adds is what is left of the time without the features,
-    the head, its loss and its optimizer. As in every epoch but the first, the features have been read before.
+    the heads, their losses and the optimizer. As in every epoch but the first, the features have been read
+    before.
+
+    workload (Workload): What to train on.
+    changes (Mapping[str, Any]): Settings of the config that are to be others.
+    RETURNS (Figures): Words per second, and where the time goes.
     """
-    nlp = init_nlp(load_config(workload.config, overrides=workload.overrides()))
+    nlp = init_nlp(load_config(workload.config, overrides={**workload.overrides(), **changes}))
     settings = registry.resolve(nlp.config.interpolate()["training"])
     epochs = _epochs(nlp, settings)
     clock = Clock()

@@ -1,12 +1,15 @@
 """The ratios that say what the figures mean, with the goals that were set for them."""
 
 from statistics import median
-from typing import Any, Callable, Dict, List, NamedTuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 from .rounds import TRAININGS, Repeat
 
 Ratio = Callable[[Repeat, Dict[str, Any]], float]
 FORWARD = {"float32": "raw_forward", "bfloat16": "raw_forward_bfloat16"}
+PIPES = {"float32": "pipe_float32", "bfloat16": "pipe"}
+PIPE_GOALS = {"float32": (2.0, 2.6, 0.7), "bfloat16": (1.5, 5.0, 0.9)}
+SLACK = 0.1  # by which a ratio may be worse than the worst there was, before it is slower
 
 
 class Claim(NamedTuple):
@@ -67,6 +70,26 @@ def _peak(repeat: Repeat, setting: Dict[str, Any]) -> float:
     return max(repeat[name]["peak_bytes"] for name in TRAININGS) / 1e9
 
 
+def pipe_rows(setting: Dict[str, Any]) -> List[Claim]:
+    """List the ratios of `nlp.pipe`, which take minutes to measure.
+
+    setting (Dict[str, Any]): Under what the figures were taken.
+    RETURNS (List[Claim]): Those that make sense on this machine.
+    """
+    found: List[Claim] = []
+    for dtype in _types(setting):
+        pipe, goals = PIPES[dtype], PIPE_GOALS[dtype]
+        names = ("all encoded", "stock transformer and ner", "spaCy's `ner` on its own CNN")
+        others = (f"{pipe}_all", "stock_pipe", "cnn_pipe")
+        found += [
+            Claim(f"`nlp.pipe`, {dtype} ÷ {name}", _speed(pipe, other), goal)
+            for name, other, goal in zip(names, others, goals, strict=True)
+        ]
+    name = "`nlp.pipe` but for encoder and heads ÷ spaCy's tokenizer and sentencizer (time)"
+    apart = Claim(name, lambda r, _: r["pipe_apart"]["own"] / r["pipe_apart"]["spacy"], 1.5, False)
+    return [*found, apart]
+
+
 def rows(setting: Dict[str, Any], has_memory: bool) -> List[Claim]:
     """List the ratios.
 
@@ -76,12 +99,12 @@ def rows(setting: Dict[str, Any], has_memory: bool) -> List[Claim]:
     """
     epochs = setting["epochs"]
     cold, warm = f"{epochs} epochs, store cold", f"{epochs} epochs, store warm"
-    # Ours multiplies in bfloat16 where that is fast; spaCy's own systems always do in float32.
-    types = ["float32", *(["bfloat16"] if setting["bfloat16"] else [])]
+    types = _types(setting)
     return [
         *(_row_against(dtype, "encoding into the store", "encoding", 0.90) for dtype in types),
         *(_row_against(dtype, "head epoch", "head_epoch", 5.0) for dtype in types),
         *(Claim(f"head epoch ÷ its matrix products in {t} (time)", _bound(t), 1.8, False) for t in types),
+        Claim("head epoch, two looks ÷ one (time)", _speed("one_head_epoch", "head_epoch"), 1.5, False),
         Claim("share of spaCy in a head epoch", lambda r, _: r["head_epoch"]["spacy_share"], 0.25, False),
         Claim(f"{cold}: cheaper than fine-tuning by", _saving("stock_fine_tuning", "training_cold"), 15.0),
         Claim(
@@ -96,10 +119,15 @@ def rows(setting: Dict[str, Any], has_memory: bool) -> List[Claim]:
             0.35,
             False,
         ),
-        Claim("`nlp.pipe` ÷ stock transformer and ner", _speed("pipe", "stock_pipe"), 1.3),
-        *(_row_against(dtype, "`nlp.pipe`", "pipe", 0.85) for dtype in types),
+        *pipe_rows(setting),
+        *(_row_against(dtype, "`nlp.pipe`", PIPES[dtype], 0.85) for dtype in types),
         *([Claim("peak memory of a whole training", _peak, 3.0, False, " GB")] if has_memory else []),
     ]
+
+
+def _types(setting: Dict[str, Any]) -> List[str]:
+    """Ours multiplies in bfloat16 where that is fast; spaCy's own systems always do in float32."""
+    return ["float32", *(["bfloat16"] if setting["bfloat16"] else [])]
 
 
 def _row_against(dtype: str, name: str, system: str, goal: float) -> Claim:
@@ -107,21 +135,34 @@ def _row_against(dtype: str, name: str, system: str, goal: float) -> Claim:
     return Claim(f"{name} ÷ forward pass in {dtype} (words/s)", _speed(system, FORWARD[dtype]), goal)
 
 
-def compute(repeats: List[Repeat], setting: Dict[str, Any]) -> List[Dict[str, Any]]:
-    """Compute all ratios, each within one repeat, so that a machine that drifts does not bend them.
+def compute(repeats: List[Repeat], setting: Dict[str, Any], claims: Sequence[Claim]) -> List[Dict[str, Any]]:
+    """Compute ratios, each within one repeat, so that a machine that drifts does not bend them.
 
     repeats (List[Repeat]): The figures.
     setting (Dict[str, Any]): Under what they were taken.
+    claims (Sequence[Claim]): The ratios.
     RETURNS (List[Dict[str, Any]]): For each: name, unit, median, values, goal, and whether it is reached.
     """
     table = []
-    for row in rows(setting, "peak_bytes" in repeats[0][TRAININGS[0]]):
+    for row in claims:
         values = [row.of(repeat, setting) for repeat in repeats]
         middle = median(values)
         reached = middle >= row.goal if row.at_least else middle <= row.goal
         goal = {"goal": row.goal, "at_least": row.at_least, "reached": reached}
         table.append({"name": row.name, "unit": row.unit, "median": middle, "values": values, **goal})
     return table
+
+
+def is_slower(now: Dict[str, Any], before: Dict[str, Any]) -> bool:
+    """Say whether something has become slower.
+
+    now (Dict[str, Any]): A ratio, as `compute` gives it.
+    before (Dict[str, Any]): The same of earlier.
+    RETURNS (bool): Whether it is worse by more than `SLACK` than the worst of earlier.
+    """
+    if now["at_least"]:
+        return bool(now["median"] < min(before["values"]) * (1 - SLACK))
+    return bool(now["median"] > max(before["values"]) * (1 + SLACK))
 
 
 def medians(repeats: List[Repeat]) -> Repeat:

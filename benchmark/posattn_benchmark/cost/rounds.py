@@ -5,7 +5,7 @@ import platform
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Sequence
 
 import spacy
 from spacy.tokens import DocBin
@@ -23,6 +23,9 @@ from .systems import SYSTEMS
 from .workload import Figures, Workload, count_words
 
 TRAININGS = ("training_cold", "training_warm")
+WARM = ("head_epoch", "one_head_epoch")  # which need the store that the first of them leaves
+QUICK = ("pipe", "pipe_all", "pipe_float32", "pipe_float32_all", "pipe_apart", "stock_pipe", "cnn_pipe")
+QUICK_DOCS = 1500
 PACKAGES = ("posattn-spacy", "spacy", "spacy-transformers", "thinc", "torch", "transformers", "numpy", "lmdb")
 Repeat = Dict[str, Figures]
 
@@ -58,34 +61,35 @@ class Setting(NamedTuple):
         }
 
 
-def take_figures(setting: Setting, repeats: int, bar: tqdm) -> List[Repeat]:
-    """Measure every system in turn, then all of them again.
+def take_figures(setting: Setting, names: Sequence[str], repeats: int, bar: tqdm) -> List[Repeat]:
+    """Measure systems in turn, then all of them again.
 
     setting (Setting): What is measured.
+    names (Sequence[str]): `QUICK` ones, or all `measurements`.
     repeats (int): How many times.
     bar (tqdm): Shows what is measured, and how much is left.
     RETURNS (List[Repeat]): For each time, the figures of each system.
     RAISES (RuntimeError): If a measurement fails.
     RAISES (StoreError): If a training left no feature store.
     """
-    return [_take_once(setting, number, bar) for number in range(1, repeats + 1)]
+    return [_take_once(setting, names, number, bar) for number in range(1, repeats + 1)]
 
 
 def measurements() -> List[str]:
     """RETURNS (List[str]): What is measured, in turn."""
-    short = [name for name in SYSTEMS if name != "head_epoch"]
-    return [*short, TRAININGS[0], "head_epoch", TRAININGS[1]]
+    short = [name for name in SYSTEMS if name not in WARM]
+    return [*short, TRAININGS[0], *WARM, TRAININGS[1]]
 
 
-def _take_once(setting: Setting, number: int, bar: tqdm) -> Repeat:
-    """Measure every system once; what needs a warm store follows the training that fills it."""
+def _take_once(setting: Setting, names: Sequence[str], number: int, bar: tqdm) -> Repeat:
+    """Measure each system once; what needs a warm store follows the training that fills it."""
     workload, threads = setting
     folder = Path(workload.folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     figures: Repeat = {}
     try:
-        for name in measurements():
+        for name in names:
             bar.set_description(f"{number}: {name}")
             log = folder.with_name(f"{name}.log")
             take = _whole_training if name in TRAININGS else measure
@@ -93,7 +97,8 @@ def _take_once(setting: Setting, number: int, bar: tqdm) -> Repeat:
             bar.update()
     finally:
         shutil.rmtree(folder)
-    if figures["training_warm"]["store_misses"] > figures["training_cold"]["store_misses"]:
+    misses = [figures[name]["store_misses"] for name in TRAININGS if name in figures]
+    if misses and misses[1] > misses[0]:
         raise RuntimeError(f"The trainings did not use the feature store; see {folder.parent}/*.log for why.")
     return figures
 

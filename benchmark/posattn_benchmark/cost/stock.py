@@ -4,9 +4,10 @@ import time
 from typing import List, Tuple
 
 import spacy
+from spacy.cli import init_config
 from spacy.language import Language
 from spacy.training import Corpus, Example
-from spacy.util import registry
+from spacy.util import load_model_from_config, registry
 
 from .ours import pipe_figures
 from .training import train
@@ -62,6 +63,17 @@ NER = {
 def pipe(workload: Workload) -> Figures:
     """Measure `nlp.pipe` of spaCy's own transformer and ner, on running text."""
     return pipe_figures(_pipeline(workload)[0], workload)
+
+
+def cnn_pipe(workload: Workload) -> Figures:
+    """Measure `nlp.pipe` of what `spacy init config --optimize efficiency` writes, after a short training."""
+    config = init_config(lang="en", pipeline=["ner"], optimize="efficiency", gpu=False, silent=True)
+    nlp = load_model_from_config(config, auto_fill=True)
+    examples = list(Corpus(workload.train, gold_preproc=True, limit=TRAINING_DOCS)(nlp))
+    nlp.initialize(lambda: examples)
+    settings = registry.resolve(nlp.config.interpolate()["training"])
+    train(nlp, settings, ((0, batch) for batch in settings["batcher"](examples)))
+    return pipe_figures(nlp, workload)
 
 
 def frozen_training(workload: Workload) -> Figures:

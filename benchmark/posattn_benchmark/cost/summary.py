@@ -1,25 +1,31 @@
 """The figures as tables: for the terminal, and for docs/cost.md."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Sequence
 
 from ..pages import Rows, markdown_table
 from ..provenance import made_sentence
-from .ratios import stock_seconds
+from .ratios import is_slower, stock_seconds
 
 MARKERS = ("<!-- COST: written by `spacy project run cost` -->", "<!-- END OF COST -->")
 README_COST = {"epochs": 12, "docs": 4000, "repeats": 3}  # no less than this gets there
 RATIO_HEADER = ("ratio", "measured", "lowest", "highest", "goal", "")
 SPEED_HEADER = ("", "words/s")
+CHANGED_HEADER = ("ratio", "now", "kept", "")
 SPEEDS = {
     "raw_forward": "Hugging Face forward pass of the encoder alone, float32",
     "raw_forward_bfloat16": "the same in bfloat16",
     "stock_pipe": "`nlp.pipe`, spaCy's transformer and ner",
-    "pipe": "`nlp.pipe`, posattn-spacy",
+    "cnn_pipe": "`nlp.pipe`, spaCy's ner on its own CNN",
+    "pipe_float32_all": "`nlp.pipe`, posattn-spacy, float32, all encoded",
+    "pipe_float32": "`nlp.pipe`, posattn-spacy, float32",
+    "pipe_all": "the same in bfloat16, all encoded",
+    "pipe": "the same in bfloat16, as shipped",
     "stock_fine_tuning": "training, spaCy's transformer (fine-tuned) and ner",
     "stock_frozen_training": "training, spaCy's transformer (frozen) and ner",
     "encoding": "encoding into the feature store, once per text",
     "head_epoch": "training, posattn-spacy, features in the store",
 }
+IN_BFLOAT16 = ("raw_forward_bfloat16", "pipe", "pipe_all")  # which say nothing on other machines
 TIME_HEADER = ("whole training", "minutes", "")
 
 
@@ -35,6 +41,23 @@ def ratio_rows(cost: Dict[str, Any]) -> Rows:
     return table
 
 
+def changed_rows(now: Sequence[Dict[str, Any]], before: Sequence[Dict[str, Any]]) -> Rows:
+    """Show what has become slower.
+
+    now (Sequence[Dict[str, Any]]): Ratios, as `compute` gives them.
+    before (Sequence[Dict[str, Any]]): Those that were kept.
+    RETURNS (Rows): Each ratio, in the order of `CHANGED_HEADER`.
+    """
+    kept = {row["name"]: row for row in before}
+    table: Rows = []
+    for row in now:
+        old = kept.get(row["name"])
+        was = "–" if old is None else f"{old['median']:.2f}{old['unit']}"
+        verdict = "slower" if old is not None and is_slower(row, old) else ""
+        table.append((row["name"], f"{row['median']:.2f}{row['unit']}", was, verdict))
+    return table
+
+
 def speed_rows(cost: Dict[str, Any]) -> Rows:
     """RETURNS (Rows): Words per second of each system, in the order of `SPEED_HEADER`."""
     return [(name, f"{cost['medians'][system]['words_per_s']:,.0f}") for system, name in speeds(cost).items()]
@@ -43,7 +66,7 @@ def speed_rows(cost: Dict[str, Any]) -> Rows:
 def speeds(cost: Dict[str, Any]) -> Dict[str, str]:
     """RETURNS (Dict[str, str]): The names of the systems that have words per second on this machine."""
     fast = cost["setting"]["bfloat16"]
-    return {system: name for system, name in SPEEDS.items() if fast or system != "raw_forward_bfloat16"}
+    return {system: name for system, name in SPEEDS.items() if fast or system not in IN_BFLOAT16}
 
 
 def training_minutes(cost: Dict[str, Any]) -> Dict[str, float]:
