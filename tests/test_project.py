@@ -232,7 +232,7 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
     assert cost["setting"]["source"] == "sample"
     assert cost["setting"]["epochs"] == 1
     (repeat,) = cost["repeats"]
-    for system in ("raw_forward", "encoding", "stock_pipe", "pipe", "head_epoch"):
+    for system in ("raw_forward", "encoding", "stock_pipe", "cnn_pipe", "pipe", "pipe_all", "head_epoch"):
         assert repeat[system]["words_per_s"] > 0
         assert repeat[system]["peak_bytes"] > 0
     for system in ("stock_frozen_training", "stock_fine_tuning"):
@@ -245,6 +245,17 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
     assert (within / "metrics/cost.png").read_bytes().startswith(b"\x89PNG")
     assert not (within / "assets/cost.png").exists()
     assert not (within / "metrics/cost/measured").exists()
+    assert 0 < repeat["pipe_apart"]["own"] < 1e6 / repeat["pipe"]["words_per_s"]
+    rates = {system: {**figures, "words_per_s": 1e9} for system, figures in repeat.items()}
+    monkeypatch.setattr(
+        "posattn_benchmark.cost.rounds.measure",
+        lambda system, *_: {**rates[system], "words_per_s": 1.0 if system == "pipe" else 1e9},
+    )
+    before = (within / "metrics/sample/tiny-encoder/cost.json").read_bytes()
+    said = command(*paths, "--quick", 1, app=script("cost"))
+    assert (within / "metrics/sample/tiny-encoder/cost.json").read_bytes() == before
+    slower = "Slower than it was" in said
+    assert slower == cost["setting"]["bfloat16"]  # else it is the pipeline in float32 that counts
 
 
 def test_experiments_leave_figures_and_logs_but_no_pipelines(project: Path, again: str) -> None:
