@@ -42,6 +42,60 @@ def scores(nlp: Language) -> List[np.ndarray]:
     return [model.predict([doc]).tags for doc in nlp.pipe(TEXTS)]
 
 
+# Checkpoints
+
+
+def test_an_encoder_is_written_again_only_if_something_has_changed(tiny_encoder, tmp_path):
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 2)
+    model, file = nlp.get_pipe("transformer").model, tmp_path / "model-last" / "transformer" / "model"
+
+    def is_written() -> bool:
+        before = file.stat().st_ino if file.exists() else None
+        nlp.to_disk(tmp_path / "model-last")
+        assert file.read_bytes() == model.to_bytes()
+        assert [each.name for each in file.parent.glob(".*")] == []
+        return file.stat().st_ino != before
+
+    def change_a_weight() -> None:
+        next(model.shims[0]._model.parameters()).data[0, 0] += 1
+
+    def change_a_setting() -> None:
+        model.attrs["batch_pieces"] += 1
+
+    def change_the_file() -> None:
+        file.write_bytes(bytes(file.stat().st_size))
+
+    def delete_the_file() -> None:
+        file.unlink()
+
+    def load_it_anew() -> None:
+        model.from_disk(file)
+
+    assert is_written()
+    assert not is_written()
+    for change in (change_a_weight, change_a_setting, change_the_file, delete_the_file):
+        change()
+        assert is_written(), change.__name__
+        assert not is_written()
+    load_it_anew()
+    assert not is_written()
+    shutil.rmtree(tmp_path / "model-last")
+    assert is_written()
+
+
+def test_an_encoder_is_written_to_another_place_and_by_another_pipeline(tiny_encoder, tmp_path):
+    nlp, other = (frozen_pipeline(tiny_encoder("bert")) for _ in range(2))
+    for each in (nlp, other):
+        train(each, 2)
+    next(other.get_pipe("transformer").model.shims[0]._model.parameters()).data[0, 0] += 1
+    for each in (nlp, other, nlp):
+        for folder in ("one", "two"):
+            each.to_disk(tmp_path / folder)
+            written = (tmp_path / folder / "transformer" / "model").read_bytes()
+            assert written == each.get_pipe("transformer").model.to_bytes()
+
+
 # Bytes
 
 

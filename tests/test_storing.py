@@ -15,7 +15,7 @@ from encoders import MAX_PIECES, TEXTS, WRITERS
 from old_format import old_encoder, torch_save
 from posattn_spacy.frozen.loading import load_encoder
 from posattn_spacy.frozen.pieces import WordPieces, encode_words
-from posattn_spacy.frozen.storing import encoder_from_bytes, encoder_to_bytes
+from posattn_spacy.frozen.storing import encoder_digest, encoder_from_bytes, encoder_to_bytes
 from posattn_spacy.saving import (
     SavedError,
     reading,
@@ -189,6 +189,31 @@ def test_weights_keep_their_type(tiny_encoder, dtype):
     assert read is not None
     assert same(read[0].state_dict(), transformer.state_dict())
     assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_digest_is_that_of_the_bytes(tiny_encoder, family):
+    transformer, tokenizer = load_encoder(str(tiny_encoder(family)), {})
+    digests, written = [encoder_digest(transformer, tokenizer)], [encoder_to_bytes(transformer, tokenizer)]
+    assert encoder_digest(*load_encoder(str(tiny_encoder(family)), {})) == digests[0]
+
+    def change_a_number() -> None:
+        next(reversed(transformer.state_dict().values())).data.flatten()[-1:] += 1
+
+    def change_the_config() -> None:
+        transformer.config.pad_token_id = 3
+
+    def change_the_tokenizer() -> None:
+        tokenizer.model_max_length = 5
+
+    def change_the_type() -> None:
+        transformer.to(torch.bfloat16)
+
+    for change in (change_a_number, change_the_config, change_the_tokenizer, change_the_type):
+        change()
+        digests.append(encoder_digest(transformer, tokenizer))
+        written.append(encoder_to_bytes(transformer, tokenizer))
+    assert len(set(digests)) == len(set(written)) == 5
 
 
 def test_weights_may_lie_anyhow(tiny_encoder):

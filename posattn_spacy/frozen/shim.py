@@ -1,6 +1,9 @@
 """How a frozen encoder is written into a pipeline, and read from it."""
 
-from typing import Any, Dict, List
+import json
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Union, cast
 
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
@@ -8,13 +11,38 @@ from thinc.api import Model, get_torch_default_device
 
 from ..configured import ConfiguredModel
 from ..saving import SavedError, reading
+from ..writing import replacing
 from .depth import Depths
 from .loading import resolve_layers
 from .piece_table import PieceTable
 from .pieces import POOLINGS
-from .storing import encoder_from_bytes, encoder_to_bytes
+from .storing import encoder_digest, encoder_from_bytes, encoder_to_bytes
 
+SAVED = (str, int, list, dict, type(None))  # types of attributes that are saved
 FILE = "A transformer's file 'model' (in the pipeline's folder: transformer/model)"
+
+
+class Written(NamedTuple):
+    """A file that was written.
+
+    digest (bytes): Of what is in it.
+    path (Path): Where it is.
+    inode (int): Which file of the disk it is.
+    size (int): In bytes.
+    changed (int): When it was changed last, in nanoseconds.
+    """
+
+    digest: bytes
+    path: Path
+    inode: int
+    size: int
+    changed: int
+
+    @classmethod
+    def now(cls, digest: bytes, path: Path) -> "Written":
+        """RETURNS (Written): What is at a path now, which there is."""
+        found = path.stat()
+        return cls(digest, path.absolute(), found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 class FrozenShim(HFShim):
@@ -26,6 +54,7 @@ class FrozenShim(HFShim):
 
     depths: Depths
     piece_table: PieceTable
+    written: Optional[Written] = None
 
     def set_encoder(self, transformer: Any, tokenizer: Any) -> None:
         """Take an encoder and its tokenizer, both ready for use.
@@ -58,6 +87,30 @@ class FrozenShim(HFShim):
 
 class FrozenTransformer(ConfiguredModel):
     """The model of a frozen transformer, which says what is wrong with a file that it can't be read from."""
+
+    def to_disk(self, path: Union[Path, str]) -> None:
+        """Write a file, as a whole or not at all, unless it has been written before and nothing has changed.
+
+        While a pipeline is trained it is saved again and again, and what is frozen is most of it.
+
+        path (Union[Path, str]): The file.
+        """
+        path = Path(path)
+        shim, digest = cast(FrozenShim, self.shims[0]), self._digest()
+        if path.is_file() and shim.written == Written.now(digest, path):
+            return
+        with replacing(path) as temporary:
+            super().to_disk(temporary)
+        shim.written = Written.now(digest, path)
+
+    def _digest(self) -> bytes:
+        """Of all that `to_bytes` would give."""
+        kept = {name: value for name, value in self.attrs.items() if isinstance(value, SAVED)}
+        digest = blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16)
+        objects = cast(FrozenShim, self.shims[0])._hfmodel
+        if objects.transformer is not None:
+            digest.update(encoder_digest(objects.transformer, objects.tokenizer))
+        return digest.digest()
 
     def from_bytes(self, bytes_data: bytes) -> "FrozenTransformer":
         """Read what `to_bytes` wrote.

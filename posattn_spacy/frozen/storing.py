@@ -1,6 +1,7 @@
 """An encoder and its tokenizer as bytes that hold no code, and back (torch and transformers only)."""
 
 import json
+from hashlib import blake2b
 from inspect import signature
 from pathlib import Path
 from typing import Any, Container, Dict, Optional, Tuple
@@ -19,6 +20,7 @@ from ..saving import (
     tensors_to_bytes,
     torch_saved,
 )
+from .fingerprint import add_tensors
 from .loading import prepare
 from .pieces import SpecialTokens, max_pieces
 
@@ -36,15 +38,31 @@ def encoder_to_bytes(transformer: Any, tokenizer: Any) -> bytes:
     tokenizer (PreTrainedTokenizerFast): Its tokenizer.
     RETURNS (bytes): msgpack, with the weights as safetensors and all else as JSON.
     """
+    config, backend, settings = _texts(transformer, tokenizer)
+    state = tensors_to_bytes(transformer.state_dict())
+    return sealed({"config": config, "state": state, "tokenizer": backend, "settings": settings})
+
+
+def encoder_digest(transformer: Any, tokenizer: Any) -> bytes:
+    """Sum up what `encoder_to_bytes` would write, in a fraction of the time.
+
+    transformer (PreTrainedModel): The encoder.
+    tokenizer (PreTrainedTokenizerFast): Its tokenizer.
+    RETURNS (bytes): 16 bytes.
+    """
+    digest = blake2b(repr(_texts(transformer, tokenizer)).encode(), digest_size=16)
+    add_tensors(digest, transformer.state_dict())
+    return digest.digest()
+
+
+def _texts(transformer: Any, tokenizer: Any) -> Tuple[str, str, str]:
+    """Config, tokenizer, and what is said of it beside, as they are written."""
     special = {name: str(token) for name in SPECIAL if (token := getattr(tokenizer, name, None))}
     settings = {"model_max_length": tokenizer.model_max_length, **special}
-    return sealed(
-        {
-            "config": json.dumps(_kept(json.loads(transformer.config.to_json_string(use_diff=False)))),
-            "state": tensors_to_bytes(transformer.state_dict()),
-            "tokenizer": tokenizer.backend_tokenizer.to_str(),
-            "settings": json.dumps(settings, sort_keys=True),
-        }
+    return (
+        json.dumps(_kept(json.loads(transformer.config.to_json_string(use_diff=False)))),
+        tokenizer.backend_tokenizer.to_str(),
+        json.dumps(settings, sort_keys=True),
     )
 
 
