@@ -1,4 +1,4 @@
-"""Overlapping windows over what is too long to be read at once."""
+"""Windows over what is too long to be read at once, and ranges of what lies one after another."""
 
 from typing import NamedTuple
 
@@ -35,3 +35,13 @@ def overlapping(length: int, limit: int) -> Windows:
     # Two neighbours share the items from the later one's start to the earlier one's end: half each.
     borders = (starts[1:] + stops[:-1]) // 2
     return Windows(starts, stops, np.append(0, borders), np.append(borders, length))
+
+
+def ranges(starts: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Write out ranges of whole numbers.
+
+    starts (np.ndarray): (ranges,) int64 first number of each.
+    sizes (np.ndarray): (ranges,) int64 how many it has, which may be none.
+    RETURNS (np.ndarray): (sum of the sizes,) int64 the numbers, one range after another.
+    """
+    return np.repeat(starts - (sizes.cumsum() - sizes), sizes) + np.arange(sizes.sum())

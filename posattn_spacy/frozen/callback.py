@@ -5,6 +5,7 @@ The store is attached to the encoder when training begins, and lives outside of 
 
 import warnings
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Callable, Dict, List, Literal, Optional, Sequence
 
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from ..precision import precision, product_type
 from ..texts import Text
+from ..windows import ranges
 from .architecture import FrozenModel, encode_texts, encode_texts_into, huggingface, kept_layers
 from .fingerprint import encoder_fingerprint, text_key
 from .store import About, FeatureStore, StoreError
@@ -139,30 +141,38 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text], Strin
             return encode_texts(model, texts, strings)
         keys = [text_key(text) for text in texts]
         lengths = [len(text) for text in texts]
-        rows, missing = store.read(keys, lengths, kept_layers(model))
-        if missing:
-            fresh = encode_into(store, model, {keys[i]: texts[i] for i in missing}, strings)
-            if fresh is None:
-                return encode_texts(model, texts, strings)
-            starts = np.cumsum([0, *lengths])
-            for i in missing:
-                rows[starts[i] : starts[i + 1]] = fresh[keys[i]].swapaxes(0, 1)
-        return torch.from_numpy(rows).to(huggingface(model)[0].device).flatten(1)
+        read, missing = store.read(keys, lengths, kept_layers(model))
+        device = huggingface(model)[0].device
+        if not missing:
+            return torch.from_numpy(read).to(device).flatten(1)
+        fresh = {keys[i]: texts[i] for i in missing}
+        planes = encode_into(store, model, fresh, strings)
+        if planes is None:
+            return encode_texts(model, texts, strings)
+        every = len(missing) == len(texts)  # then there is nothing to bring to the device
+        rows = torch.empty(read.shape, dtype=planes.dtype, device=device) if every else torch.from_numpy(read)
+        starts = accumulate(map(len, fresh.values()), initial=0)
+        start_of = dict(zip(fresh, starts, strict=False))  # one more, at the end
+        sizes = np.array(lengths)
+        targets = ranges((sizes.cumsum() - sizes)[missing], sizes[missing])
+        sources = ranges(np.array([start_of[keys[i]] for i in missing]), sizes[missing])
+        made = planes[:, torch.from_numpy(sources).to(device)].transpose(0, 1)
+        return rows.to(device).index_copy_(0, torch.from_numpy(targets).to(device), made).flatten(1)
 
     return encode
 
 
 def encode_into(
     store: FeatureStore, model: FrozenModel, texts: Dict[bytes, Text], strings: StringStore
-) -> Optional[Dict[bytes, np.ndarray]]:
+) -> Optional[Tensor]:
     """Encode texts and put them into a store.
 
     store (FeatureStore): The store.
     model (FrozenModel): The frozen transformer.
     texts (Dict[bytes, Text]): The texts by their keys.
     strings (StringStore): Where their words are known.
-    RETURNS (Optional[Dict[bytes, np.ndarray]]): (layers, words, width) features of each text as they are
-        stored; None if the store's type can't hold them, of which the store has told.
+    RETURNS (Optional[Tensor]): (layers, words, width) features of the texts as they are stored, on the
+        encoder's device; None if the store's type can't hold them, of which the store has told.
     """
     layers = kept_layers(model)
     lengths = [len(text) for text in texts.values()]
@@ -177,6 +187,5 @@ def encode_into(
             f'Set {SETTINGS}.dtype = "float32" and choose a new folder'
         )
         return None
-    features = planes.cpu().numpy()
-    store.write(list(texts), lengths, layers, features)
-    return dict(zip(texts, np.split(features, np.cumsum(lengths)[:-1], axis=1), strict=True))
+    store.write(list(texts), lengths, layers, planes.cpu().numpy())
+    return planes

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..windows import overlapping
+from ..windows import overlapping, ranges
 
 DEFAULT_MAX_PIECES = 512
 LONGEST_WORD = 4096  # characters; a longer one, such as a file in base64, is read by its beginning
@@ -159,8 +159,7 @@ class WordPieces(NamedTuple):
         ids = np.fromiter(chain.from_iterable(by_type), dtype=np.int64, count=int(sizes.sum()))
         starts = np.cumsum(sizes) - sizes
         counts = sizes[types]
-        places = np.repeat(starts[types] - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
-        return cls(ids[places], counts)
+        return cls(ids[ranges(starts[types], counts)], counts)
 
     def windows(self, lengths: Sequence[int], limit: int, pooling: Pooling = "mean") -> Iterator[Window]:
         """Cut texts of `lengths` words into windows of at most `limit` pieces."""
