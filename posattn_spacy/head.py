@@ -76,7 +76,7 @@ def build_head(input_gradient: bool, first_state: bool = False) -> Model[HeadInp
 
     input_gradient (bool): Whether the features have a gradient; those of a frozen encoder have none.
     first_state (bool): Whether it reads the first of several hidden states alone, as many numbers as it has
-        inputs.
+        inputs, and gives no gradient back, not to the lexical channel either.
     RETURNS (Model[HeadInputs, TokenScores]): The layer.
     """
     return Model(
@@ -94,9 +94,10 @@ def forward(
     """Score the words of a batch, section by section; the backward pass gives their rows' gradients."""
     shim = cast(PyTorchShim, model.shims[0])
     head: PositionalTagger = shim._model
-    gradient = is_train and model.attrs["input_gradient"]
-    features = BatchRows(model, inputs.features, shim.device, gradient, _width_read(model))
-    written = None if inputs.written is None else BatchRows(model, inputs.written, shim.device, is_train)
+    to_features = is_train and model.attrs["input_gradient"]
+    to_written = is_train and not model.attrs["first_state"]
+    features = BatchRows(model, inputs.features, shim.device, to_features, _width_read(model))
+    written = None if inputs.written is None else BatchRows(model, inputs.written, shim.device, to_written)
     texts = np.concatenate([each.lengths for each in inputs.words])
     drop = model.attrs["dropout_rate"] if is_train else 0.0
     with torch.set_grad_enabled(is_train):
@@ -109,8 +110,8 @@ def forward(
         if len(texts):
             given = tuple(xp2torch(d, device=shim.device) for d in (d_scores.tags, d_scores.positions))
             torch.autograd.backward(outputs, grad_tensors=given)
-        d_features = features.gradients() if model.attrs["input_gradient"] else []
-        return d_features, [] if written is None else written.gradients()
+        d_features = features.gradients() if to_features else []
+        return d_features, written.gradients() if written is not None and to_written else []
 
     return TokenScores(tags, positions, lengths, places), backprop
 

@@ -3,12 +3,12 @@
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
-from thinc.api import Model, get_torch_default_device, xp2torch
+from thinc.api import Model, PyTorchShim, get_torch_default_device, xp2torch
 from thinc.types import Floats2d
 
 from .attention import HeadConfig, MaskMode, PositionalTagger
@@ -116,9 +116,9 @@ def build_posattn_tagger_v2(
     """Build the tagger of `posattn-spacy.PosAttnTagger.v1` with a second head beside it, for the first look.
 
     The first look reads hidden state 0 of a frozen transformer and the lexical channel, masks nothing, and so
-    knows of a text what can be known before the encoder has run (DESIGN.md 2.10). Where there is no
-    hidden state 0 to read, because the transformer is another or does not keep it first, there is no such
-    head.
+    knows of a text what can be known before the encoder has run (DESIGN.md 2.10). It learns beside the other
+    head, which learns just what it learns without. Where there is no hidden state 0 to read, because the
+    transformer is another or does not keep it first, there is no such head.
 
     first_width (int): Width of the first look's head, divisible by `n_heads`; 0 for none. The other arguments
         are those of version 1.
@@ -178,7 +178,13 @@ def init(model: Tagger, X: Optional[List[Doc]] = None, Y: Any = None) -> None:
     first = model.maybe_get_ref("first_look")
     if first is not None and first.has_dim("nI"):
         own = {"input_width": first.get_dim("nI"), "hidden_width": model.attrs["first_width"]}
-        _set_head(first, replace(config, **own, mask="none"))
+        with _drawing_apart(get_torch_default_device()):
+            _set_head(first, replace(config, **own, mask="none"))
+
+
+def _drawing_apart(device: torch.device) -> ContextManager[None]:
+    """Within it, what is drawn by chance on a device changes nothing of what is drawn afterwards."""
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 def _set_head(layer: Head, config: HeadConfig) -> None:
@@ -364,14 +370,14 @@ def _score(
     scores, backprop_head = head(inputs, is_train)
     backprop_first = None
     if with_first and first is not None:
-        of_first, backprop_first = first(inputs, is_train)
+        with _drawing_apart(cast(PyTorchShim, first.shims[0]).device):  # the other head learns as without it
+            of_first, backprop_first = first(inputs, is_train)
         scores = scores._replace(first=of_first)
 
     def backprop(d_scores: TokenScores) -> List[Doc]:
         d_features, d_written = backprop_head(d_scores)
         if backprop_first is not None and d_scores.first is not None:
-            _, d_of_first = backprop_first(d_scores.first)
-            d_written = [one + other for one, other in zip(d_written, d_of_first, strict=True)]
+            backprop_first(d_scores.first)
         if backprop_lexical is not None:
             backprop_lexical(d_written)
         return backprop_tok2vec(d_features)

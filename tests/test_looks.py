@@ -12,10 +12,11 @@ import spacy
 import torch
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from thinc.api import xp2torch
+from thinc.api import fix_random_seed, xp2torch
 
 from pipelines import (
     FROZEN_LISTENER,
+    LEXICAL,
     STOCK_LISTENER,
     TAGGER,
     TEXTS,
@@ -30,7 +31,7 @@ from posattn_spacy.frozen import architecture
 from posattn_spacy.frozen.architecture import can_wait, huggingface
 from posattn_spacy.frozen.callback import configure_feature_store_v1
 from posattn_spacy.lattice import Lattice
-from posattn_spacy.model import first_torch_head, predict_both
+from posattn_spacy.model import first_torch_head, predict_both, torch_head
 
 NAME = "posattn_ner"
 MORE = ["Alice Smith of Berlin spoke in London", "Peru", "It cost $ 5 million , said Bob Jones of Peru ."]
@@ -316,6 +317,24 @@ def test_both_heads_learn_in_the_same_updates(tiny_encoder: Callable[[str], Path
     losses = [train(nlp, steps) for steps in (1, 40)]
     for key in (NAME, f"{NAME}_first"):
         assert losses[1][key] < losses[0][key] / 2
+
+
+@pytest.mark.parametrize("first_width", [8, 16])
+def test_beside_a_first_look_the_other_learns_what_it_learns_without(
+    tiny_encoder: Callable[[str], Path], first_width: int
+) -> None:
+    """To the bit, dropout and lexical channel included."""
+    learned = []
+    for width in (0, first_width):
+        fix_random_seed(0)
+        nlp = frozen_pipeline(tiny_encoder("bert"), first_width=width, lexical=LEXICAL)
+        train(nlp, 8, drop=0.4)
+        model = nlp.get_pipe(NAME).model
+        channel = model.get_ref("lexical").to_bytes()
+        learned.append((channel, {name: w.numpy() for name, w in torch_head(model).state_dict().items()}))
+    assert learned[0][0] == learned[1][0]
+    for name, weights in learned[0][1].items():
+        assert np.array_equal(weights, learned[1][1][name]), name
 
 
 def test_an_update_forgets_what_was_fitted(nlp: Language) -> None:
