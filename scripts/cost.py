@@ -57,13 +57,15 @@ def main(
         typer.Option(min=0, max=1, help="1: measure nlp.pipe alone, and compare it with the kept figures"),
     ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of every measurement")] = os.cpu_count() or 1,
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
 ) -> None:
     """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart.
 
     A quick run takes minutes, and writes nothing: it says what has become slower.
     """
     corpus = srsly.read_json(account)
-    output = figures_folder(metrics, corpus["kind"], str(encoder)) / "cost.json"
+    name = "cost.json" if gpu_id < 0 else "cost-gpu.json"
+    output = figures_folder(metrics, corpus["kind"], str(encoder)) / name
     for path in (output, drawn):
         insist_writable(path)
     mark = sample_mark(corpus["kind"])
@@ -77,6 +79,7 @@ def main(
         folder=str(scratch / "measured"),
         docs=min(docs, QUICK_DOCS) if quick else docs,
         epochs=epochs,
+        gpu_id=gpu_id,
     )
     setting = Setting(workload, threads)
     names, repeats = (QUICK, 1) if quick else (measurements(), repeats)

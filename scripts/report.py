@@ -37,6 +37,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="As in the experiments")] = 3,
     encoder: Annotated[str, typer.Option(help="Name of the encoder")] = "all-MiniLM-L6-v2",
     lang: Annotated[str, typer.Option(help="Language of the corpus")] = "en",
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for CPU")] = -1,
     sentences: Annotated[int, typer.Option(min=0, help="How many sentences to show")] = 60,
     pictures: Annotated[Path | None, typer.Option(help="Folder for the page's charts")] = None,
     page: Annotated[Path | None, typer.Option(help="Page to put tables and charts into")] = None,
@@ -58,6 +59,8 @@ def main(
     ]
     predictions = None
     if model.is_dir():
+        if gpu_id >= 0:
+            spacy.require_gpu(gpu_id)
         nlp = spacy.load(model)
         examples = read_examples(nlp, corpus / split / "dev.spacy")
         predictions = look_at(nlp, posattn_pipes(nlp)[0][1], examples, sentences)

@@ -223,6 +223,8 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
 
     monkeypatch.setattr("posattn_benchmark.cost.rounds.measure", measure)  # without a process for each
     monkeypatch.setattr(learning_pipe, "objective", learning_pipe.objective)  # which gets a clock
+    small = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
+    monkeypatch.setattr("posattn_benchmark.cost.base.SHAPE", small)
     paths = ("configs/posattn.cfg", "corpus/file-order", within / "tiny-encoder")
     paths += (f"training/{TRAINED}/model-best", "metrics", "metrics/cost.png")
     said = command(*paths, "--repeats", 1, "--epochs", 1, "--page", "docs/cost.md", app=script("cost"))
@@ -232,13 +234,15 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
     assert cost["setting"]["source"] == "sample"
     assert cost["setting"]["epochs"] == 1
     (repeat,) = cost["repeats"]
-    for system in ("raw_forward", "encoding", "stock_pipe", "cnn_pipe", "pipe", "pipe_all", "head_epoch"):
+    for system in ("raw_forward", "encoding", "stock_pipe", "cnn_pipe", "pipe", "base_pipe", "head_epoch"):
         assert repeat[system]["words_per_s"] > 0
         assert repeat[system]["peak_bytes"] > 0
     for system in ("stock_frozen_training", "stock_fine_tuning"):
         assert repeat[system]["words_per_s"] > 0
     for training in ("training_cold", "training_warm"):
         assert repeat[training]["seconds"] > 0
+    for begun in ("cold_start", "stock_cold_start", "training_200", "training_1000"):
+        assert repeat[begun]["cpu_seconds"] > 0
     assert repeat["training_cold"]["dev_span_f"] == repeat["training_warm"]["dev_span_f"]
     assert 0 < repeat["head_epoch"]["spacy_share"] < 1
     assert len(cost["ratios"]) >= 11

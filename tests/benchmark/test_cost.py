@@ -23,7 +23,7 @@ from posattn_benchmark.processes import run
 
 SETTING: Dict[str, Any] = {
     **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2},
-    **{"words": {"train": 1000, "dev": 100}, "bfloat16": True, "python": "3.11"},
+    **{"words": {"train": 1000, "dev": 100}, "bfloat16": True, "gpu": None, "python": "3.11"},
     "versions": {"spacy": "3.8", "torch": "2.13"},
 }
 REPEAT: Dict[str, Dict[str, float]] = {
@@ -38,6 +38,12 @@ REPEAT: Dict[str, Dict[str, float]] = {
     "pipe_float32": {"words_per_s": 80.0},
     "pipe_float32_all": {"words_per_s": 32.0},
     "pipe_apart": {"own": 6.0, "spacy": 5.0},
+    "base_pipe": {"words_per_s": 26.0, "all_words_per_s": 13.0},
+    "stock_base_pipe": {"words_per_s": 2.0},
+    "cold_start": {"cpu_seconds": 6.0},
+    "stock_cold_start": {"cpu_seconds": 5.0},
+    "training_200": {"cpu_seconds": 4.0},
+    "training_1000": {"cpu_seconds": 8.0},
     "stock_frozen_training": {"words_per_s": 40.0},
     "stock_fine_tuning": {"words_per_s": 10.0},
     "mask_curve": {"none": 10.0, "hard_0.0": 11.0, "hard_0.8": 3.0},
@@ -95,6 +101,18 @@ def test_the_second_look_is_held_against_all_encoded_and_against_others() -> Non
         "`nlp.pipe` but for encoder and heads ÷ spaCy's tokenizer and sentencizer (time)"
     ] == pytest.approx(1.2)
     assert ratios["head epoch, two looks ÷ one (time)"] == pytest.approx(1.5)
+
+
+def test_a_larger_encoder_and_the_beginning_have_rows_of_their_own() -> None:
+    cost = make_cost(400.0)
+    rows = {row[0]: row[1:] for row in ratio_rows(cost)}
+    base = "`nlp.pipe`, encoder of bert-base's size"
+    assert rows[f"{base} ÷ all encoded"] == ("2.00", "2.00", "2.00", "–", "")
+    assert rows[f"{base} ÷ stock transformer and ner"] == ("13.00", "13.00", "13.00", "≥ 12", "✓")
+    name = "`spacy.load` and a first text ÷ stock transformer and ner (CPU time)"
+    assert rows[name][0] == "1.20"
+    name = "`spacy train` on 1,000 sentences, store warm, beyond the imports (CPU time)"
+    assert rows[name] == ("8.00 s", "8.00 s", "8.00 s", "–", "")
 
 
 def test_a_quick_run_says_what_has_become_slower() -> None:

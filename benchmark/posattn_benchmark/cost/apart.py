@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Dict
 
+import spacy
 import typer
 
 from ..processes import Spent, run
@@ -37,7 +38,10 @@ def main(system: str, given: Path, taken: Path) -> None:
     """Take a system's figures and write them; what the process that `measure` starts does."""
     from .systems import SYSTEMS
 
-    figures: Dict[str, float] = SYSTEMS[system](Workload.read(given))
+    workload = Workload.read(given)
+    if workload.gpu_id >= 0:
+        spacy.require_gpu(workload.gpu_id)
+    figures: Dict[str, float] = SYSTEMS[system](workload)
     taken.write_text(json.dumps(figures), encoding="utf-8")
 
 

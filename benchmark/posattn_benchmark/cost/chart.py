@@ -10,7 +10,7 @@ from ..drawing import name_series
 from .summary import speeds, training_minutes
 
 OURS, OTHERS = "#0f766e", "#9ca3af"
-OUR_SYSTEMS = ("pipe", "pipe_all", "pipe_float32", "pipe_float32_all", "encoding", "head_epoch")
+OUR_SYSTEMS = ("pipe", "pipe_all", "pipe_float32", "pipe_float32_all", "base_pipe", "encoding", "head_epoch")
 
 
 def draw(cost: Dict[str, Any], path: Path) -> None:

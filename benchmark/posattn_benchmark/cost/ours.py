@@ -33,7 +33,7 @@ from posattn_spacy.precision import precision
 from posattn_spacy.schedule import measure_pass, scaled_schedule
 
 from ..clock import Clock, pipe_rate, timed_rate, warm_up
-from .machine import CPU, frozen_encoder
+from .machine import frozen_encoder, wait_for
 from .training import Batches, train
 from .workload import Figures, Workload, count_words
 
@@ -108,6 +108,7 @@ def training_command(workload: Workload, output: Path) -> List[str]:
     schedule = scaled_schedule(config, measure_pass(config).batches, workload.epochs)
     options = {**workload.overrides(), **schedule}
     command = [sys.executable, "-m", "spacy", "train", workload.config, "--output", str(output)]
+    command += ["--gpu-id", str(workload.gpu_id)]
     return command + [part for key, value in options.items() for part in (f"--{key}", str(value))]
 
 
@@ -193,20 +194,22 @@ def mask_curve(workload: Workload) -> Figures:
     for lengths in batches:
         for name, (mask, ratio) in modes.items():
             head.config = replace(head.config, mask=mask, pad_ratio=ratio)
-            times[name].append(_attention_ms(head, lengths, settings["dropout"]))
+            times[name].append(_attention_ms(head, lengths.to(workload.device), settings["dropout"]))
     return {name: float(np.mean(each)) for name, each in times.items()}
 
 
 def _attention_ms(head: PositionalTagger, lengths: Tensor, drop: float) -> float:
     """Median time of a step through mask and attention blocks, packing included."""
-    z = torch.randn(int(lengths.sum()), head.config.hidden_width, requires_grad=True)
-    gate = torch.randn(len(z), requires_grad=True)
+    device = lengths.device
+    z = torch.randn(int(lengths.sum()), head.config.hidden_width, device=device, requires_grad=True)
+    gate = torch.randn(len(z), device=device, requires_grad=True)
     layout = Layout.from_lengths(lengths)
     times = []
     for _ in range(CURVE_REPEATS):
         started = time.perf_counter()
-        with precision(CPU, head.config.mixed_precision):
+        with precision(device, head.config.mixed_precision):
             h = head.attend(z, gate, layout, drop)
         h.sum().backward()
+        wait_for(device)
         times.append(time.perf_counter() - started)
     return float(np.median(times)) * 1000

@@ -1,9 +1,10 @@
 """The ratios that say what the figures mean, with the goals that were set for them."""
 
 from statistics import median
-from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 from .rounds import TRAININGS, Repeat
+from .systems import SMALL
 
 Ratio = Callable[[Repeat, Dict[str, Any]], float]
 FORWARD = {"float32": "raw_forward", "bfloat16": "raw_forward_bfloat16"}
@@ -17,14 +18,14 @@ class Claim(NamedTuple):
 
     name (str): What it says.
     of (Ratio): Computes it from the figures of one repeat and the setting.
-    goal (float): The goal that was set.
+    goal (Optional[float]): The goal that was set, if there is one.
     at_least (bool): Whether the goal is a lower bound.
     unit (str): What follows the number.
     """
 
     name: str
     of: Ratio
-    goal: float
+    goal: Optional[float] = None
     at_least: bool = True
     unit: str = ""
 
@@ -90,6 +91,34 @@ def pipe_rows(setting: Dict[str, Any]) -> List[Claim]:
     return [*found, apart]
 
 
+def base_rows() -> List[Claim]:
+    """RETURNS (List[Claim]): The ratios of `nlp.pipe` with an encoder of bert-base's size."""
+    pipe = "`nlp.pipe`, encoder of bert-base's size"
+    return [
+        Claim(f"{pipe} ÷ all encoded", lambda r, _: rate(r, "base_pipe") / r["base_pipe"]["all_words_per_s"]),
+        Claim(f"{pipe} ÷ stock transformer and ner", _speed("base_pipe", "stock_base_pipe"), 12.0),
+        Claim(f"{pipe} ÷ spaCy's `ner` on its own CNN", _speed("base_pipe", "cnn_pipe")),
+    ]
+
+
+def beginning_rows() -> List[Claim]:
+    """RETURNS (List[Claim]): CPU seconds of a beginning."""
+    name = "`spacy.load` and a first text ÷ stock transformer and ner (CPU time)"
+    return [
+        Claim(name, lambda r, _: _cpu(r, "cold_start") / _cpu(r, "stock_cold_start"), at_least=False),
+        *(_small(sentences) for sentences in SMALL),
+    ]
+
+
+def _small(sentences: int) -> Claim:
+    name = f"`spacy train` on {sentences:,} sentences, store warm, beyond the imports (CPU time)"
+    return Claim(name, lambda repeat, _: _cpu(repeat, f"training_{sentences}"), at_least=False, unit=" s")
+
+
+def _cpu(repeat: Repeat, system: str) -> float:
+    return repeat[system]["cpu_seconds"]
+
+
 def rows(setting: Dict[str, Any], has_memory: bool) -> List[Claim]:
     """List the ratios.
 
@@ -120,6 +149,8 @@ def rows(setting: Dict[str, Any], has_memory: bool) -> List[Claim]:
             False,
         ),
         *pipe_rows(setting),
+        *base_rows(),
+        *beginning_rows(),
         *(_row_against(dtype, "`nlp.pipe`", PIPES[dtype], 0.85) for dtype in types),
         *([Claim("peak memory of a whole training", _peak, 3.0, False, " GB")] if has_memory else []),
     ]
@@ -141,13 +172,15 @@ def compute(repeats: List[Repeat], setting: Dict[str, Any], claims: Sequence[Cla
     repeats (List[Repeat]): The figures.
     setting (Dict[str, Any]): Under what they were taken.
     claims (Sequence[Claim]): The ratios.
-    RETURNS (List[Dict[str, Any]]): For each: name, unit, median, values, goal, and whether it is reached.
+    RETURNS (List[Dict[str, Any]]): For each: name, unit, median, values, goal, and whether that is reached.
     """
     table = []
     for row in claims:
         values = [row.of(repeat, setting) for repeat in repeats]
         middle = median(values)
-        reached = middle >= row.goal if row.at_least else middle <= row.goal
+        reached = None
+        if row.goal is not None:
+            reached = middle >= row.goal if row.at_least else middle <= row.goal
         goal = {"goal": row.goal, "at_least": row.at_least, "reached": reached}
         table.append({"name": row.name, "unit": row.unit, "median": middle, "values": values, **goal})
     return table

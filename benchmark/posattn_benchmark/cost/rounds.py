@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Sequence
 
 import spacy
+import torch
 from spacy.tokens import DocBin
 from spacy.util import load_config
 from tqdm import tqdm
@@ -17,7 +18,6 @@ from posattn_spacy.precision import bfloat16_is_fast
 
 from ..processes import run
 from .apart import measure, peak_figure
-from .machine import CPU
 from .ours import trained_scores, training_command
 from .systems import SYSTEMS
 from .workload import Figures, Workload, count_words
@@ -55,7 +55,8 @@ class Setting(NamedTuple):
             "words": {name: count_words(docs) for name, docs in corpora.items()},
             "threads": self.threads,
             "cores": os.cpu_count(),
-            "bfloat16": bfloat16_is_fast(CPU),
+            "bfloat16": bfloat16_is_fast(self.workload.device),
+            "gpu": torch.cuda.get_device_name(self.workload.gpu_id) if self.workload.gpu_id >= 0 else None,
             "python": platform.python_version(),
             "versions": {package: version(package) for package in PACKAGES},
         }

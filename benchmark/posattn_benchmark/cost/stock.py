@@ -62,7 +62,12 @@ NER = {
 
 def pipe(workload: Workload) -> Figures:
     """Measure `nlp.pipe` of spaCy's own transformer and ner, on running text."""
-    return pipe_figures(_pipeline(workload)[0], workload)
+    return pipe_figures(pipeline(workload), workload)
+
+
+def pipeline(workload: Workload) -> Language:
+    """RETURNS (Language): spaCy's own transformer and ner, initialized and not trained."""
+    return _pipeline(workload)[0]
 
 
 def cnn_pipe(workload: Workload) -> Figures:

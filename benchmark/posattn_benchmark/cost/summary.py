@@ -7,7 +7,7 @@ from ..provenance import made_sentence
 from .ratios import is_slower, stock_seconds
 
 MARKERS = ("<!-- COST: written by `spacy project run cost` -->", "<!-- END OF COST -->")
-README_COST = {"epochs": 12, "docs": 4000, "repeats": 3}  # no less than this gets there
+README_COST = {"epochs": 12, "docs": 4000, "repeats": 3, "gpu": None}  # no less than this gets there
 RATIO_HEADER = ("ratio", "measured", "lowest", "highest", "goal", "")
 SPEED_HEADER = ("", "words/s")
 CHANGED_HEADER = ("ratio", "now", "kept", "")
@@ -20,6 +20,8 @@ SPEEDS = {
     "pipe_float32": "`nlp.pipe`, posattn-spacy, float32",
     "pipe_all": "the same in bfloat16, all encoded",
     "pipe": "the same in bfloat16, as shipped",
+    "stock_base_pipe": "`nlp.pipe`, encoder of bert-base's size, spaCy's transformer and ner",
+    "base_pipe": "the same, posattn-spacy",
     "stock_fine_tuning": "training, spaCy's transformer (fine-tuned) and ner",
     "stock_frozen_training": "training, spaCy's transformer (frozen) and ner",
     "encoding": "encoding into the feature store, once per text",
@@ -34,9 +36,10 @@ def ratio_rows(cost: Dict[str, Any]) -> Rows:
     table: Rows = []
     for row in cost["ratios"]:
         numbers = (row["median"], min(row["values"]), max(row["values"]))
-        sign = "≥" if row["at_least"] else "≤"
-        goal = f"{sign} {row['goal']:g}{row['unit']}"
-        verdict = "✓" if row["reached"] else "✗"
+        goal, verdict = "–", ""
+        if row["goal"] is not None:
+            goal = f"{'≥' if row['at_least'] else '≤'} {row['goal']:g}{row['unit']}"
+            verdict = "✓" if row["reached"] else "✗"
         table.append((row["name"], *(f"{number:.2f}{row['unit']}" for number in numbers), goal, verdict))
     return table
 
@@ -94,12 +97,13 @@ def time_rows(cost: Dict[str, Any]) -> Rows:
 def describe(cost: Dict[str, Any]) -> str:
     """RETURNS (str): Under what the figures were taken, in a sentence or two."""
     setting = cost["setting"]
+    gpu = f", {setting['gpu']}" if setting.get("gpu") else ""
     ours = "bfloat16 for the matrix products of ours" if setting["bfloat16"] else "ours in float32, too"
     return (
         f"{setting['epochs']} epochs of {setting['words']['train']:,} training words with "
         f"`configs/{setting['config']}.cfg` on {setting['encoder']}, {setting['words']['dev']:,} development "
         f"words evaluated after each; spaCy's own systems in float32, {ours}; "
-        f"{setting['threads']} threads, Python {setting['python']}. "
+        f"{setting['threads']} threads{gpu}, Python {setting['python']}. "
         f"Medians of {len(cost['repeats'])} repeats{steadiness(cost)}. {made_sentence([cost['made']])}"
     )
 

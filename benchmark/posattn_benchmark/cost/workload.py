@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Union
 
+import torch
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
 
 Figures = Dict[str, float]
 
@@ -23,6 +26,7 @@ class Workload:
     folder (str): Folder for the feature stores and pipelines of the measurements.
     docs (int): Documents of the short measurements.
     epochs (int): Epochs of a whole training.
+    gpu_id (int): GPU to use, -1 for the CPU.
     """
 
     config: str
@@ -33,6 +37,12 @@ class Workload:
     folder: str
     docs: int
     epochs: int
+    gpu_id: int = -1
+
+    @property
+    def device(self) -> torch.device:
+        """RETURNS (torch.device): Where models are run."""
+        return torch.device("cpu") if self.gpu_id < 0 else torch.device("cuda", self.gpu_id)
 
     @classmethod
     def read(cls, path: Path) -> "Workload":
@@ -59,8 +69,12 @@ class Workload:
 
     def dev_docs(self, nlp: Language) -> List[Doc]:
         """RETURNS (List[Doc]): The documents of the short measurements."""
-        docs = DocBin().from_disk(self.dev).get_docs(nlp.vocab)
-        return [doc for _, doc in zip(range(self.docs), docs, strict=False)]
+        return first_docs(self.dev, self.docs, nlp.vocab)
+
+
+def first_docs(path: Union[str, Path], n_docs: int, vocab: Vocab) -> List[Doc]:
+    """RETURNS (List[Doc]): The first documents of a .spacy file, as many as are wanted."""
+    return list(islice(DocBin().from_disk(path).get_docs(vocab), n_docs))
 
 
 def count_words(docs: List[Doc]) -> int:
