@@ -2,6 +2,7 @@
 # make test  installs everything into .venv and runs the tests, but those that need a browser
 # make test-transformers5  runs the tests of the encoder alone with transformers 5, in an environment of its own
 # make test-browser  runs the tests that need Chromium
+# make test-gpu  runs the component's tests on the first GPU
 # make stress  runs what docs/reliability.md lists, as far as it was not run yet: for hours
 # make document  writes the part of docs/project.md that lists the commands of the project
 # make dist  builds sdist and wheel, and runs the tests from what is in the sdist
@@ -23,7 +24,7 @@ ifneq ($(MIRROR),)
 export POSATTN_DATA ?= $(abspath $(MIRROR))
 endif
 
-.PHONY: all install test test-transformers5 test-browser stress document dist lint clean
+.PHONY: all install test test-transformers5 test-browser test-gpu stress document dist lint clean
 
 all: install
 	$(BIN)/python -m spacy project run all
@@ -49,6 +50,9 @@ $(INSTALLED5): constraints-transformers5.txt
 
 test-browser: install
 	$(BIN)/python -m pytest -m browser
+
+test-gpu: install
+	$(BIN)/python -m pytest --gpu 0
 
 # It goes on where it was stopped; `python -m stress ROW`, in tests/, runs one row.
 stress: install

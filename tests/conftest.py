@@ -10,6 +10,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is first imported, also b
 
 import numpy as np
 import pytest
+import spacy
 import torch
 from hypothesis import settings
 
@@ -19,9 +20,22 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, max_exa
 settings.load_profile("repeatable")
 
 
-def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the component's tests run on a GPU, whose number is given."""
+    parser.addoption("--gpu", type=int, default=-1, help="run the tests marked `gpu`, and on this GPU")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the GPU before anything is built."""
+    if config.getoption("--gpu") >= 0:
+        spacy.require_gpu(config.getoption("--gpu"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: List[pytest.Item]) -> None:
     """Begin with the file that takes longest, lest one worker is left alone with it in the end."""
     items.sort(key=lambda item: item.path.name != "test_project.py")
+    if config.getoption("--gpu") >= 0:
+        items[:] = [item for item in items if item.get_closest_marker("gpu")]
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,8 @@ from posattn_spacy.confidence import add_confidence_extension
 from posattn_spacy.decoding import Prediction
 from posattn_spacy.tagging import Spans
 
+pytestmark = pytest.mark.gpu
+
 LABELS = ["geo", "per"]
 TEXT = TEXTS[0]  # Alice Smith visited Berlin .
 

@@ -35,6 +35,8 @@ from posattn_spacy.frozen.architecture import pad_embedding
 from posattn_spacy.frozen.listener import FrozenListener, build_frozen_listener_v1, token_rows
 from processes import run
 
+pytestmark = pytest.mark.gpu
+
 each_listener = pytest.mark.parametrize("listener", LISTENERS.values(), ids=LISTENERS.keys())
 
 

@@ -29,6 +29,8 @@ from pipelines import (
     train_on_stock,
 )
 
+pytestmark = pytest.mark.gpu
+
 each_listener = pytest.mark.parametrize("listener", LISTENERS.values(), ids=LISTENERS.keys())
 
 

@@ -26,6 +26,8 @@ from pipelines import (
 from posattn_spacy.component import PositionalNER
 from posattn_spacy.head import TokenScores
 
+pytestmark = pytest.mark.gpu
+
 NAME = "posattn_ner"
 PARTIAL_DATA: Corpus = [
     ("Alice Smith visited Berlin .", {}),

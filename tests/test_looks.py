@@ -33,6 +33,8 @@ from posattn_spacy.frozen.callback import configure_feature_store_v1
 from posattn_spacy.lattice import Lattice
 from posattn_spacy.model import first_torch_head, predict_both, torch_head
 
+pytestmark = pytest.mark.gpu
+
 NAME = "posattn_ner"
 MORE = ["Alice Smith of Berlin spoke in London", "Peru", "It cost $ 5 million , said Bob Jones of Peru ."]
 Found = List[List[Tuple[int, int, str, float]]]

@@ -28,6 +28,7 @@ PASSES, MORE_PASSES = 4, 8  # of fine-tuning, on a corpus of so many words and o
 MUCH_TEXT = 400_000
 MUCH_GB = 50.0
 STORED_IN = "initialize.after_init"
+FIRST_WIDTH = "components.posattn_ner.model.first_width"
 AT_ONCE = 0  # passes of what is trained when it is initialized
 CONSOLE = {
     "@loggers": "spacy.ConsoleLogger.v3",
@@ -150,8 +151,12 @@ def shared_store(task: Task, what: str = "defaults") -> Path:
 
 
 def _sharing(task: Task) -> Config:
-    """What `posattn init config` writes, with a store that has room for many corpora."""
-    return _changed(_written(task, shared_store(task)), {f"{STORED_IN}.max_gb": MUCH_GB})
+    """What `posattn init config` writes, with a store that has room for many corpora.
+
+    There is no first look, beside which the other head learns the same, but takes longer.
+    """
+    changes = {f"{STORED_IN}.max_gb": MUCH_GB, FIRST_WIDTH: 0}
+    return _changed(_written(task, shared_store(task)), changes)
 
 
 def _written(task: Task, features: Path) -> Config:
