@@ -98,6 +98,8 @@ class LayerMix(nn.Module):
 
     def forward(self, features: Tensor, drop: float = 0.0) -> Tensor:
         """(rows, layers · encoder width) → (rows, width)."""
+        if features.dtype == torch.float16:  # as stored; to bfloat16 at once takes a CPU twice as long
+            features = features.float()
         features = features.to(product_type(self.matrices.weight))
         weight = self.matrices.weight
         weight = weight * dropout(torch.ones_like(weight[:1]), drop)
