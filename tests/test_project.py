@@ -14,10 +14,12 @@ import pytest
 import spacy
 import srsly
 from posattn_benchmark import results
+from posattn_benchmark.cost import beginning
 from posattn_benchmark.cost.systems import SYSTEMS
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.digests import write_digests
 from posattn_benchmark.grid.archive import read_archive
+from posattn_benchmark.processes import Spent
 from posattn_benchmark.runs import Run, missing_steps
 from typer.main import get_command
 
@@ -223,6 +225,15 @@ def test_cost_writes_every_figure_and_the_chart(within: Path, monkeypatch: pytes
 
     monkeypatch.setattr("posattn_benchmark.cost.rounds.measure", measure)  # without a process for each
     monkeypatch.setattr(learning_pipe, "objective", learning_pipe.objective)  # which gets a clock
+    monkeypatch.setitem(SYSTEMS, "training_1000", lambda workload: {"cpu_seconds": 1.0})  # is as the other
+    run_whole = beginning.run
+
+    def run_shortly(command: List[str], threads: int, log: Path) -> Spent:
+        return run_whole(
+            [*command, *(["--training.max_steps=2"] if "train" in command else [])], threads, log
+        )
+
+    monkeypatch.setattr(beginning, "run", run_shortly)
     small = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 64}
     monkeypatch.setattr("posattn_benchmark.cost.base.SHAPE", small)
     paths = ("configs/posattn.cfg", "corpus/file-order", within / "tiny-encoder")
