@@ -1,7 +1,7 @@
 """What is fitted on dev once the weights are found: temperatures, and which texts need the encoder."""
 
 import warnings
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import typer
 from spacy.language import Language
@@ -11,7 +11,7 @@ from wasabi import Printer
 from .calibration import DecodedBatch, decode, posattn_pipes, stale_thresholds
 from .component import PositionalNER
 from .evaluation import ScoredBatch, dev_examples, last_evaluated, scored_batches
-from .second_look import Promise, count_texts, fit_second_look
+from .second_look import Promise, TextCounts, count_texts, fit_second_look
 from .temperature import fit_temperature
 
 
@@ -21,11 +21,13 @@ class Fitted(NamedTuple):
     name (str): Name of the component.
     temperature (float): By which scores are divided.
     promise (Optional[Promise]): What dev says of the second look; None if there is no first look.
+    counts (Optional[TextCounts]): What that was fitted to.
     """
 
     name: str
     temperature: float
-    promise: Optional[Promise]
+    promise: Optional[Promise] = None
+    counts: Optional[TextCounts] = None
 
 
 def calibrate(nlp: Language, examples: Sequence[Example]) -> List[Fitted]:
@@ -63,13 +65,13 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     """
     pipe.cfg["temperature"] = fit_temperature(second)
     if any(each.batch.first is None for each in second):
-        return Fitted(name, pipe.cfg["temperature"], None)
+        return Fitted(name, pipe.cfg["temperature"])
     first = [decode(each.batch.of_first()) for each in second]
     pipe.cfg["first_temperature"] = fit_temperature(first)
     counts = count_texts(first, second, pipe.cfg["first_temperature"])
     promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
     pipe.cfg["fitted_look"] = promise._asdict()
-    return Fitted(name, pipe.cfg["temperature"], promise)
+    return Fitted(name, pipe.cfg["temperature"], promise, counts)
 
 
 def configure_calibrate_v1(docs: int = 10_000) -> Callable[[Language], Language]:
@@ -108,11 +110,18 @@ def tell(nlp: Language, fitted: Fitted) -> None:
     nlp (Language): The pipeline.
     fitted (Fitted): What was fitted.
     """
-    promise = fitted.promise
+    if fitted.promise is not None:
+        typer.echo(Printer(no_print=True).info(f"{fitted.name}: {fitted.promise}"))
+        nlp.meta.setdefault("performance", {}).update(promised(fitted))
+
+
+def promised(fitted: Fitted) -> Dict[str, float]:
+    """RETURNS (Dict[str, float]): What dev promises of the second look, under its names in the meta data."""
+    name, promise = fitted.name, fitted.promise
     if promise is None:
-        return
-    typer.echo(Printer(no_print=True).info(f"{fitted.name}: {promise}"))
-    performance = nlp.meta.setdefault("performance", {})
-    performance[f"{fitted.name}_words_encoded"] = promise.words
-    performance[f"{fitted.name}_ents_f"] = promise.f
-    performance[f"{fitted.name}_ents_f_all_encoded"] = promise.f_all
+        return {}
+    return {
+        f"{name}_words_encoded": promise.words,
+        f"{name}_ents_f": promise.f,
+        f"{name}_ents_f_all_encoded": promise.f_all,
+    }

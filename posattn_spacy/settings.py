@@ -96,6 +96,19 @@ def write_settings(model: Path, name: str, settings: Dict[str, Any]) -> None:
         srsly.write_json(new_cfg, {**cfg, **settings})
 
 
+def write_performance(model: Path, figures: Dict[str, float]) -> None:
+    """Write figures to the meta data of a saved pipeline, which others may read.
+
+    model (Path): Folder of the pipeline.
+    figures (Dict[str, float]): Names and values.
+    """
+    path = model / "meta.json"
+    meta = srsly.read_json(path)
+    meta["performance"] = {**meta.get("performance", {}), **figures}
+    with replacing(path) as new_meta:
+        srsly.write_json(new_meta, meta)
+
+
 def check_settings(path: str, cfg: Mapping[str, Any]) -> None:
     """Refuse settings that are out of their range.
 

@@ -199,7 +199,7 @@ def write_corpus(nlp: Language, path: Path) -> Path:
 
 
 def test_calibration_writes_the_temperature_down(nlp, tmp_path):
-    ((name, temperature, _),) = calibrate(nlp, make_examples(nlp))
+    ((name, temperature, *_),) = calibrate(nlp, make_examples(nlp))
     assert (name, nlp.get_pipe(NAME).cfg["temperature"]) == (NAME, temperature)
     assert temperature != 1.0
     nlp.to_disk(tmp_path / "model")

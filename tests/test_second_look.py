@@ -87,7 +87,7 @@ def nlp(tiny_encoder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) ->
 
 def test_calibrating_fits_both_looks_and_says_what_dev_promises(nlp: Language) -> None:
     pipe = nlp.get_pipe(NAME)
-    ((name, temperature, promise),) = calibrate(nlp, make_examples(nlp))
+    ((name, temperature, promise, _),) = calibrate(nlp, make_examples(nlp))
     assert (name, temperature) == (NAME, pipe.cfg["temperature"])
     assert promise == Promise.read(pipe.cfg)
     assert promise is not None
@@ -160,6 +160,26 @@ def test_what_was_fitted_is_kept_and_shown(nlp: Language, tmp_path: Path) -> Non
     assert loaded.cfg["fitted_look"]["threshold"] == loaded.look_threshold
 
 
+def test_calibrate_takes_another_tolerance_and_shows_what_others_give(nlp: Language, tmp_path: Path) -> None:
+    calibrate(nlp, make_examples(nlp))
+    model, corpus = tmp_path / "model", tmp_path / "dev.spacy"
+    nlp.to_disk(model)
+    DocBin(docs=[example.reference for example in make_examples(nlp, [*TRAIN_DATA] * 100)]).to_disk(corpus)
+    for tolerance, encoded in ((0, 1.0), (1, 0.0)):  # all may be lost, so nothing is encoded
+        command("calibrate", model, corpus, "--tolerance", tolerance, "--gold-preproc")
+        loaded = spacy.load(model)
+        assert loaded.config["components"][NAME]["second_look_tolerance"] == tolerance
+        assert loaded.get_pipe(NAME).cfg["second_look_tolerance"] == tolerance
+        promise = Promise.read(loaded.get_pipe(NAME).cfg)
+        assert promise is not None
+        assert promise.words <= encoded
+        assert loaded.meta["performance"][f"{NAME}_words_encoded"] == promise.words
+    said = command("calibrate", model, corpus)
+    assert spacy.load(model).get_pipe(NAME).cfg["second_look_tolerance"] == 1  # as it was
+    for each in ("tolerance", "words encoded", "0.0005", "0.01", "at the tolerance of 1"):
+        assert each in said
+
+
 def test_what_dev_promises_stands_in_the_meta_data(nlp: Language, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated(nlp, make_examples(nlp))
     with warnings.catch_warnings():
@@ -186,6 +206,7 @@ def test_the_doctor_tells_whether_the_first_look_is_of_use(nlp: Language) -> Non
     pipe.cfg["second_look"] = "fitted"
     promise = Promise.read(pipe.cfg)
     assert promise is not None
+    assert f"encoder; of those it was fitted to, {promise.words:.0%} do, with a span F1 of" in said()[0]
     assert f"Span F1 is {promise.f:.4f}, and {promise.f_all:.4f} if all" in said()[1]
     assert said()[1].startswith("pass")
     pipe.cfg |= {"second_look": 0.0, "first_temperature": 10.0}

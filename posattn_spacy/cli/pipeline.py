@@ -12,7 +12,9 @@ from .shared import GpuId, insist_entities, load, read, show, use_gpu
 if TYPE_CHECKING:
     from ..calibration import DecodedBatch
     from ..component import PositionalNER
+    from ..second_look import TextCounts
 
+TOLERANCES = (0.0, 0.0005, 0.001, 0.002, 0.005, 0.01)  # of span F1, that are shown beside each other
 ModelPath = Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of a trained pipeline")]
 CorpusPath = Annotated[Path, typer.Argument(help="Annotated documents, as .spacy file or folder")]
 GoldTokens = Annotated[bool, typer.Option("--gold-preproc", help="Use the tokens of the corpus")]
@@ -52,49 +54,56 @@ def _scored(model: Path, corpus: Path, gold_preproc: bool, gpu_id: int) -> Itera
         yield Scored(name, pipe, batches, [counts[label] for label in pipe.labels])
 
 
-def _write(model: Path, name: str, settings: Dict[str, Any]) -> None:
-    """Write settings of a component to its pipeline."""
-    from ..settings import write_settings
+def _write(
+    model: Path, name: str, settings: Dict[str, Any], performance: Optional[Dict[str, float]] = None
+) -> None:
+    """Write settings of a component to its pipeline, and figures to the pipeline's meta data."""
+    from ..settings import write_performance, write_settings
 
     remedy = "Make room on the disk, or change the folder's permissions."
     with told(OSError, what=f"{model} can't be changed: ", remedy=remedy):
         write_settings(model, name, settings)
+        if performance:
+            write_performance(model, performance)
 
 
 def calibrate_model(
-    model: ModelPath, corpus: CorpusPath, gold_preproc: GoldTokens = False, gpu_id: GpuId = -1
+    model: ModelPath,
+    corpus: CorpusPath,
+    tolerance: Annotated[
+        Optional[float], typer.Option(min=0.0, max=1.0, help="New second_look_tolerance, in span F1")
+    ] = None,
+    gold_preproc: GoldTokens = False,
+    gpu_id: GpuId = -1,
 ) -> None:
-    """Fit the temperature of a trained pipeline anew, so that its probabilities hold on a corpus.
+    """Fit a trained pipeline to a corpus: the temperature, by which its probabilities hold there.
 
-    With a model that looks twice, it is also found which texts the encoder has to run for.
+    With a model that looks twice, it is also found which texts the encoder has to run for, and shown what
+    other tolerances would give.
 
     Use documents that the pipeline was not trained on. The pipeline is changed where it lies.
     """
-    from ..calibration import calibration_error, judge, stale_thresholds
-    from ..fitting import fit_decoded
+    from ..calibration import stale_thresholds
+    from ..fitting import fit_decoded, promised
     from ..temperature import ENOUGH, PRIOR
 
     insist_writable(model / "config.cfg")
     for name, pipe, batches, _ in _scored(model, corpus, gold_preproc, gpu_id):
         before = pipe.cfg["temperature"]
+        if tolerance is not None:
+            pipe.cfg["second_look_tolerance"] = tolerance
         try:
-            _, temperature, promise = fit_decoded(name, pipe, batches)
+            fitted = fit_decoded(name, pipe, batches)
         except ValueError as error:
             msg.fail(f"'{name}' can't be calibrated: {error}.", exits=1)
-        written = ["temperature"] if promise is None else ["temperature", "first_temperature", "fitted_look"]
-        _write(model, name, {key: pipe.cfg[key] for key in written})
-        rows = [
-            (f"{t:.3f}", f"{calibration_error(judge(batches, t)):.4f}") for t in (1.0, before, temperature)
-        ]
-        msg.table(
-            [(label, *row) for label, row in zip(("uncalibrated", "before", "now"), rows, strict=True)],
-            header=("", "temperature", "calibration error"),
-            aligns=("l", "r", "r"),
-            divider=True,
-        )
+        looks = ("first_temperature", "fitted_look", "second_look_tolerance")
+        written = ("temperature", *(looks if fitted.promise else ()))
+        _write(model, name, {key: pipe.cfg[key] for key in written}, promised(fitted))
+        _show_temperatures(batches, before, fitted.temperature)
         msg.good(f"Temperature of '{name}' written to {model}")
-        if promise is not None:
-            msg.info(f"{name}: {promise}")
+        if fitted.counts is not None:
+            _show_tolerances(fitted.counts)
+            msg.good(f"{name}: {fitted.promise}, at the tolerance of {pipe.cfg['second_look_tolerance']:g}")
         n_entities = sum(len(batch.labels) for batch in batches)
         if n_entities < ENOUGH:
             msg.warn(
@@ -105,6 +114,38 @@ def calibrate_model(
         stale = stale_thresholds(pipe, pipe.cfg["thresholds_at"] or before)
         if stale:
             msg.warn(*stale)
+
+
+def _show_temperatures(batches: List["DecodedBatch"], before: float, now: float) -> None:
+    """Show how far probabilities are off without a temperature, with the one there was, and with the new."""
+    from ..calibration import calibration_error, judge
+
+    temperatures = {"uncalibrated": 1.0, "before": before, "now": now}
+    msg.table(
+        [
+            (name, f"{each:.3f}", f"{calibration_error(judge(batches, each)):.4f}")
+            for name, each in temperatures.items()
+        ],
+        header=("", "temperature", "calibration error"),
+        aligns=("l", "r", "r"),
+        divider=True,
+    )
+
+
+def _show_tolerances(counts: "TextCounts") -> None:
+    """Show which share of the words gets a second look at other tolerances."""
+    from ..second_look import fit_second_look
+
+    promises = {tolerance: fit_second_look(counts, tolerance) for tolerance in TOLERANCES}
+    msg.table(
+        [
+            (f"{tolerance:g}", f"{promise.words:.0%}", f"{promise.f:.4f}", f"{promise.f_all:.4f}")
+            for tolerance, promise in promises.items()
+        ],
+        header=("tolerance", "words encoded", "span F1", "all encoded"),
+        aligns=("r", "r", "r", "r"),
+        divider=True,
+    )
 
 
 def find_threshold(

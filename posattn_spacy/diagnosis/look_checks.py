@@ -46,9 +46,17 @@ def first_look_decides_some(pipe: PositionalNER, counts: TextCounts) -> Finding:
     enough = "See whether an encoder is needed: posattn compare-encoders ENCODER:0 ENCODER"
     return judged(
         SELDOM <= share <= MOSTLY,
-        f"{share:.0%} of the words go through the encoder.",
+        f"{share:.0%} of the words go through the encoder{_promised(pipe)}.",
         useless if share > MOSTLY else enough,
     )
+
+
+def _promised(pipe: PositionalNER) -> str:
+    """What was promised by the documents that it was fitted to, if it goes by them."""
+    promise = Promise.read(pipe.cfg)
+    if pipe.cfg["second_look"] != FITTED or promise is None:
+        return ""
+    return f"; of those it was fitted to, {promise.words:.0%} do, with a span F1 of {promise.f:.4f}"
 
 
 def first_look_costs_little(pipe: PositionalNER, counts: TextCounts) -> Finding:

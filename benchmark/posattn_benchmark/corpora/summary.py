@@ -37,8 +37,8 @@ COLUMNS = {
     "size, MB": Column(lambda made: made["mb"], 0),
 }
 CALIBRATION_TEXT = (
-    "Expected calibration error on test, and the temperature fitted on dev. By chance, so much would be "
-    "measured of as many entities if all probabilities were right."
+    "Expected calibration error on test, and the temperature fitted on dev. *By chance* is what perfect "
+    "probabilities would show on as few entities."
 )
 CALIBRATION = {
     "temperature": "temperature",
