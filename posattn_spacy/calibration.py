@@ -8,9 +8,9 @@ from spacy.language import Language
 from torch import Tensor
 
 from .component import PositionalNER
-from .evaluation import ScoredBatch
 from .lattice import Lattice
 from .losses import MISSING
+from .scored import ScoredBatch
 from .tagging import span_bounds
 
 TOLERANCE = 1e-3  # of the logarithm of a temperature

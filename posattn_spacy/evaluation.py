@@ -1,44 +1,22 @@
 """What a component's model says about annotated documents, apart from what it writes to them."""
 
 from itertools import islice
-from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Tuple, cast
+from typing import Any, Iterable, Iterator, List, Optional, Tuple, cast
 
 import numpy as np
-import torch
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import resolve_dot_names
-from thinc.api import xp2torch
-from torch import Tensor
 
 from .component import PositionalNER
-from .head import TokenScores
 from .losses import MISSING, categorical_loss
 from .model import predict_both
+from .scored import ScoredBatch
 from .texts import read_words
 
 BATCH_TOKENS = 1 << 13
-
-
-class ScoredBatch(NamedTuple):
-    """What a component's model says about a batch, and what is right.
-
-    scores (Tensor): (rows, tags) tag scores of the words, the documents one after another.
-    lengths (Tensor): (documents,) words per document, each at least 1; with a first look, per text.
-    tags (Tensor): (rows,) gold tags, `MISSING` where there is none.
-    first (Optional[Tensor]): (rows, tags) what the first look says, if there is one.
-    """
-
-    scores: Tensor
-    lengths: Tensor
-    tags: Tensor
-    first: Optional[Tensor] = None
-
-    def of_first(self) -> "ScoredBatch":
-        """RETURNS (ScoredBatch): What the first look says, which there is, in place of the second."""
-        return self._replace(scores=cast(Tensor, self.first), first=None)
 
 
 def dev_examples(nlp: Language, docs: int) -> List[Example]:
@@ -97,7 +75,10 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     YIELDS (ScoredBatch): The scores, batch by batch.
     """
     for batch, docs in piped_batches(nlp, pipe, examples):
-        yield from _scored(pipe, batch, docs, predict_both(pipe.model, docs))
+        scores = predict_both(pipe.model, docs)
+        if len(scores.places):
+            texts = np.concatenate([words.lengths for words in read_words(docs)])
+            yield ScoredBatch.of(scores, texts, pipe.gold_of(batch).tags)
 
 
 def last_evaluated(pipe: PositionalNER, docs: int) -> List[ScoredBatch]:
@@ -109,27 +90,11 @@ def last_evaluated(pipe: PositionalNER, docs: int) -> List[ScoredBatch]:
     """
     found: List[ScoredBatch] = []
     seen = 0
-    for examples, scores in pipe.evaluated.batches or []:
+    for n_docs, batch in pipe.evaluated.batches or []:
         if seen < docs:
-            found += _scored(pipe, examples, [example.predicted for example in examples], scores)
-        seen += len(examples)
+            found.append(batch)
+        seen += n_docs
     return found
-
-
-def _scored(
-    pipe: PositionalNER, examples: List[Example], docs: List[Doc], scores: TokenScores
-) -> Iterator[ScoredBatch]:
-    """Put gold tags beside scores, if there are any."""
-    rows = xp2torch(scores.tags).cpu()
-    if not len(rows):
-        return
-    tags = torch.from_numpy(pipe.gold_of(examples).tags)
-    if scores.first is None:
-        lengths = xp2torch(scores.lengths).long().cpu()
-        yield ScoredBatch(rows, lengths[lengths > 0], tags, None)
-    else:
-        texts = np.concatenate([words.lengths for words in read_words(docs)])
-        yield ScoredBatch(rows, torch.from_numpy(texts), tags, xp2torch(scores.first.tags).cpu())
 
 
 def mean_loss(batches: Iterable[ScoredBatch]) -> Optional[float]:

@@ -10,9 +10,10 @@ from wasabi import Printer
 
 from .calibration import DecodedBatch, decode, posattn_pipes, stale_thresholds
 from .component import PositionalNER
-from .evaluation import ScoredBatch, dev_examples, last_evaluated, scored_batches
+from .evaluation import dev_examples, last_evaluated, scored_batches
+from .scored import ScoredBatch
 from .second_look import Promise, TextCounts, count_texts, fit_second_look
-from .temperature import fit_temperature
+from .temperature import PRIOR, fit_temperature
 
 
 class Fitted(NamedTuple):
@@ -63,15 +64,18 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     second (Sequence[DecodedBatch]): What the head that reads all features makes of the batches. The other
         arguments are those of `fit`.
     """
-    pipe.cfg["temperature"] = fit_temperature(second)
+    temperature = fit_temperature(second)
     if any(each.batch.first is None for each in second):
-        return Fitted(name, pipe.cfg["temperature"])
+        pipe.cfg["temperature"] = temperature
+        return Fitted(name, temperature)
     first = [decode(each.batch.of_first()) for each in second]
-    pipe.cfg["first_temperature"] = fit_temperature(first)
-    counts = count_texts(first, second, pipe.cfg["first_temperature"])
+    finds_any = any(len(each.labels) for each in first)
+    first_temperature = fit_temperature(first) if finds_any else PRIOR
+    counts = count_texts(first, second, first_temperature)
     promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
-    pipe.cfg["fitted_look"] = promise._asdict()
-    return Fitted(name, pipe.cfg["temperature"], promise, counts)
+    temperatures = {"temperature": temperature, "first_temperature": first_temperature}
+    pipe.cfg |= {**temperatures, "fitted_look": promise._asdict()}
+    return Fitted(name, temperature, promise, counts)
 
 
 def configure_calibrate_v1(docs: int = 10_000) -> Callable[[Language], Language]:

@@ -174,7 +174,11 @@ def _joined(model: Model, rows: List[Rows]) -> Floats2d:
     """The documents' rows one after another; not copied if that is how they lie in memory."""
     arrays = [each for each in cast(List[Any], rows) if isinstance(each, np.ndarray)]
     whole = arrays[0].base if arrays and len(arrays) == len(rows) else None
-    if isinstance(whole, np.ndarray) and whole.ndim == 2 and len(whole) == sum(map(len, arrays)):
+    alike = isinstance(whole, np.ndarray) and all(
+        (each.shape[1:], each.strides, each.dtype) == (whole.shape[1:], whole.strides, whole.dtype)
+        for each in arrays
+    )
+    if isinstance(whole, np.ndarray) and alike and len(whole) == sum(map(len, arrays)):
         starts = np.cumsum([0, *(each.nbytes for each in arrays)]) + whole.ctypes.data
         if all(each.ctypes.data == start for each, start in zip(arrays, starts, strict=False) if len(each)):
             return cast(Floats2d, whole)

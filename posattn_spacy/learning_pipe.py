@@ -1,7 +1,8 @@
 """A component that learns: its labels, its updates, and the loss (DESIGN.md 2.8)."""
 
 import warnings
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple, Union
 
 import torch
 from spacy.errors import Errors
@@ -191,7 +192,7 @@ class LearningPipe(ConfiguredPipe):
         RETURNS (Dict[str, Any]): The scores.
         """
         examples = list(examples)
-        self.evaluated.score(examples)
+        self.evaluated.score(examples, self.gold_of)
         return super().score(examples, **kwargs)
 
     def get_loss(self, examples: Iterable[Example], scores: TokenScores) -> Tuple[float, TokenScores]:
@@ -244,6 +245,18 @@ class LearningPipe(ConfiguredPipe):
                 f"all labels (a corpus that has them, or [initialize.components.{self.name}.labels]).",
                 stacklevel=4,
             )
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "LearningPipe":
+        """Load the component, see `ConfiguredPipe`; what it has said of dev was of other weights."""
+        self.evaluated = Evaluated()
+        super().from_disk(path, exclude=exclude)
+        return self
+
+    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "LearningPipe":
+        """Load the component, see `ConfiguredPipe`; what it has said of dev was of other weights."""
+        self.evaluated = Evaluated()
+        super().from_bytes(bytes_data, exclude=exclude)
+        return self
 
     def require_match(self) -> None:
         """Insist that the model has the tags of the labels, and that its parts fit each other.

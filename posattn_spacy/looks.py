@@ -111,7 +111,7 @@ def look_twice(model: Tagger, docs: List[Doc], words: Sequence[Words], looks: Lo
     """
     layers = Parts.of(model)
     taken = Taken.of(docs, (own.places for own in words), looks.overwrite)
-    found: List[Prediction] = []
+    found: List[Prediction] = [Prediction.none()]  # all there is, if there are no words
     waiting: List[TextRows] = []
 
     def look_again() -> None:

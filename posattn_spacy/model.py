@@ -1,7 +1,7 @@
 """`posattn-spacy.PosAttnTagger`: thinc glue between lists of arrays and the torch head."""
 
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, NamedTuple, Optional, Tuple, cast
 
@@ -370,7 +370,8 @@ def _score(
     scores, backprop_head = head(inputs, is_train)
     backprop_first = None
     if with_first and first is not None:
-        with _drawing_apart(cast(PyTorchShim, first.shims[0]).device):  # the other head learns as without it
+        device = cast(PyTorchShim, first.shims[0]).device
+        with _drawing_apart(device) if is_train else nullcontext():  # the other head learns as without it
             of_first, backprop_first = first(inputs, is_train)
         scores = scores._replace(first=of_first)
 

@@ -10,7 +10,20 @@ import threading
 import zlib
 from collections import Counter
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, Tuple, Type, TypeVar, Union, get_args, get_type_hints
+from hashlib import blake2b
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    Mapping,
+    Tuple,
+    Type,
+    TypeVar,
+    Union,
+    get_args,
+    get_type_hints,
+)
 
 import safetensors.torch
 import srsly
@@ -108,6 +121,17 @@ def tensors_to_bytes(tensors: Dict[str, Tensor]) -> bytes:
             "shared": {name: own for name, own in sorted(shared.items()) if name != own},
         }
     )
+
+
+def add_tensors(digest: blake2b, tensors: Mapping[str, Tensor]) -> None:
+    """Add names, types, shapes and numbers of tensors to a digest.
+
+    digest (blake2b): The digest.
+    tensors (Mapping[str, Tensor]): The tensors by name; their order does not matter.
+    """
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
 
 
 def _view(tensor: Tensor) -> Any:

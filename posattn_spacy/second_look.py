@@ -46,7 +46,8 @@ class Promise(NamedTuple):
     @classmethod
     def read(cls, cfg: Dict[str, Any]) -> Optional["Promise"]:
         """RETURNS (Optional[Promise]): What a component's cfg has kept; None if nothing was fitted."""
-        return None if cfg["fitted_look"] is None else cls(**cfg["fitted_look"])
+        kept = cfg["fitted_look"]  # by a later version perhaps, which says more
+        return None if kept is None else cls(*(kept[field] for field in cls._fields))
 
     def __str__(self) -> str:
         if self.threshold is None:

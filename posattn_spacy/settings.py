@@ -195,8 +195,14 @@ def _require_types(path: str, cfg: Mapping[str, Any]) -> None:
         if temperature <= 0:
             raise ValueError(f"{name} = {temperature}: it is above 0")
     fitted = cfg.get("fitted_look")
-    if fitted is not None and not (isinstance(fitted, dict) and _is_share(fitted.get("threshold"))):
+    if fitted is not None and not (isinstance(fitted, dict) and _is_promise(fitted)):
         raise ValueError(f"fitted_look = {fitted!r:.60}: it is what `posattn calibrate` has found")
+
+
+def _is_promise(fitted: Dict[str, Any]) -> bool:
+    """Whether what was fitted of the second look has all that `second_look.Promise` has."""
+    shares = [fitted.get(name) for name in ("words", "f", "f_all")]
+    return _is_share(fitted.get("threshold")) and None not in shares and all(map(_is_share, shares))
 
 
 def _is_share(value: Any) -> bool:

@@ -41,7 +41,7 @@ def read_words(docs: Sequence[Doc]) -> List[Words]:
         return []
     orths, starts = np.concatenate([doc.to_array([ORTH, SENT_START]) for doc in docs]).T.copy()
     starts = starts == 1
-    seen = seen_words(orths, docs[0].vocab.strings)
+    seen = seen_words(orths, _shared_strings(docs))
     offsets = [0, *accumulate(map(len, docs))]
     starts[[offset for offset in offsets if offset < len(starts)]] = True
     if not seen.all():  # some are blank
@@ -55,6 +55,16 @@ def read_words(docs: Sequence[Doc]) -> List[Words]:
         Words(places[: j - i], seen[i:j], lengths[first:last])
         for (i, j), (first, last) in zip(pairwise(offsets), pairwise(texts), strict=True)
     ]
+
+
+def _shared_strings(docs: Sequence[Doc]) -> StringStore:
+    """The strings of the first document's vocabulary, which learns the words of documents of another one."""
+    vocab = docs[0].vocab
+    for doc in docs:
+        if doc.vocab is not vocab:
+            for token in doc:
+                vocab.strings.add(token.text)
+    return vocab.strings
 
 
 def seen_words(orths: np.ndarray, strings: StringStore) -> np.ndarray:

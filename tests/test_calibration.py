@@ -27,10 +27,11 @@ from posattn_spacy.calibration import (
     judge,
     log_loss,
 )
-from posattn_spacy.evaluation import ScoredBatch, scored_batches
+from posattn_spacy.evaluation import scored_batches
 from posattn_spacy.fitting import calibrate, configure_calibrate_v1
 from posattn_spacy.lattice import Lattice
 from posattn_spacy.losses import MISSING
+from posattn_spacy.scored import ScoredBatch
 from posattn_spacy.settings import write_settings
 from posattn_spacy.temperature import MOST, PRIOR, fit_temperature, lowest
 from posattn_spacy.thresholds import best_point, of_label, points

@@ -32,6 +32,7 @@ from posattn_spacy.frozen.architecture import can_wait, huggingface
 from posattn_spacy.frozen.callback import configure_feature_store_v1
 from posattn_spacy.lattice import Lattice
 from posattn_spacy.model import first_torch_head, predict_both, torch_head
+from posattn_spacy.second_look import Promise
 
 pytestmark = pytest.mark.gpu
 
@@ -115,9 +116,10 @@ def test_a_text_is_decided_by_the_look_that_its_sureness_says(nlp: Language) -> 
 
 def test_without_a_threshold_nothing_but_the_second_look_counts(nlp: Language) -> None:
     expected = found(nlp.pipe(TEXTS))
-    for look, fitted in ((None, {"threshold": 0.0}), ("fitted", None), ("fitted", {"threshold": None})):
+    nothing, every = (Promise(threshold, 0.5, 0.8, 0.8)._asdict() for threshold in (0.0, None))
+    for look, fitted in ((None, nothing), ("fitted", None), ("fitted", every)):
         assert found(set_look(nlp, look, fitted_look=fitted).pipe(TEXTS)) == expected
-    assert found(set_look(nlp, "fitted", fitted_look={"threshold": 0.0}).pipe(TEXTS)) != expected
+    assert found(set_look(nlp, "fitted", fitted_look=nothing).pipe(TEXTS)) != expected
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
@@ -196,6 +198,21 @@ def test_white_space_and_empty_documents_are_no_texts(nlp: Language) -> None:
     assert [(span.start + 1, span.end + 1) for span in docs[2].spans[NAME]] == [
         (span.start, span.end) for span in nlp(spaced).spans[NAME]
     ]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n", "\u200b"])
+def test_a_text_without_words_alone_has_no_entities(nlp: Language, text: str) -> None:
+    set_look(nlp, 0.5, show_second_look=True)
+    for doc in (nlp(text), *nlp.pipe([text, text])):
+        assert not doc.ents
+        assert not doc.spans[f"{NAME}_twice"]
+
+
+def test_documents_of_two_vocabularies_go_together(nlp: Language) -> None:
+    other = spacy.blank("xx")
+    set_look(nlp, 0.5)
+    docs = list(nlp.pipe([nlp.make_doc(TEXTS[0]), other("Zanzibar greets Quetzal people")]))
+    assert found(docs) == found([nlp(TEXTS[0]), nlp("Zanzibar greets Quetzal people")])
 
 
 def test_candidates_and_thresholds_hold_for_both_looks(nlp: Language) -> None:

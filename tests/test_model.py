@@ -383,5 +383,7 @@ def test_rows_that_lie_one_after_another_are_not_copied():
         [whole[:4], whole[5:]],
         [whole[:4].copy(), whole[4:]],
         [whole[1:]],
+        [whole[:, :1]],
+        [whole[:4, :1], whole[4:, :1]],
     ):
         np.testing.assert_array_equal(_joined(head, others), np.concatenate(others))

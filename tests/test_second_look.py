@@ -7,6 +7,7 @@ from typing import Any, Callable, List
 import numpy as np
 import pytest
 import spacy
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.language import Language
@@ -20,7 +21,9 @@ from posattn_spacy.calibration import decode
 from posattn_spacy.diagnosis.look_checks import check_looks
 from posattn_spacy.evaluation import scored_batches
 from posattn_spacy.fitting import calibrate, configure_calibrate_v1
+from posattn_spacy.model import first_torch_head
 from posattn_spacy.second_look import Promise, TextCounts, fit_second_look
+from posattn_spacy.temperature import PRIOR
 from processes import command
 
 NAME = "posattn_ner"
@@ -140,6 +143,60 @@ def test_a_component_that_is_used_after_its_training_keeps_nothing(
     assert pipe.evaluated.is_learning
     evaluated(nlp, make_examples(nlp, [*TRAIN_DATA] * 3))
     assert pipe.evaluated.batches is None
+
+
+def same_batches(pipe: Any, nlp: Language, examples: List[Example]) -> bool:
+    """Whether what was kept of an evaluation is what comes of scoring the examples anew."""
+    kept = evaluation.last_evaluated(pipe, len(examples))
+    anew = list(scored_batches(nlp, pipe, examples))
+    one, other = (sorted(np.concatenate([each.lengths for each in of]).tolist()) for of in (kept, anew))
+    tags, others = (sorted(np.concatenate([each.tags for each in of]).tolist()) for of in (kept, anew))
+    return (one, tags) == (other, others)
+
+
+def test_other_components_behind_it_do_not_change_what_is_kept(nlp: Language) -> None:
+    two = ("Alice saw Bob . He saw Rome .", {"entities": [(0, 5, "per")]})
+    examples = make_examples(nlp, [two, *TRAIN_DATA])
+    nlp.add_pipe("sentencizer", last=True)
+    evaluated(nlp, examples)
+    assert same_batches(nlp.get_pipe(NAME), nlp, examples)
+    nlp.add_pipe("merge_entities", last=True)
+    nlp.get_pipe(NAME).evaluated.begin()
+    evaluated(nlp, examples)
+    assert not evaluation.last_evaluated(nlp.get_pipe(NAME), 100)
+
+
+def test_an_evaluation_counts_as_a_whole_or_not_at_all(nlp: Language) -> None:
+    pipe, examples = nlp.get_pipe(NAME), make_examples(nlp)
+    for kept in (examples[:2], [*examples, *examples[:1]]):
+        pipe.evaluated.begin()
+        list(nlp.pipe([example.reference.text for example in kept]))
+        pipe.score(examples)
+        assert not evaluation.last_evaluated(pipe, 100)
+    evaluated(nlp, examples)
+    assert evaluation.last_evaluated(pipe, 100)
+    pipe.from_bytes(pipe.to_bytes())
+    assert not evaluation.last_evaluated(pipe, 100)
+
+
+def test_a_first_look_that_finds_nothing_can_be_fitted(nlp: Language) -> None:
+    pipe = nlp.get_pipe(NAME)
+    head = first_torch_head(pipe.model)
+    assert head is not None
+    with torch.no_grad():
+        head.tags.bias[0] += 50
+    (fitted,) = calibrate(nlp, make_examples(nlp))
+    assert fitted.promise is not None
+    assert pipe.cfg["first_temperature"] == PRIOR
+    assert pipe.cfg["fitted_look"] == fitted.promise._asdict()
+
+
+def test_what_a_later_version_keeps_beside_a_promise_is_no_fault(nlp: Language) -> None:
+    promise = {"threshold": 0.5, "words": 0.3, "f": 0.8, "f_all": 0.8}
+    assert Promise.read({"fitted_look": {**promise, "more": 1}}) == Promise(**promise)
+    nlp.get_pipe(NAME).cfg["fitted_look"] = {"threshold": 0.5}
+    with pytest.raises(ValueError, match="fitted_look"):
+        nlp.get_pipe(NAME).require_settings()
 
 
 def test_no_more_of_dev_is_used_than_was_asked_for(nlp: Language) -> None:

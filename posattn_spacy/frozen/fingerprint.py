@@ -2,11 +2,11 @@
 
 import json
 from hashlib import blake2b
-from typing import Any, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
 
+from ..saving import add_tensors
 from ..texts import Text
 from .pieces import Pooling, max_pieces
 
@@ -39,17 +39,6 @@ def encoder_fingerprint(
         digest.update(pooling.encode())
     add_tensors(digest, transformer.state_dict())
     return digest.hexdigest()
-
-
-def add_tensors(digest: blake2b, tensors: Mapping[str, Tensor]) -> None:
-    """Add names, types, shapes and numbers of tensors to a digest.
-
-    digest (blake2b): The digest.
-    tensors (Mapping[str, Tensor]): The tensors by name; their order does not matter.
-    """
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
 
 
 def text_key(text: Text) -> bytes:

@@ -7,7 +7,8 @@ from spacy.strings import StringStore
 
 from .pieces import WordPieces, cut_words
 
-MOST_WORDS = 1 << 17  # that are kept, 20 MB or so
+MOST_WORDS = 1 << 17  # that are kept: 20 MB in plain text, and never more than 100 MB
+MOST_PIECES = 16  # of a word that is kept; those with more hardly come again
 
 
 class PieceTable:
@@ -33,9 +34,10 @@ class PieceTable:
         ids = self._ids  # read once: another thread may begin a new one
         keys = distinct.tolist()
         new = [key for key in keys if key not in ids]
-        if new:
-            if len(ids) + len(new) > MOST_WORDS:
-                ids = {key: ids[key] for key in keys if key in ids}
-            ids.update(zip(new, cut_words(self._tokenizer, [strings[key] for key in new]), strict=True))
-            self._ids = ids
-        return WordPieces.laid_out([ids[key] for key in keys], types.ravel())
+        cut = dict(zip(new, cut_words(self._tokenizer, [strings[key] for key in new]), strict=True))
+        by_type = [cut[key] if key in cut else ids[key] for key in keys]
+        if len(ids) + len(new) > MOST_WORDS:
+            ids = {}
+        ids.update((key, pieces) for key, pieces in cut.items() if len(pieces) <= MOST_PIECES)
+        self._ids = ids
+        return WordPieces.laid_out(by_type, types.ravel())

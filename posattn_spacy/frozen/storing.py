@@ -13,6 +13,7 @@ from transformers import CONFIG_MAPPING, AutoModel, PreTrainedTokenizerFast
 
 from ..saving import (
     TORCH_SAVE,
+    add_tensors,
     require_fit,
     require_whole,
     sealed,
@@ -20,7 +21,6 @@ from ..saving import (
     tensors_to_bytes,
     torch_saved,
 )
-from .fingerprint import add_tensors
 from .loading import prepare
 from .pieces import SpecialTokens, max_pieces
 
