@@ -5,7 +5,7 @@ import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence, Set
 
 PACKAGES = ("posattn-spacy", "spacy", "torch")
 TRAINING_CODE = Path("digests/train.txt")  # what `digests` notes, seen from the project
@@ -32,7 +32,10 @@ def made_sentence(made: Sequence[Mapping[str, Optional[str]]]) -> str:
     made (Sequence[Mapping[str, Optional[str]]]): The `origin` of each.
     RETURNS (str): A sentence or two.
     """
-    by = {f"posattn-spacy {each['posattn-spacy']}, commit {each['commit'] or 'unknown'}" for each in made}
+    commits: Dict[Optional[str], Set[str]] = {}
+    for each in made:
+        commits.setdefault(each["posattn-spacy"], set()).add(each["commit"] or "unknown")
+    by = [f"posattn-spacy {own}, commit {', '.join(sorted(of))}" for own, of in commits.items()]
     unknown = "a machine that was not noted"
     on = {f"spaCy {each['spacy']}, torch {each['torch']}, on {each['processor'] or unknown}" for each in made}
     old = any(each["posattn-spacy"] != version("posattn-spacy") for each in made)
