@@ -93,6 +93,11 @@ def _numpy(fields: Sequence[Tensor]) -> List[np.ndarray]:
     return [field.cpu().numpy() for field in fields]
 
 
+def decode_first(decoded: Sequence[DecodedBatch]) -> List[DecodedBatch]:
+    """RETURNS (List[DecodedBatch]): The batches as the first look sees them, which there is."""
+    return [decode(each.batch.of_first()) for each in decoded]
+
+
 def _codes(starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """(spans,) int64, equal for equal spans of fewer than 2²⁰ tokens."""
     return (starts << 32) + ((stops - starts) << 12) + labels

@@ -9,7 +9,7 @@ from spacy.training import Example
 from .gold import GoldBatch
 from .head import TokenScores
 from .scored import ScoredBatch
-from .texts import read_words
+from .texts import text_lengths
 
 MOST_WORDS = 1 << 18  # that are kept, with their scores: 50 MB or so
 
@@ -68,8 +68,7 @@ class Evaluated:
         kept = self._kept  # read once: another thread may change it
         if kept is None:
             return
-        texts = np.concatenate([words.lengths for words in read_words(docs)])
-        kept.append(Kept(list(map(id, docs)), texts, scores))
+        kept.append(Kept(list(map(id, docs)), text_lengths(docs), scores))
         self._words += max(len(scores.places), len(docs))
         if self._words > MOST_WORDS:
             self._kept = None

@@ -3,7 +3,6 @@
 from itertools import islice
 from typing import Any, Iterable, Iterator, List, Optional, Tuple, cast
 
-import numpy as np
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
@@ -14,7 +13,7 @@ from .component import PositionalNER
 from .losses import MISSING, categorical_loss
 from .model import predict_both
 from .scored import ScoredBatch
-from .texts import read_words
+from .texts import text_lengths
 
 BATCH_TOKENS = 1 << 13
 
@@ -77,8 +76,7 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     for batch, docs in piped_batches(nlp, pipe, examples):
         scores = predict_both(pipe.model, docs)
         if len(scores.places):
-            texts = np.concatenate([words.lengths for words in read_words(docs)])
-            yield ScoredBatch.of(scores, texts, pipe.gold_of(batch).tags)
+            yield ScoredBatch.of(scores, text_lengths(docs), pipe.gold_of(batch).tags)
 
 
 def last_evaluated(pipe: PositionalNER, docs: int) -> List[ScoredBatch]:

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.training import Example
 from wasabi import Printer
 
-from .calibration import DecodedBatch, decode, posattn_pipes, stale_thresholds
+from .calibration import DecodedBatch, decode, decode_first, posattn_pipes, stale_thresholds
 from .component import PositionalNER
 from .evaluation import dev_examples, last_evaluated, scored_batches
 from .scored import ScoredBatch
@@ -68,13 +68,13 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     if any(each.batch.first is None for each in second):
         pipe.cfg["temperature"] = temperature
         return Fitted(name, temperature)
-    first = [decode(each.batch.of_first()) for each in second]
+    first = decode_first(second)
     finds_any = any(len(each.labels) for each in first)
     first_temperature = fit_temperature(first) if finds_any else PRIOR
     counts = count_texts(first, second, first_temperature)
     promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
-    temperatures = {"temperature": temperature, "first_temperature": first_temperature}
-    pipe.cfg |= {**temperatures, "fitted_look": promise._asdict()}
+    pipe.cfg["temperature"], pipe.cfg["first_temperature"] = temperature, first_temperature
+    pipe.cfg["fitted_look"] = promise._asdict()
     return Fitted(name, temperature, promise, counts)
 
 

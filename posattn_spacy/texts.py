@@ -57,6 +57,11 @@ def read_words(docs: Sequence[Doc]) -> List[Words]:
     ]
 
 
+def text_lengths(docs: Sequence[Doc]) -> np.ndarray:
+    """RETURNS (np.ndarray): (texts,) int64 words of the texts of documents, at least one of these."""
+    return np.concatenate([words.lengths for words in read_words(docs)])
+
+
 def _shared_strings(docs: Sequence[Doc]) -> StringStore:
     """The strings of the first document's vocabulary, which learns the words of documents of another one."""
     vocab = docs[0].vocab

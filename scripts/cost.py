@@ -126,9 +126,9 @@ def show_changes(ratios: Sequence[Dict[str, Any]], output: Path) -> None:
     """Show ratios beside those that are kept, if these were taken on the same kind of processor."""
     kept = srsly.read_json(output) if output.is_file() else None
     here = origin(Path())["processor"]
-    if kept is None or kept["made"]["processor"] != here:
-        msg.info(f"No figures are kept of {here}, so nothing can be compared.")
     before = kept["ratios"] if kept is not None and kept["made"]["processor"] == here else []
+    if not before:
+        msg.info(f"No figures are kept of {here}, so nothing can be compared.")
     table = changed_rows(ratios, before)
     msg.table(table, header=CHANGED_HEADER, divider=True, max_col=80, aligns=["l", "r", "r", "l"])
     slower = [name for name, *_, verdict in table if verdict]

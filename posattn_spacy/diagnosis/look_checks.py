@@ -2,7 +2,7 @@
 
 from typing import Iterator, Sequence
 
-from ..calibration import DecodedBatch, decode
+from ..calibration import DecodedBatch, decode_first
 from ..component import PositionalNER
 from ..second_look import Promise, TextCounts, at_threshold, count_texts
 from ..settings import FITTED
@@ -29,8 +29,7 @@ def check_looks(pipe: PositionalNER, decoded: Sequence[DecodedBatch]) -> Iterato
             "Fit it: python -m spacy posattn calibrate MODEL CORPUS",
         )
         return
-    first = [decode(each.batch.of_first()) for each in decoded]
-    counts = count_texts(first, decoded, pipe.cfg["first_temperature"])
+    counts = count_texts(decode_first(decoded), decoded, pipe.cfg["first_temperature"])
     yield first_look_decides_some(pipe, counts)
     if counts.gold:
         yield first_look_costs_little(pipe, counts)

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from tqdm import tqdm
 
-from posattn_spacy.calibration import decode, posattn_pipes
+from posattn_spacy.calibration import decode, decode_first, posattn_pipes
 from posattn_spacy.component import PositionalNER
 from posattn_spacy.evaluation import scored_batches
 from posattn_spacy.second_look import Promise, TextCounts, at_threshold, count_texts
@@ -32,18 +32,24 @@ def share_figures(
     for _, pipe in posattn_pipes(nlp)[:1]:
         promise = Promise.read(pipe.cfg)
         if promise is not None:
-            counts = _counts(nlp, pipe, examples)
+            counts = count_looks(nlp, pipe, examples)
             thresholds = [promise.threshold, *(threshold_of(counts, share) for share in SHARES)]
             fitted, *curve = [_point(nlp, pipe, counts, each, timed) for each in thresholds]
             return {"fitted": fitted, "curve": curve}
     return None
 
 
-def _counts(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> TextCounts:
+def count_looks(nlp: Language, pipe: PositionalNER, examples: Sequence[Example]) -> TextCounts:
+    """Count what both looks find in documents.
+
+    nlp (Language): The pipeline.
+    pipe (PositionalNER): One of its components, with a first look.
+    examples (Sequence[Example]): The documents, and what is right.
+    RETURNS (TextCounts): The counts.
+    """
     batches = tqdm(scored_batches(nlp, pipe, examples), desc="both looks", unit="batch")
     second = list(map(decode, batches))
-    first = [decode(each.batch.of_first()) for each in second]
-    return count_texts(first, second, pipe.cfg["first_temperature"])
+    return count_texts(decode_first(second), second, pipe.cfg["first_temperature"])
 
 
 def _point(

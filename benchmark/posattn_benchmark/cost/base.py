@@ -11,17 +11,15 @@ import torch
 from spacy.language import Language
 from spacy.training import Corpus
 from spacy.training.initialize import init_nlp
-from spacy.util import load_config, registry
+from spacy.util import load_config
 from transformers import AutoTokenizer, BertConfig, BertModel
 
-from posattn_spacy.calibration import decode
-from posattn_spacy.evaluation import scored_batches
-from posattn_spacy.second_look import Promise, count_texts
+from posattn_spacy.second_look import Promise
 
 from ..clock import pipe_rate
-from ..corpora.shares import threshold_of
+from ..corpora.shares import count_looks, threshold_of
 from . import stock
-from .training import train
+from .training import train_once
 from .workload import Figures, Workload
 
 SHAPE: Mapping[str, int] = MappingProxyType(
@@ -77,9 +75,7 @@ def _trained(workload: Workload) -> Language:
         "corpora.train.limit": TRAINING_DOCS,
     }
     nlp = init_nlp(load_config(workload.config, overrides=overrides))
-    settings = registry.resolve(nlp.config.interpolate()["training"])
-    examples = list(Corpus(workload.train, gold_preproc=True, limit=TRAINING_DOCS)(nlp))
-    train(nlp, settings, ((0, batch) for batch in settings["batcher"](examples)))
+    train_once(nlp, list(Corpus(workload.train, gold_preproc=True, limit=TRAINING_DOCS)(nlp)))
     return nlp
 
 
@@ -89,6 +85,5 @@ def _threshold(nlp: Language, workload: Workload) -> Any:
     promise = Promise.read(finished.cfg)
     examples = list(islice(Corpus(workload.dev, gold_preproc=True)(nlp), workload.docs))
     component: Any = nlp.get_pipe("posattn_ner")
-    second = list(map(decode, scored_batches(nlp, component, examples)))
-    first = [decode(each.batch.of_first()) for each in second]
-    return threshold_of(count_texts(first, second, 1.0), 1.0 if promise is None else promise.words)
+    counts = count_looks(nlp, component, examples)
+    return threshold_of(counts, 1.0 if promise is None else promise.words)

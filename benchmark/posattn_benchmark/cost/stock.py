@@ -10,7 +10,7 @@ from spacy.training import Corpus, Example
 from spacy.util import load_model_from_config, registry
 
 from .ours import pipe_figures
-from .training import train
+from .training import train, train_once
 from .workload import Figures, Workload
 
 TRAINING_DOCS = 2500
@@ -76,8 +76,7 @@ def cnn_pipe(workload: Workload) -> Figures:
     nlp = load_model_from_config(config, auto_fill=True)
     examples = list(Corpus(workload.train, gold_preproc=True, limit=TRAINING_DOCS)(nlp))
     nlp.initialize(lambda: examples)
-    settings = registry.resolve(nlp.config.interpolate()["training"])
-    train(nlp, settings, ((0, batch) for batch in settings["batcher"](examples)))
+    train_once(nlp, examples)
     return pipe_figures(nlp, workload)
 
 

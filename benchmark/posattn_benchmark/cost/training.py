@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from spacy.language import Language
 from spacy.training import Example
 from spacy.training.loop import train_while_improving
+from spacy.util import registry
 
 Batches = Iterator[Tuple[int, List[Example]]]  # epoch and batch
 
@@ -36,3 +37,13 @@ def train(
     )
     words = [sum(len(example) for example in batch) for batch, _, _ in loop]
     return sum(words), len(words)
+
+
+def train_once(nlp: Language, examples: List[Example]) -> None:
+    """Train a pipeline on examples once, as its config has it.
+
+    nlp (Language): The initialized pipeline.
+    examples (List[Example]): The examples.
+    """
+    settings = registry.resolve(nlp.config.interpolate()["training"])
+    train(nlp, settings, ((0, batch) for batch in settings["batcher"](examples)))
