@@ -5,8 +5,10 @@ from typing import Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
-from spacy.training import Corpus, Example
+from spacy.training import Example
 from spacy.vocab import Vocab
+
+from .reader import PartialCorpus
 
 SUFFIX = ".spacy"
 
@@ -37,7 +39,7 @@ def make_examples(nlp: Language, docs: Sequence[Doc], gold_preproc: bool = False
     gold_preproc (bool): Whether to keep their tokens, and to cut them at their sentences.
     RETURNS (List[Example]): The examples.
     """
-    reader = Corpus("", gold_preproc=gold_preproc)
+    reader = PartialCorpus("", gold_preproc=gold_preproc)
     make = reader.make_examples_gold_preproc if gold_preproc else reader.make_examples
     return list(make(nlp, docs))
 

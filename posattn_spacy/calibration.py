@@ -21,7 +21,8 @@ class DecodedBatch(NamedTuple):
 
     batch (ScoredBatch): The batch.
     tags (Tensor): (rows,) the best tags.
-    known (np.ndarray): (spans,) bool, which spans of the tags touch no token without a gold tag.
+    known (np.ndarray): (spans,) bool, which spans of the tags are right or wrong: all their tokens have a
+        gold tag, or are known not to have the label.
     labels (np.ndarray): (entities,) int64 index of the label; entities are the known spans.
     texts (np.ndarray): (entities,) int64 the text that each is in.
     correct (np.ndarray): (entities,) bool, whether gold has the same tokens with the same label.
@@ -61,13 +62,24 @@ def decode(batch: ScoredBatch) -> DecodedBatch:
     tags = Lattice(batch.scores, batch.lengths).best()
     found = _numpy(span_bounds(tags))
     gold = _numpy(span_bounds(batch.tags.clamp(min=0)))
-    unknown = np.append(0, (batch.tags == MISSING).cpu().numpy().cumsum())
     starts, stops, labels = found
-    known = unknown[stops] == unknown[starts]
+    known = _are_known(batch, *found)
     correct = np.isin(_codes(*found), _codes(*gold))
     texts = np.searchsorted(batch.lengths.numpy().cumsum(), starts, side="right")
     n_gold = np.bincount(gold[2], minlength=(batch.scores.shape[1] - 1) // 2)
     return DecodedBatch(batch, tags, known, labels[known], texts[known], correct[known], n_gold)
+
+
+def _are_known(batch: ScoredBatch, starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(spans,) bool, whether all is known of spans that has to be known to judge them."""
+    unknown = (batch.tags == MISSING).numpy()
+    if batch.excluded is None:
+        sums = np.append(0, unknown.cumsum())
+        known: np.ndarray = sums[stops] == sums[starts]
+        return known
+    of_labels = np.pad((unknown[:, None] & ~batch.excluded.numpy()).cumsum(0), ((1, 0), (0, 0)))
+    judged: np.ndarray = of_labels[stops, labels] == of_labels[starts, labels]
+    return judged
 
 
 def judge(decoded: Sequence[DecodedBatch], temperature: float) -> Judged:

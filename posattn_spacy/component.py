@@ -71,6 +71,7 @@ class PositionalNER(LearningPipe):
         second_look: Union[str, float, None] = FITTED,
         second_look_tolerance: float = 0.0005,
         show_second_look: bool = False,
+        incorrect_spans_key: Optional[str] = "incorrect_spans",
         overwrite: bool = False,
         scorer: Optional[Callable] = None,
     ) -> None:
@@ -87,6 +88,8 @@ class PositionalNER(LearningPipe):
         second_look (Union[str, float, None]): Which texts the encoder runs for, see `factory`.
         second_look_tolerance (float): What fitting that may cost of span F1.
         show_second_look (bool): Whether the texts that it ran for are written to `doc.spans`.
+        incorrect_spans_key (Optional[str]): Group in `doc.spans` of training documents with the spans that
+            are known to be no entities of their label; None for none.
         overwrite (bool): Whether entities that are already there give way to predicted ones.
         scorer (Optional[Callable]): The scoring method.
         RAISES (ValueError): If a setting is out of its range.
@@ -103,6 +106,7 @@ class PositionalNER(LearningPipe):
             second_look=second_look,
             second_look_tolerance=second_look_tolerance,
             show_second_look=show_second_look,
+            incorrect_spans_key=incorrect_spans_key,
             overwrite=overwrite,
         )
         self.scorer = scorer

@@ -103,8 +103,8 @@ def _scored(
     found: List[ScoredExamples] = []
     for each, own in zip(kept, examples, strict=True):
         if len(each.scores.places):
-            tags = gold_of(own).tags
-            if len(tags) != len(each.scores.places):
+            gold = gold_of(own)
+            if len(gold.tags) != len(each.scores.places):
                 return None
-            found.append(ScoredExamples(len(own), ScoredBatch.of(each.scores, each.texts, tags)))
+            found.append(ScoredExamples(len(own), ScoredBatch.of(each.scores, each.texts, gold)))
     return found

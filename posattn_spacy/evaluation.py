@@ -10,7 +10,7 @@ from spacy.training import Example
 from spacy.util import resolve_dot_names
 
 from .component import PositionalNER
-from .losses import MISSING, categorical_loss
+from .losses import Known, categorical_loss
 from .model import predict_both
 from .scored import ScoredBatch
 from .texts import text_lengths
@@ -76,7 +76,7 @@ def scored_batches(nlp: Language, pipe: PositionalNER, examples: Iterable[Exampl
     for batch, docs in piped_batches(nlp, pipe, examples):
         scores = predict_both(pipe.model, docs)
         if len(scores.places):
-            yield ScoredBatch.of(scores, text_lengths(docs), pipe.gold_of(batch).tags)
+            yield ScoredBatch.of(scores, text_lengths(docs), pipe.gold_of(batch))
 
 
 def last_evaluated(pipe: PositionalNER, docs: int) -> List[ScoredBatch]:
@@ -102,9 +102,10 @@ def mean_loss(batches: Iterable[ScoredBatch]) -> Optional[float]:
     RETURNS (Optional[float]): The loss; None if there is no gold tag.
     """
     total = n_tokens = 0.0
-    for scores, lengths, tags, _ in batches:
-        known = int((tags != MISSING).sum())
-        loss, _ = categorical_loss(scores, tags, lengths)
-        total += float(loss) * known
-        n_tokens += known
+    for batch in batches:
+        known = Known(batch.tags, batch.excluded)
+        n_known = int(known.somehow.sum())
+        loss, _ = categorical_loss(batch.scores, known, batch.lengths)
+        total += float(loss) * n_known
+        n_tokens += n_known
     return total / n_tokens if n_tokens else None

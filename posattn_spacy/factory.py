@@ -58,6 +58,7 @@ def make_posattn_ner(
     second_look: Union[Literal["fitted"], float, None],
     second_look_tolerance: float,
     show_second_look: bool,
+    incorrect_spans_key: Optional[str],
     overwrite: bool,
     scorer: Optional[Callable],
 ) -> "PositionalNER":
@@ -77,6 +78,8 @@ def make_posattn_ner(
     second_look_tolerance (float): What that may cost of span F1 on dev.
     show_second_look (bool): Whether the texts for which the encoder ran are written to `doc.spans`, under
         `<name>_twice`.
+    incorrect_spans_key (Optional[str]): Group in `doc.spans` of training documents with the spans that are
+        known to be no entities of their label, as in spaCy's `ner`; None for none.
     overwrite (bool): Whether entities that are already there give way to predicted ones. By default they
         stay, as they do in spaCy's `ner`.
     scorer (Optional[Callable]): The scoring method.
@@ -96,6 +99,7 @@ def make_posattn_ner(
         second_look=second_look,
         second_look_tolerance=second_look_tolerance,
         show_second_look=show_second_look,
+        incorrect_spans_key=incorrect_spans_key,
         overwrite=overwrite,
         scorer=scorer,
     )

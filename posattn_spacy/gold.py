@@ -1,7 +1,7 @@
 """Gold annotation of a batch of examples as arrays, one row per predicted token."""
 
 from collections import Counter
-from typing import Dict, Iterable, List, NamedTuple, Sequence, Set
+from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set
 
 import numpy as np
 from spacy.attrs import ENT_IOB, ENT_TYPE, ORTH
@@ -10,7 +10,9 @@ from spacy.training import Example
 
 from .blanks import is_blank
 from .losses import MISSING
-from .texts import read_words
+from .partial import excluded_labels, incorrect_spans
+from .tagging import Spans
+from .texts import Words, read_words
 
 # The values of spaCy's Token.ent_iob.
 UNKNOWN, INSIDE, OUTSIDE, BEGIN = 0, 1, 2, 3
@@ -47,14 +49,15 @@ def same_tokens(example: Example) -> bool:
     )
 
 
-def gold_annotation(example: Example) -> Annotation:
+def gold_annotation(example: Example, as_is: Optional[bool] = None) -> Annotation:
     """Read the gold entities of an example, projected onto its predicted tokens.
 
     example (Example): The example. Entities whose edges fall inside a predicted token have no place to
         go: their tokens are UNKNOWN.
+    as_is (Optional[bool]): Whether its documents have the same tokens, if that is known.
     RETURNS (Annotation): One row per predicted token.
     """
-    if same_tokens(example):  # spaCy's alignment costs more than the rest of the update
+    if same_tokens(example) if as_is is None else as_is:  # spaCy's alignment costs more than the rest of the update
         return doc_annotation(example.reference)
     strings = example.reference.vocab.strings
     tags = [tag if tag and tag != "-" else "" for tag in example.get_aligned_ner()]
@@ -88,23 +91,34 @@ class GoldBatch(NamedTuple):
     tags (np.ndarray): (words,) int64 tags of a `TagScheme`, `MISSING` where there is no gold tag.
     positions (np.ndarray): (words, 3) float32, 1 where a word is inside an entity, starts one, ends one.
     unseen (np.ndarray): (n,) uint64 hashes of entity types that are not among the labels.
+    excluded (Optional[np.ndarray]): (words, labels) bool, the labels that a word without a gold tag is known
+        not to have; None if no document says anything of it.
+    wrong (Optional[Spans]): The spans that are known to be no entities of their label, each once; None
+        without any.
     """
 
     tags: np.ndarray
     positions: np.ndarray
     unseen: np.ndarray
+    excluded: Optional[np.ndarray] = None
+    wrong: Optional[Spans] = None
 
 
-def gold_batch(examples: Sequence[Example], label_index: Dict[int, int]) -> GoldBatch:
+def gold_batch(
+    examples: Sequence[Example], label_index: Dict[int, int], incorrect_key: Optional[str] = None
+) -> GoldBatch:
     """Make the training targets of a batch.
 
     examples (Sequence[Example]): The examples, at least one of them with words.
-    label_index (Dict[int, int]): Index of each label by the hash of its name.
+    label_index (Dict[int, int]): Index of each label by the hash of its name, in order.
+    incorrect_key (Optional[str]): Group in `doc.spans` of the spans that are known to be no entities.
     RETURNS (GoldBatch): The targets; words of unseen types are missing, not outside.
     """
     words = read_words([example.predicted for example in examples])
+    same = list(map(same_tokens, examples))
     annotations = [
-        of_words(gold_annotation(example), own.places) for example, own in zip(examples, words, strict=True)
+        of_words(gold_annotation(example, as_is), own.places)
+        for example, as_is, own in zip(examples, same, words, strict=True)
     ]
     iob = np.concatenate([annotation.iob for annotation in annotations])
     types = np.concatenate([annotation.types for annotation in annotations])
@@ -115,7 +129,48 @@ def gold_batch(examples: Sequence[Example], label_index: Dict[int, int]) -> Gold
     tags = np.where(inside, 2 * labels + 1 + (iob == INSIDE), 0)
     tags[(iob == UNKNOWN) | (inside & (labels == MISSING))] = MISSING
     unseen = np.unique(types[inside & (labels == MISSING)])
-    return GoldBatch(tags, _positions(annotations, iob, inside), unseen)
+    excluded = _excluded(examples, same, words, list(label_index))
+    if excluded is not None:
+        excluded &= (tags == MISSING)[:, None]
+        tags[excluded.all(1)] = 0
+    wrong = _wrong(examples, same, words, label_index, incorrect_key)
+    return GoldBatch(tags, _positions(annotations, iob, inside), unseen, excluded, wrong)
+
+
+def _excluded(
+    examples: Sequence[Example], same: Sequence[bool], words: Sequence[Words], labels: Sequence[int]
+) -> Optional[np.ndarray]:
+    """(words, labels) bool, the labels that words are known not to have; None if nothing is said of it."""
+    parts = [excluded_labels(example, labels, as_is) for example, as_is in zip(examples, same, strict=True)]
+    if all(part is None for part in parts):
+        return None
+    return np.concatenate(
+        [
+            np.zeros((len(own.places), len(labels)), dtype=bool) if part is None else part[own.places]
+            for part, own in zip(parts, words, strict=True)
+        ]
+    )
+
+
+def _wrong(
+    examples: Sequence[Example],
+    same: Sequence[bool],
+    words: Sequence[Words],
+    label_index: Dict[int, int],
+    key: Optional[str],
+) -> Optional[Spans]:
+    """The spans of words that are known to be no entities of their label; None without any."""
+    found, offset = set(), 0
+    for example, as_is, own in zip(examples, same, words, strict=True):
+        for span in incorrect_spans(example, key, as_is):
+            start, stop = np.searchsorted(own.places, [span.start, span.end]).tolist()
+            if start < stop and span.label in label_index:
+                found.add((offset + start, offset + stop, label_index[span.label]))
+        offset += len(own.places)
+    if not found:
+        return None
+    starts, stops, labels = np.array(sorted(found), dtype=np.int64).T
+    return Spans(starts, stops, labels, np.zeros(len(starts), dtype=np.float32))
 
 
 def _positions(annotations: Sequence[Annotation], iob: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .avoiding import weights_without
 from .strips import MAX, SUM, Texts
 from .tagging import Spans, span_bounds, tags_of
 
@@ -56,6 +57,11 @@ class Lattice:
         self._first = self._last - lengths + 1
         self._text = torch.repeat_interleave(lengths)  # (rows,) text of each row
 
+    @property
+    def n_tags(self) -> int:
+        """RETURNS (int): Number of tags."""
+        return self._scores.shape[1]
+
     def select(self, texts: Tensor) -> "Lattice":
         """Take some of the texts, without doing anew what has been done for them.
 
@@ -68,6 +74,29 @@ class Lattice:
         if "_forward" in self.__dict__:
             part.__dict__["_forward"] = tuple(sums[rows] for sums in self._forward)
         return part
+
+    def only(self, allowed: Tensor) -> "Lattice":
+        """Take those sequences alone in which each tag is one of some; they keep their weights.
+
+        allowed (Tensor): (rows, tags) bool. There may be texts without such a sequence.
+        RETURNS (Lattice): The distribution over them.
+        """
+        part = Lattice.__new__(Lattice)
+        part._set_up(self._scores.masked_fill(~allowed, -math.inf), self._lengths)
+        return part
+
+    def log_weights(self) -> Tensor:
+        """RETURNS (Tensor): (batch,) float64, log of the weight of all sequences of each text together."""
+        return self._forward[0][self._last]
+
+    def log_weights_without(self, wrong: Spans) -> Tuple[Tensor, Tensor]:
+        """Do as `log_weights` for the sequences in which some spans are no entities; see `weights_without`.
+
+        wrong (Spans): The spans, whose rows are counted over the batch.
+        RETURNS (Tuple[Tensor, Tensor]): (batch,) the log-weights, and (rows, tags) the probability of each
+            tag in those sequences.
+        """
+        return weights_without(self._scores, self._lengths, wrong)
 
     def best(self) -> Tensor:
         """Find the most probable sequence of every text, by Viterbi's algorithm.

@@ -17,10 +17,12 @@ from .frozen.architecture import first_state_width, pad_embedding
 from .frozen.upstream import find_encoder
 from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
+from .losses import Contradiction
 from .model import is_initialized, require_widths, set_first_state, set_pad_embedding, use_averages
 from .objective import Objective, objective
 from .settings import UNFITTED, check_labels
 from .tagging import TagScheme
+from .texts import read_words
 
 INITIALIZE_SAMPLE = 10  # documents
 
@@ -219,12 +221,22 @@ class LearningPipe(ConfiguredPipe):
         RETURNS (GoldBatch): The targets.
         """
         strings = self.vocab.strings
-        return gold_batch(examples, {strings[label]: i for i, label in enumerate(self.labels)})
+        label_index = {strings[label]: i for i, label in enumerate(self.labels)}
+        return gold_batch(examples, label_index, self.cfg["incorrect_spans_key"])
 
     def _objective(self, examples: List[Example], scores: TokenScores) -> Objective:
         gold = self.gold_of(examples)
         self._warn_unseen({self.vocab.strings[key] for key in gold.unseen.tolist()})
-        return objective(scores, gold, self.name, self.cfg["positional_weight"], self._tag_weights())
+        try:
+            return objective(scores, gold, self.name, self.cfg["positional_weight"], self._tag_weights())
+        except Contradiction as error:
+            words = read_words([example.predicted for example in examples])
+            filled = [one.reference for one, own in zip(examples, words, strict=True) if len(own.places)]
+            raise ValueError(
+                f"'{self.name}' can't learn from the document {filled[error.text].text[:200]!r}: a span is "
+                f'annotated as an entity there, and doc.spans["{self.cfg["incorrect_spans_key"]}"] says that '
+                "it is none. Take it out of one of the two."
+            ) from error
 
     def _tag_weights(self) -> Optional[torch.Tensor]:
         """(tags,) weights of the categorical loss; None if all are 1."""

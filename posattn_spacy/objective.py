@@ -11,7 +11,7 @@ from thinc.types import Floats2d
 from .decoding import filled_lengths
 from .gold import GoldBatch
 from .head import TokenScores
-from .losses import TaggingLoss, loss_and_gradient
+from .losses import Known, TaggingLoss, loss_and_gradient
 
 
 class Objective(NamedTuple):
@@ -43,12 +43,19 @@ def objective(
     tag_weights (Optional[Tensor]): (tags,) weights of the categorical loss; all 1 if not given.
     RETURNS (Objective): The losses.
     RAISES (ValueError): If a score or a loss is not finite.
+    RAISES (Contradiction): If what is known of a document can't all be so.
     """
     loss, gradient = _of_one(scores, gold, name, positional_weight, tag_weights)
     if scores.first is None:
         return Objective(loss, None, gradient)
     first, of_first = _of_one(scores.first, gold, name, positional_weight, tag_weights)
     return Objective(loss, first, gradient._replace(first=of_first))
+
+
+def known_of(gold: GoldBatch) -> Known:
+    """RETURNS (Known): What gold annotation says of tags."""
+    excluded = None if gold.excluded is None else torch.from_numpy(gold.excluded)
+    return Known(torch.from_numpy(gold.tags), excluded, gold.wrong)
 
 
 def _of_one(
@@ -66,7 +73,7 @@ def _of_one(
     loss, d_tags, d_logits = loss_and_gradient(
         tags,
         logits,
-        torch.from_numpy(gold.tags).to(device),
+        known_of(gold),
         torch.from_numpy(gold.positions).to(device),
         filled_lengths(scores),
         positional_weight,

@@ -23,6 +23,7 @@ DEFAULTS: Dict[str, Any] = {  # the settings of which the component's cfg has a 
     "second_look": "fitted",
     "second_look_tolerance": 0.0005,
     "show_second_look": False,
+    "incorrect_spans_key": "incorrect_spans",
     "overwrite": False,
 }
 FITTED = "fitted"  # of `second_look`: by `calibrate`, on dev
@@ -178,6 +179,9 @@ def _require_types(path: str, cfg: Mapping[str, Any]) -> None:
     for name in ("overwrite", "show_second_look"):
         if not isinstance(cfg[name], bool):
             raise ValueError(f"{path}.{name} = {cfg[name]!r:.60}: it is true or false")
+    key = cfg["incorrect_spans_key"]
+    if not (key is None or isinstance(key, str)):
+        raise ValueError(f"{path}.incorrect_spans_key = {key!r:.60}: it is a key in doc.spans, or null")
     for name in ("label_weights", "label_thresholds"):
         if not isinstance(cfg[name], dict):
             raise ValueError(f"{path}.{name} = {cfg[name]!r:.60}: it is a number for each of some labels")

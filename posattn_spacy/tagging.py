@@ -111,3 +111,9 @@ def tags_of(starts: Tensor, stops: Tensor, labels: Tensor, rows: int) -> Tensor:
     tags = steps.cumsum(0)[:-1]
     tags[starts] -= 1
     return tags
+
+
+def covered(spans: Spans, rows: int) -> np.ndarray:
+    """RETURNS (np.ndarray): (rows,) bool, which of so many rows lie within a span."""
+    steps = np.bincount(spans.starts, minlength=rows + 1) - np.bincount(spans.stops, minlength=rows + 1)
+    return steps.cumsum()[:-1] > 0

@@ -14,7 +14,7 @@ from posattn_spacy import strips
 from posattn_spacy.lattice import Lattice
 from posattn_spacy.tagging import Spans, TagScheme, span_bounds
 from posattn_spacy.tagging import tags_of as tags_of_spans
-from sequences import is_legal
+from sequences import is_legal, spans_in
 
 SCHEME = TagScheme(["geo", "org", "per"])
 SMALL = TagScheme(["geo", "per"])
@@ -75,18 +75,6 @@ def tags_of(spans: Sequence[Span], length: int) -> List[int]:
     for start, stop, label in spans:
         tags[start:stop] = [2 * label + 1] + [2 * label + 2] * (stop - start - 1)
     return tags
-
-
-def spans_in(tags: Sequence[int]) -> List[Span]:
-    """The spans of a legal sequence, found one token at a time."""
-    spans: List[Span] = []
-    for i, tag in enumerate(tags):
-        if tag % 2:
-            spans.append((i, i + 1, tag // 2))
-        elif tag:
-            start, _, label = spans[-1]
-            spans[-1] = (start, i + 1, label)
-    return spans
 
 
 def enumerated(scores: List[List[float]], scheme: TagScheme) -> Dict[Span, float]:
