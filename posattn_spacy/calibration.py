@@ -62,7 +62,7 @@ def decode(batch: ScoredBatch) -> DecodedBatch:
     tags = Lattice(batch.scores, batch.lengths).best()
     found = _numpy(span_bounds(tags))
     gold = _numpy(span_bounds(batch.tags.clamp(min=0)))
-    starts, stops, labels = found
+    starts, _, labels = found
     known = _are_known(batch, *found)
     correct = np.isin(_codes(*found), _codes(*gold))
     texts = np.searchsorted(batch.lengths.numpy().cumsum(), starts, side="right")

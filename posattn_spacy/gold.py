@@ -57,7 +57,9 @@ def gold_annotation(example: Example, as_is: Optional[bool] = None) -> Annotatio
     as_is (Optional[bool]): Whether its documents have the same tokens, if that is known.
     RETURNS (Annotation): One row per predicted token.
     """
-    if same_tokens(example) if as_is is None else as_is:  # spaCy's alignment costs more than the rest of the update
+    if (
+        same_tokens(example) if as_is is None else as_is
+    ):  # spaCy's alignment costs more than the rest of the update
         return doc_annotation(example.reference)
     strings = example.reference.vocab.strings
     tags = [tag if tag and tag != "-" else "" for tag in example.get_aligned_ner()]

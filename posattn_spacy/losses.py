@@ -73,7 +73,7 @@ class Known(NamedTuple):
         return somehow
 
     def partly(self, lengths: Tensor) -> Tensor:
-        """RETURNS (Tensor): (batch,) bool, whether more than one sequence of a text agrees with what is known."""
+        """RETURNS (Tensor): (batch,) bool, whether more than one sequence of a text may agree."""
         open_rows = self.tags == MISSING
         if self.wrong is not None:
             open_rows |= torch.from_numpy(covered(self.wrong, len(open_rows)))

@@ -1,4 +1,4 @@
-"""`posattn-spacy.Corpus.v1`: spaCy's reader of .spacy files, which keeps what is known of partial annotation."""
+"""`posattn-spacy.Corpus.v1`: spaCy's reader of .spacy files, which keeps what partial annotation says."""
 
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Union
@@ -53,8 +53,8 @@ def sentences(doc: Doc) -> List[Doc]:
     """Cut a document at its sentences.
 
     doc (Doc): The document, with sentences marked.
-    RETURNS (List[Doc]): A document of each. Spans that say what a stretch was annotated for are cut, too; other
-        spans are kept where they are in one sentence.
+    RETURNS (List[Doc]): A document of each. Spans that say what a stretch was annotated for are cut, too;
+        others are kept where they are in one sentence.
     """
     groups = {key: list(group) for key, group in doc.spans.items() if len(group)}
     cut = [sentence.as_doc() for sentence in doc.sents]
@@ -95,7 +95,7 @@ def create_reader_v1(
     """
     if path is None:
         raise ValueError(
-            "A corpus reader has no path: set paths.train and paths.dev, in the config or on the command line."
+            "A corpus reader has no path: set paths.train and paths.dev in the config or on the command line."
         )
     return PartialCorpus(
         path,

@@ -60,7 +60,9 @@ def test_tag_weights_make_other_tags_count_for_more():
     assert loss.item() == pytest.approx(surprise(raised, gold) / 5)
     ones = torch.ones(N_TAGS, dtype=torch.float64)
     for weighted, plain in zip(
-        categorical_loss(scores, Known(TAGS), LENGTHS, ones), categorical_loss(scores, Known(TAGS), LENGTHS), strict=True
+        categorical_loss(scores, Known(TAGS), LENGTHS, ones),
+        categorical_loss(scores, Known(TAGS), LENGTHS),
+        strict=True,
     ):
         torch.testing.assert_close(weighted, plain)
 

@@ -24,7 +24,7 @@ def spans_of(spans: Sequence[Span]) -> Spans:
 
 
 def agrees(path: Sequence[int], tags: Sequence[int], excluded: np.ndarray, wrong: Sequence[Span]) -> bool:
-    """What is known, in plain words: tags are so, labels are not there, spans are none, entities have ended."""
+    """In plain words: tags are as known, labels are not there, spans are none, and entities have ended."""
     found = spans_in(path)
     given_spans = [span for span in spans_in([max(tag, 0) for tag in tags]) if is_whole(span, tags)]
     return (
@@ -43,9 +43,7 @@ def surprise(
     scores: Tensor, tags: Sequence[int], excluded: np.ndarray, wrong: Sequence[Span]
 ) -> Tensor | None:
     """Negative log-likelihood of what is known of a text; None if it can't be so."""
-    paths = [
-        path for path in product(range(len(SCHEME)), repeat=len(scores)) if is_legal(path, SCHEME)
-    ]
+    paths = [path for path in product(range(len(SCHEME)), repeat=len(scores)) if is_legal(path, SCHEME)]
     sums = torch.stack([sum(row[tag] for row, tag in zip(scores, path, strict=True)) for path in paths])
     kept = [i for i, path in enumerate(paths) if agrees(path, tags, excluded, wrong)]
     return sums.logsumexp(0) - sums[kept].logsumexp(0) if kept else None
@@ -69,7 +67,9 @@ def partly_known(draw: st.DrawFn) -> Tuple[List[int], np.ndarray, List[Span]]:
             tags[i] = MISSING
     excluded = np.array(draw(st.lists(st.booleans(), min_size=2 * length, max_size=2 * length)))
     starts = st.integers(0, length - 1)
-    spans = st.tuples(starts, st.integers(1, length), st.integers(0, 1)).filter(lambda span: span[0] < span[1])
+    spans = st.tuples(starts, st.integers(1, length), st.integers(0, 1)).filter(
+        lambda span: span[0] < span[1]
+    )
     return tags, excluded.reshape(length, 2), draw(st.lists(spans, max_size=4, unique=True))
 
 

@@ -6,7 +6,7 @@ spaCy imports these modules for every command of its own, so what is heavy is im
 import typer
 from spacy.cli import app
 
-from .corpus import convert_command, init
+from .corpus import convert_command, export_command, init
 from .encoders import compare_encoders
 from .pipeline import calibrate_model, doctor, find_threshold
 from .store import store
@@ -18,5 +18,6 @@ posattn.command("calibrate")(calibrate_model)
 posattn.command("find-threshold")(find_threshold)
 posattn.command("doctor")(doctor)
 posattn.command("convert")(convert_command)
+posattn.command("export")(export_command)
 posattn.command("compare-encoders")(compare_encoders)
 app.add_typer(posattn)

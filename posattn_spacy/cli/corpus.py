@@ -10,7 +10,7 @@ import typer
 from wasabi import msg
 
 from ..telling import insist_writable, told
-from .shared import blank, insist_entities, read, show
+from .shared import GpuId, blank, insist_entities, listed, load, read, show, use_gpu
 
 init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
 
@@ -33,6 +33,15 @@ def convert_command(
     test_share: Annotated[Optional[float], typer.Option(help="The same for test")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding; empty: the default of the kind of file")] = "",
     repair: Annotated[bool, typer.Option("--repair", help="Repair and count what can be repaired")] = False,
+    tag_names: Annotated[
+        str, typer.Option(help="Names of tags that are numbers in JSON or Parquet, such as O,B-PER,I-PER")
+    ] = "",
+    annotator: Annotated[
+        str, typer.Option(help="Whose annotation to take, if several differ (Label Studio, Prodigy)")
+    ] = "",
+    annotated_for: Annotated[
+        str, typer.Option(help="Labels for which all was annotated, such as per,org; empty: all labels")
+    ] = "",
     lang: Annotated[str, typer.Option(help="Code of a language that spaCy has")] = "en",
 ) -> None:
     """Make train.spacy, dev.spacy and test.spacy of annotated text.
@@ -46,6 +55,13 @@ def convert_command(
     .csv .zip: a table with the columns "Sentence #", Word, Tag and, if there
     is one, POS
 
+    .jsonl .json: doccano, Label Studio (JSON), Prodigy, spaCy's lines with
+    text and entities, or records with tokens and ner_tags
+
+    .parquet: the same (pip install "posattn-spacy[parquet]")
+
+    .ann, or a folder of brat: texts beside them in .txt
+
     .spacy: documents of spaCy
 
     a folder with a file of any of these for train, dev and test, whose split
@@ -56,12 +72,57 @@ def convert_command(
     from ..corpora.sentences import CorpusError
     from ..corpora.shown import show_account
 
-    options = Format(encoding or None, word_column, tag_column, spans_key or None, repair)
+    options = Format(
+        encoding=encoding or None,
+        word_column=word_column,
+        tag_column=tag_column,
+        spans_key=spans_key or None,
+        repair=repair,
+        tag_names=listed(tag_names),
+        annotator=annotator or None,
+        annotated_for=listed(annotated_for),
+    )
     given = {"dev": dev_share, "test": test_share}
     shares = {part: share for part, share in given.items() if share is not None}
     with told(CorpusError):
         account = convert(source, out_dir, options, n_sents=n_sents, lang=lang, shares=shares)
     show_account(account, out_dir)
+
+
+def export_command(
+    source: Annotated[Path, typer.Argument(help="Annotated .spacy file; with --model any texts")],
+    output: Annotated[Path, typer.Argument(help="File to write")],
+    to: Annotated[str, typer.Option(help="doccano, label-studio, prodigy, conll or jsonl")],
+    model: Annotated[
+        Optional[Path], typer.Option(exists=True, file_okay=False, help="Pipeline whose entities to write")
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="Where a record of a .jsonl file has its text")] = "text",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Write documents, or what a pipeline finds in texts, for an annotation tool.
+
+    With --model, SOURCE is a .txt file with a text on each line, a .jsonl or
+    a .spacy file, and entities are written with their probabilities, so that
+    they can be corrected instead of typed.
+    """
+    from tqdm import tqdm
+
+    from ..corpora.export import TOOLS, export_docs
+    from ..corpora.plain import read_texts
+    from ..corpora.sentences import CorpusError
+
+    if to not in TOOLS:
+        msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+    insist_writable(output)
+    with told(CorpusError):
+        if model is None:
+            docs = read(source, blank("xx"))
+            export_docs(tqdm(docs, desc=output.name, unit="doc", disable=None), output, to)
+        else:
+            use_gpu(gpu_id)
+            found = load(model).pipe(read_texts(source, text_field))
+            export_docs(tqdm(found, desc=output.name, unit="doc", disable=None), output, to)
+    msg.good(f"Written to {output}, for {to}")
 
 
 @init.command("config")

@@ -1,7 +1,7 @@
 """What several commands do: take a GPU, read a pipeline and documents, show findings."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Iterable, List, Sequence
+from typing import TYPE_CHECKING, Annotated, Iterable, List, Optional, Sequence
 
 import typer
 from wasabi import msg
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from ..diagnosis.findings import Finding
 
 GpuId = Annotated[int, typer.Option(help="GPU to use, -1 for CPU")]
+
+
+def listed(value: str) -> Optional[List[str]]:
+    """RETURNS (Optional[List[str]]): What stands between the commas of an option; None if it is empty."""
+    return [part.strip() for part in value.split(",") if part.strip()] or None
 
 
 def use_gpu(gpu_id: int) -> None:

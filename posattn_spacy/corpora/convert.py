@@ -16,8 +16,8 @@ from spacy.vocab import Vocab, create_vocab
 from ..writing import replacing
 from .docs import count_docs, join_docs, kept_attrs, store_docs
 from .files import content_md5, naming_obstacles, read_bytes
-from .parts import advise_part, find_parts
-from .read import SUFFIXES, Documents, Format, read_documents
+from .parts import advise_part, find_parts, is_single
+from .read import SUFFIXES, Documents, Format, Reading, read_documents
 from .sentences import CorpusError, Counts, Repair
 from .spacing import unspaced_share
 from .splits import FILE_ORDER, GIVEN, PARTS, Splitter, cut_off_end, file_order
@@ -59,6 +59,7 @@ class Account:
     cut_off (Optional[CutOff]): The cut-off sentence.
     repairs (Dict[Repair, int]): What was repaired, and how often.
     notes (List[str]): What the user should know, one sentence each.
+    misfits (List[Dict[str, str]]): Marks of annotation tools that fit no tokens, each with its document.
     removed (List[Path]): Files of another corpus that were removed; no part of corpus.json, which is the
         same for the same corpus.
     """
@@ -70,6 +71,7 @@ class Account:
     cut_off: Optional[CutOff]
     repairs: Dict[Repair, int]
     notes: List[str]
+    misfits: List[Dict[str, str]]
     removed: List[Path]
 
     def to_json(self) -> Dict[str, Any]:
@@ -85,6 +87,7 @@ class Account:
             "cut_off": None if self.cut_off is None else asdict(self.cut_off),
             "repairs": {repair.many: n for repair, n in self.repairs.items()},
             "notes": self.notes,
+            **({"misfits": self.misfits} if self.misfits else {}),
         }
 
 
@@ -105,7 +108,7 @@ def convert(
     out_dir (Path): The folder to write to.
     options (Format): What the files do not say about themselves.
     n_sents (int): How many consecutive sentences of a part make one document.
-    lang (str): The language code of the documents.
+    lang (str): The language code of the documents; its tokenizer parts texts that have no tokens.
     shares (Optional[Mapping[str, float]]): Which share of train is cut off for dev or test, where a folder
         has no file for it.
     splitters (Mapping[str, Splitter]): How a single file is split, by the names of the splits.
@@ -122,10 +125,10 @@ def convert(
     names = {*splitters, GIVEN}
     _check_place(path, out_dir, names)
     vocab = _make_vocab(lang)
-    if path.is_dir():
-        files, splits, notes = _read_folder(path, vocab, options, shares or {})
+    if path.is_dir() and not is_single(path):
+        files, splits, notes = _read_folder(path, Reading(vocab, lang, options), shares or {})
     else:
-        files, splits, notes = _read_file(path, vocab, options, shares or {}, splitters)
+        files, splits, notes = _read_file(path, Reading(vocab, lang, options), shares or {}, splitters)
     # Everything is checked before anything is written.
     for split, parts in splits.items():
         for part in PARTS:
@@ -140,17 +143,17 @@ def convert(
     account = Account(
         about={"md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
-        read=count_docs([doc for file in files for doc in file.docs], sum(len(file.docs) for file in files)),
+        read=count_docs(doc for file in files for doc in file.docs),
         splits={
             split: {
-                part: PartCounts(len(docs), count_docs(docs, len(splits[split][part])))
-                for part, docs in parts.items()
+                part: PartCounts(len(docs), count_docs(splits[split][part])) for part, docs in parts.items()
             }
             for split, parts in joined.items()
         },
         cut_off=next((cut for cut in map(_cut_off, files) if cut), None),
         repairs=dict(sum((file.repairs for file in files), Counter())),
         notes=list(dict.fromkeys(all_notes)),
+        misfits=[misfit for file in files for misfit in file.misfits.to_json()],
         removed=[],
     )
     with naming_obstacles(out_dir):
@@ -172,8 +175,7 @@ def _write(joined: Splits, out_dir: Path, attrs: List[str], account: Account) ->
 
 def _read_file(
     path: Path,
-    vocab: Vocab,
-    options: Format,
+    reading: Reading,
     shares: Mapping[str, float],
     splitters: Mapping[str, Splitter],
 ) -> Tuple[List[Documents], Splits, List[str]]:
@@ -183,7 +185,7 @@ def _read_file(
             f"{path}: a single file is cut 70/15/15 as it is. Leave {_options(shares)} out, or pass a folder "
             "with a file for train."
         )
-    documents = read_documents(path, vocab, options)
+    documents = read_documents(path, reading)
     found = {name: split(documents.ids, documents.cut_off) for name, split in splitters.items()}
     splits = {
         split: {part: [documents.docs[i] for i in indices] for part, indices in parts.items()}
@@ -193,7 +195,7 @@ def _read_file(
 
 
 def _read_folder(
-    folder: Path, vocab: Vocab, options: Format, shares: Mapping[str, float]
+    folder: Path, reading: Reading, shares: Mapping[str, float]
 ) -> Tuple[List[Documents], Splits, List[str]]:
     """Read a file per part, and cut parts that are missing off train."""
     paths, notes = find_parts(folder, SUFFIXES)
@@ -209,7 +211,7 @@ def _read_folder(
             f"{' and one '.join(map(advise_part, missing))}; or cut off the end of train with "
             f"{' '.join(f'--{part}-share 0.1' for part in missing)}."
         )
-    read = {part: read_documents(path, vocab, options) for part, path in paths.items()}
+    read = {part: read_documents(path, reading) for part, path in paths.items()}
     parts = {part: documents.docs[: documents.cut_off] for part, documents in read.items()}
     train = parts["train"]
     if shares:

@@ -21,7 +21,7 @@ from .spans import count_spans, spans_to_ents
 ENTITY_ATTRS = ("ENT_IOB", "ENT_TYPE")
 # A parse tells sentences, too; joined documents have them marked.
 _PARSE_ATTRS = frozenset(["HEAD", "DEP"])
-_SENTENCES = "SENT_START"
+SENTENCES = "SENT_START"
 _ZLIB = b"x"
 
 
@@ -84,7 +84,7 @@ def kept_attrs(attrs: Iterable[str], n_sents: int) -> List[str]:
     """
     if n_sents == 1:
         return list(attrs)
-    return [attr for attr in attrs if attr not in _PARSE_ATTRS | {_SENTENCES}] + [_SENTENCES]
+    return [attr for attr in attrs if attr not in _PARSE_ATTRS | {SENTENCES}] + [SENTENCES]
 
 
 def store_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str], name: str) -> None:
@@ -159,16 +159,16 @@ def _check_annotation(docs: Sequence[Doc], path: Path) -> List[str]:
     ]
 
 
-def count_docs(docs: Iterable[Doc], n_sentences: int) -> Counts:
-    """Count the tokens and entities of documents.
+def count_docs(docs: Iterable[Doc]) -> Counts:
+    """Count the sentences, tokens and entities of documents.
 
-    docs (Iterable[Doc]): The documents.
-    n_sentences (int): How many sentences they were made of.
+    docs (Iterable[Doc]): The documents; one without marks is one sentence.
     RETURNS (Counts): The counts, types from the most to the least frequent.
     """
-    n_tokens = 0
+    n_sentences = n_tokens = 0
     types: CounterType[str] = Counter()
     for doc in docs:
+        n_sentences += max(1, int((doc.to_array("SENT_START") == 1).sum()))
         n_tokens += len(doc)
         types.update(ent.label_ for ent in doc.ents)
     return Counts(n_sentences, n_tokens, types.total(), dict(types.most_common()))

@@ -1,55 +1,98 @@
-"""JSON in its many forms, told by the keys of its records."""
+"""JSON in its many forms, told by the keys of its records: read, or named with the way to what is read."""
 
 import json
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple, Union
 
-from .foreign import EXPORT_CONLL, NUMBERS, OFFSETS, SPACY_CONVERT, STORE, TOKENS, Foreign
+from .foreign import EXPORT_CONLL, OFFSETS, SPACY_CONVERT, TOKENS, Foreign
+from .formats.label_studio import is_label_studio, read_label_studio
+from .formats.offsets import entity_key, read_offsets
+from .formats.prodigy import is_prodigy, read_prodigy
+from .formats.tokens import read_tokens, tag_key
+from .marked import MarkedTexts
+from .records import Record
+from .repairs import Repairs
+from .sentences import Corpus, CorpusError
+
+_NAMING = "Let its name end in .json or .jsonl"
 
 
-class Record(NamedTuple):
+class Kind(NamedTuple):
     """A kind of JSON: the keys of one record, several names for a key parted by "|", and how to go on."""
 
     keys: Tuple[str, ...]
     foreign: Foreign
 
 
-_RECORDS = (
-    Record(
+_KINDS = (
+    Kind(
         ("n_sents", "splits", "cut_off"),
         Foreign("the account of a conversion", "Pass what was converted, or the folder of a split"),
     ),
-    Record(("data", "annotations|completions|predictions"), Foreign("JSON from Label Studio", OFFSETS)),
-    Record(
-        ("paragraphs",),
-        Foreign("JSON from spaCy 2", SPACY_CONVERT.format("json")),
-    ),
-    Record(
-        ("text", "ents", "tokens"),
-        Foreign("JSON from spaCy's Doc.to_json", f"Doc(nlp.vocab).from_json(record) reads a record. {STORE}"),
-    ),
-    Record(
-        ("text", "spans"),
-        Foreign(
-            "JSON as from Prodigy",
-            f"`python -m prodigy data-to-spacy FOLDER --ner DATASET` makes .spacy files. Or: {OFFSETS}",
-        ),
-    ),
-    Record(
-        ("text", "label|labels|entities|annotations|annotation|denotations|named_entities|entity"),
-        Foreign("JSON with texts and the places of their entities, as from doccano", OFFSETS),
-    ),
-    Record(("content", "annotation|annotations|entities"), Foreign("JSON as from Dataturks", OFFSETS)),
-    Record(("tokenized_text", "ner"), Foreign("JSON as for GLiNER", TOKENS)),
-    Record(("rasa_nlu_data",), Foreign("JSON for Rasa", OFFSETS)),
-    Record(("passages",), Foreign("BioC JSON", OFFSETS)),
-    Record(("%TYPES",), Foreign("UIMA CAS JSON, as from INCEpTION", EXPORT_CONLL)),
-    Record(
+    Kind(("paragraphs",), Foreign("JSON from spaCy 2", SPACY_CONVERT.format("json"))),
+    Kind(("content", "annotation|annotations|entities"), Foreign("JSON as from Dataturks", OFFSETS)),
+    Kind(("tokenized_text", "ner"), Foreign("JSON as for GLiNER", TOKENS)),
+    Kind(("rasa_nlu_data",), Foreign("JSON for Rasa", OFFSETS)),
+    Kind(("passages",), Foreign("BioC JSON", OFFSETS)),
+    Kind(("%TYPES",), Foreign("UIMA CAS JSON, as from INCEpTION", EXPORT_CONLL)),
+    Kind(
         ("sentences", "ner|entities"),
         Foreign("JSON with sentences and the places of their entities", TOKENS),
     ),
 )
-_WORD_KEYS = ("tokens", "words", "sentence", "text", "tokenized_text")
-_TAG_KEYS = ("ner_tags", "tags", "labels", "ner", "ner_labels", "bio", "bio_tags", "iob_tags", "label")
+
+
+def read_json(
+    records: Sequence[Record],
+    path: Path,
+    tag_names: Optional[Sequence[str]],
+    annotator: Optional[str],
+    repairs: Repairs,
+) -> Union[Corpus, MarkedTexts]:
+    """Read the records of a JSON file, or the rows of a table, by the keys that they have.
+
+    records (Sequence[Record]): The records.
+    path (Path): Where they were read.
+    tag_names (Optional[Sequence[str]]): Names of tags that are numbers.
+    annotator (Optional[str]): Whose annotation to take, where there are several.
+    repairs (Repairs): The account of the file's faults.
+    RETURNS (Union[Corpus, MarkedTexts]): Sentences of words with tags, or texts with marks.
+    RAISES (CorpusError): If there is none, it is of another kind, or a record lacks anything.
+    """
+    if not records:
+        raise CorpusError(f"{path} has no records. Export it anew.")
+    values = [record.value for record in records]
+    if any(map(is_label_studio, values)):
+        return read_label_studio(records, path, annotator)
+    if tag_key(values[0]) is not None:
+        return read_tokens(records, path, tag_names, repairs)
+    if any(map(is_prodigy, values)):
+        return read_prodigy(records, path, annotator)
+    foreign = _name_record(values[0])
+    if foreign is None and any(entity_key(value) is not None for value in values):
+        return read_offsets(records, path)
+    keys = ", ".join(map(str, list(values[0])[:6])) or "nothing in it"
+    raise (foreign or Foreign(f"JSON with {keys}", OFFSETS)).refusal(path)
+
+
+def looks_like_json(data: bytes) -> bool:
+    """RETURNS (bool): Whether a file, whatever its name, holds records that can be read."""
+    start = data[:200].decode("utf-8", "replace").removeprefix("\ufeff").lstrip()
+    if not start.startswith(("{", "[")):
+        return False
+    try:
+        return _is_read(_first_record(parse_json(data.decode("utf-8-sig"))))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_read(value: Any) -> bool:
+    if isinstance(value, list):
+        return True
+    if not isinstance(value, dict) or _name_record(value) is not None:
+        return False
+    marked = "text" in value and entity_key(value) is not None
+    return marked or is_label_studio(value) or is_prodigy(value) or tag_key(value) is not None
 
 
 def parse_json(text: str) -> Any:
@@ -69,28 +112,22 @@ def parse_json(text: str) -> Any:
 
 
 def name_json(value: Any) -> Optional[Foreign]:
-    """Name JSON by the keys of its first record.
+    """Name JSON that stands where none is read, by the keys of its first record.
 
     value (Any): What the JSON says.
     RETURNS (Optional[Foreign]): The format; None of what has no records.
     """
     record = _first_record(value)
-    if isinstance(record, list):
-        return Foreign('JSON with pairs of a text and {"entities": [...]}, as for spaCy 2', OFFSETS)
     if record is None:
         return None
-    words = next((record[key] for key in _WORD_KEYS if _is_list_of(record.get(key), str)), None)
-    tags = next((record[key] for key in _TAG_KEYS if _is_list_of(record.get(key), (int, str))), None)
-    if words is not None and tags is not None:
-        numbered = _is_list_of(tags, int)
-        return Foreign(
-            f"JSON with words and {'numbers of ' * numbered}tags, as from Hugging Face",
-            NUMBERS if numbered else TOKENS,
-        )
-    return next(
-        (kind.foreign for kind in _RECORDS if _has_keys(record, kind.keys)),
-        Foreign(f"JSON with {', '.join(map(str, list(record)[:6])) or 'nothing in it'}", OFFSETS),
-    )
+    if _is_read(record):
+        return Foreign("JSON with annotated texts", _NAMING)
+    keys = ", ".join(map(str, list(record)[:6])) or "nothing in it"
+    return _name_record(record) or Foreign(f"JSON with {keys}", OFFSETS)
+
+
+def _name_record(record: Dict[str, Any]) -> Optional[Foreign]:
+    return next((kind.foreign for kind in _KINDS if _has_keys(record, kind.keys)), None)
 
 
 def _first_record(value: Any) -> Any:
@@ -101,7 +138,7 @@ def _first_record(value: Any) -> Any:
         return _first_record(value[0]) if value else None
     if not isinstance(value, dict):
         return None
-    if any(_has_keys(value, kind.keys) for kind in _RECORDS) or any(key in value for key in _WORD_KEYS):
+    if _is_read(value) or _name_record(value) is not None or "text" in value:
         return value
     inner = next((each for each in value.values() if isinstance(each, list) and each), None)
     found = _first_record(inner)
@@ -110,7 +147,3 @@ def _first_record(value: Any) -> Any:
 
 def _has_keys(record: Dict[str, Any], keys: Sequence[str]) -> bool:
     return all(any(name in record for name in key.split("|")) for key in keys)
-
-
-def _is_list_of(value: Any, kind: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, kind) for each in value)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Collection, Dict, List, Tuple
 
 from .files import list_folder
+from .formats.brat import is_brat
 from .recognise import recognise_folder
 from .sentences import CorpusError
 from .splits import PARTS
@@ -31,7 +32,9 @@ def find_parts(folder: Path, suffixes: Collection[str]) -> Tuple[Dict[str, Path]
     found: Dict[str, List[Path]] = {part: [] for part in PARTS}
     several: List[Tuple[Path, List[str]]] = []
     for file in list_folder(folder):
-        if not file.is_file() or file.name.startswith(".") or file.name.endswith("~"):  # of editors
+        if file.name.startswith(".") or file.name.endswith("~"):  # of editors
+            continue
+        if not (file.is_file() or is_brat(file)):
             continue
         named = _parts_of(file.name)
         if len(named) == 1:
@@ -53,6 +56,11 @@ def find_parts(folder: Path, suffixes: Collection[str]) -> Tuple[Dict[str, Path]
     if not found["train"]:
         raise _no_train(folder)
     return {part: files[0] for part, files in found.items() if files}, notes
+
+
+def is_single(folder: Path) -> bool:
+    """RETURNS (bool): Whether a folder is of brat, and has no folders for train, dev and test."""
+    return is_brat(folder) and not any(map(_parts_of, (file.name for file in list_folder(folder))))
 
 
 def advise_part(part: str) -> str:

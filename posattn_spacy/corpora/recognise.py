@@ -87,12 +87,8 @@ def recognise_folder(folder: Path) -> Optional[Foreign]:
     """RETURNS (Optional[Foreign]): What a folder is that has no files for train, dev and test."""
     names = {file.name for file in list_folder(folder)}
     suffixes = {Path(name).suffix.lower() for name in names}
-    if ".ann" in suffixes:
-        return Foreign("a folder from brat, with the annotation in .ann files", OFFSETS)
     if names & {"dataset_dict.json", "dataset_info.json", "state.json"} or ".arrow" in suffixes:
         return Foreign("a data set stored by Hugging Face's datasets", NUMBERS)
-    if ".parquet" in suffixes:
-        return Foreign("a folder of Parquet files", NUMBERS)
     if ".xmi" in suffixes:
         return Foreign("a folder of UIMA XMI, as from INCEpTION", EXPORT_CONLL)
     return None

@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 
 from posattn_spacy.corpora.docs import count_docs
 from posattn_spacy.corpora.duplicates import duplicate_mask
-from posattn_spacy.corpora.read import Documents, Format, read_documents
+from posattn_spacy.corpora.read import Documents, Format, Reading, read_documents
 from posattn_spacy.corpora.sentences import Counts
 from posattn_spacy.corpora.splits import FILE_ORDER, PARTS
 from small_corpora import ROOT
@@ -28,7 +28,7 @@ def real() -> Real:
     offline = replace(GMB, url="http://localhost:9/")
     assets = ROOT / "assets"
     source, _ = locate_corpus(None, assets, assets / "sample" / "sample.csv", known=offline)
-    documents = read_documents(source.path, spacy.blank("en").vocab, Format())
+    documents = read_documents(source.path, Reading(spacy.blank("en").vocab, "en", Format()))
     found = {name: split(documents.ids, documents.cut_off) for name, split in SPLITS.items()}
     splits = {
         name: {part: [documents.docs[i] for i in split[part]] for part in PARTS}
@@ -46,7 +46,7 @@ def test_real_corpus_is_found_where_the_data_folder_has_it(real: Real) -> None:
 
 def test_real_corpus_has_the_published_counts(real: Real) -> None:
     source, documents, _ = real
-    counts = count_docs(documents.docs, len(documents.docs))
+    counts = count_docs(documents.docs)
     if source.kind == "gmb":
         assert counts == GMB.counts
         assert documents.cut_off == 47_958
@@ -66,10 +66,10 @@ def test_real_corpus_has_the_published_splits(real: Real) -> None:
         assert sizes == [33_570, 7_194, 7_194]
         types = {"geo": 7_558, "gpe": 3_142, "org": 4_151, "per": 3_400, "tim": 4_077}
         types |= {"art": 94, "eve": 70, "nat": 40}
-        assert count_docs(test, len(test)) == Counts(9_592, 209_830, 22_532, types)
+        assert count_docs(test) == Counts(9_592, 209_830, 22_532, types)
     else:
         assert sum(sizes) == len(documents.docs)
-        assert set(count_docs(splits[FILE_ORDER]["train"], 0).types) == set(GMB.counts.types)
+        assert set(count_docs(splits[FILE_ORDER]["train"]).types) == set(GMB.counts.types)
 
 
 def test_real_corpus_has_the_published_duplicates(real: Real) -> None:

@@ -291,7 +291,9 @@ TABLES = [
     tabled(
         "csv: word and tag alone", lines(rows(), ","), "text with commas between word and tag", "Write tabs"
     ),
-    tabled("csv: JSON", records({"text": TEXT, "label": PLACES}), "JSON with texts", *OFFSETS),
+    tabled(
+        "csv: JSON", records({"text": TEXT, "label": PLACES}), "JSON with annotated texts", "end in .json"
+    ),
     tabled(
         "csv: an Excel workbook",
         archive({"xl/workbook.xml": b""}),
@@ -556,13 +558,6 @@ SPACY2 = [
         * N,
     }
 ]
-LABEL_STUDIO = [
-    {
-        "id": 1,
-        "data": {"text": TEXT},
-        "annotations": [{"result": [{"value": {"start": 0, "end": 10, "labels": ["PER"]}}]}],
-    }
-]
 CONLLU = lines(
     rows(
         [
@@ -582,88 +577,18 @@ BRACKETED = lines(
 PIPED = (" ".join("|".join(row) for row in SENTENCE) + "\n").encode() * N
 FOREIGN = [
     foreign(
-        "JSON lines as from doccano",
-        {"own.jsonl": records({"text": TEXT, "label": PLACES})},
-        "as from doccano",
-        *OFFSETS,
-    ),
-    foreign(
-        "JSON lines as from Prodigy",
-        {"own.jsonl": records({"text": TEXT, "spans": [{"start": 0, "end": 10, "label": "PER"}]})},
-        "as from Prodigy",
-        "data-to-spacy",
-        *OFFSETS,
-    ),
-    foreign(
-        "JSON from Label Studio",
-        {"own.json": json.dumps(LABEL_STUDIO).encode()},
-        "JSON from Label Studio",
-        *OFFSETS,
-    ),
-    foreign(
-        "JSON from Label Studio, small",
-        {"own.json": json.dumps([{"text": TEXT, "label": []}]).encode()},
-        "JSON with texts",
-        *OFFSETS,
-    ),
-    foreign(
         "JSON from spaCy 2",
         {"own.json": json.dumps(SPACY2).encode()},
         "JSON from spaCy 2",
         "spacy convert",
         "--converter json",
     ),
-    foreign(
-        "JSON with pairs for spaCy 2",
-        {"own.json": json.dumps([[TEXT, {"entities": PLACES}]]).encode()},
-        'a text and {"entities"',
-        *OFFSETS,
-    ),
-    foreign(
-        "JSON from spaCy's Doc", {"own.jsonl": records(docs(1)[0].to_json())}, "Doc.to_json", "from_json"
-    ),
-    foreign(
-        "JSON with words and tags",
-        {"own.jsonl": records({"tokens": ["Mara"], "tags": ["B-PER"]})},
-        "words and tags",
-        *TOKENS,
-    ),
-    foreign(
-        "JSON with numbers for tags",
-        {"own.jsonl": records({"tokens": ["Mara"], "ner_tags": [1]})},
-        "numbers of tags",
-        "names[n]",
-        *TOKENS,
-    ),
     foreign("JSON with other keys", {"own.json": b'{"a": 1, "b": {"c": []}}'}, "JSON with a, b", *OFFSETS),
-    foreign(
-        "JSON in a .txt file",
-        {"own.txt": records({"text": TEXT, "entities": PLACES})},
-        "JSON with texts",
-        *OFFSETS,
-    ),
-    foreign("JSON that breaks off", {"own.json": b'{"data": [{"text": "Mara'}, "damaged", "Get it anew"),
     foreign(
         "JSON: what a conversion wrote",
         {"own.json": b'{"n_sents": 1, "read": {}, "splits": {}, "cut_off": null}'},
         "account of a conversion",
         "Pass what was converted",
-    ),
-    foreign(
-        "brat: a folder",
-        {"own/1.ann": b"T1\tPER 0 10\tMara Quill\n", "own/1.txt": TEXT.encode()},
-        "from brat",
-        ".ann",
-        *OFFSETS,
-    ),
-    foreign(
-        "brat: a text",
-        {"1.txt": TEXT.encode(), "1.ann": b"T1\tPER 0 10\tMara Quill\n"},
-        "annotated with brat (in 1.ann)",
-        *OFFSETS,
-    ),
-    foreign(
-        "brat: an annotation", {"1.ann": b"T1\tPER 0 10\tMara Quill\n"}, "annotation from brat", *OFFSETS
     ),
     foreign(
         "CoNLL-U",
@@ -775,7 +700,6 @@ FOREIGN = [
         mended={"own.conll": PLAIN},
     ),
     foreign("a pickle", {"own.pkl": pickle.dumps([TEXT])}, "a pickle", "can run any code", "DocBin"),
-    foreign("Parquet", {"own.parquet": b"PAR1\0\0PAR1"}, "a Parquet file", *TOKENS),
     foreign(
         "a folder of Hugging Face's",
         {"own/dataset_info.json": b"{}", "own/data-00000-of-00001.arrow": b"ARROW1"},
@@ -822,8 +746,8 @@ STORED = [
     Kind(
         ".spacy: JSON",
         {"own.spacy": records({"text": TEXT, "label": PLACES})},
-        ["own.spacy is JSON", *OFFSETS],
-        MADE,
+        ["own.spacy is JSON with annotated texts", "end in .json or .jsonl"],
+        {"own.jsonl": records({"text": TEXT, "label": PLACES})},
     ),
     Kind(
         ".spacy: cut short",
@@ -941,13 +865,6 @@ FOLDERS = [
         "folder: a file for two parts",
         {**WITHOUT_DEV, "own/train_dev.conll": PLAIN},
         ["train_dev.conll", "dev and train", "Name it after one"],
-        PARTS,
-        entities=3 * ENTITIES,
-    ),
-    Kind(
-        "folder: a part is JSON",
-        {**WITHOUT_DEV, "own/dev.jsonl": records({"text": TEXT, "label": PLACES})},
-        ["dev.jsonl", "JSON with texts", *OFFSETS],
         PARTS,
         entities=3 * ENTITIES,
     ),

@@ -1,0 +1,1 @@
+"""What annotation tools write and read: a module for each, with its reader and its writer."""

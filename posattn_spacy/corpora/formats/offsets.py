@@ -1,0 +1,117 @@
+"""JSON with texts and the characters at which entities begin and end: of doccano, spaCy, and our own."""
+
+from pathlib import Path
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from ..exported import Exported
+from ..marked import Mark, MarkedText, MarkedTexts
+from ..records import Record
+
+KEYS = ("label", "labels", "entities", "annotations", "annotation", "spans", "ents")
+_STARTS = ("start", "start_offset", "begin", "start_char")
+_ENDS = ("end", "end_offset", "stop", "end_char")
+_LABELS = ("label", "labels", "type", "entity_group", "entity", "label_")
+_SHAPE = 'Write an entity as [start, end, "label"] or {"start": …, "end": …, "label": …}, in characters'
+
+
+def read_offsets(records: Sequence[Record], path: Path) -> MarkedTexts:
+    """Read records with a text and its entities.
+
+    records (Sequence[Record]): The records.
+    path (Path): Where they were read.
+    RETURNS (MarkedTexts): The texts.
+    RAISES (CorpusError): If a record has no text, or an entity no place or label.
+    """
+    texts, notes = [], []
+    bare = [record.place for record in records if entity_key(record.value) is None]
+    for record in records:
+        key = entity_key(record.value)
+        if key is not None:
+            text = text_of(record, path)
+            marks = [mark_of(each, record, path) for each in record.value[key] or []]
+            texts.append(MarkedText(name_of(record), text, marks))
+    if bare:
+        notes.append(
+            f"Records without entities ({', '.join(KEYS)}), which were left out: {len(bare):,} of "
+            f"{len(records):,}, the first: {bare[0]}. One that has been looked at and has none needs an "
+            "empty list."
+        )
+    return MarkedTexts(texts, notes)
+
+
+def entity_key(value: Dict[str, Any]) -> Optional[str]:
+    """RETURNS (Optional[str]): Under which key a record has its entities; None if it has none."""
+    return next((key for key in KEYS if isinstance(value.get(key), list)), None)
+
+
+def text_of(record: Record, path: Path) -> str:
+    """RETURNS (str): The text of a record, which it must have."""
+    text = record.value.get("text", record.value.get("data"))
+    if not isinstance(text, str):
+        raise record.refuse(path, 'it has no "text"', f"Its keys are {', '.join(record.value) or 'none'}")
+    return text
+
+
+def name_of(record: Record) -> str:
+    """RETURNS (str): What a record is called in messages: its place, and its id if it has one."""
+    id = record.value.get("id")
+    return record.place if id is None else f"{record.place} (id {id})"
+
+
+def mark_of(entity: Any, record: Record, path: Path) -> Mark:
+    """Read an entity, as a list or an object.
+
+    entity (Any): What stands for it.
+    record (Record): The record it stands in.
+    path (Path): Where that was read.
+    RETURNS (Mark): The mark.
+    RAISES (CorpusError): If it lacks anything.
+    """
+    if isinstance(entity, dict):
+        start, end, label = (_first(entity, names) for names in (_STARTS, _ENDS, _LABELS))
+        if isinstance(label, list) and len(label) == 1:
+            (label,) = label
+    elif isinstance(entity, list) and len(entity) >= 3:
+        start, end, label = entity[:3]
+    else:
+        raise record.refuse(path, f"{entity!r:.60} is no entity", _SHAPE)
+    if not all(isinstance(each, int) and not isinstance(each, bool) for each in (start, end)):
+        raise record.refuse(path, f"the entity {entity!r:.80} does not say where it stands", _SHAPE)
+    if isinstance(label, int) and not isinstance(label, bool):
+        raise record.refuse(
+            path,
+            f"the entity {entity!r:.80} has a number as label",
+            "Export the corpus anew with the labels' names (doccano: as JSONL), or write them instead",
+        )
+    if not isinstance(label, str) or not label.strip():
+        raise record.refuse(path, f"the entity {entity!r:.80} has no label", _SHAPE)
+    text = entity.get("text") if isinstance(entity, dict) else None
+    return Mark(start, end, label, text if isinstance(text, str) else None)
+
+
+def _first(entity: Dict[str, Any], names: Tuple[str, ...]) -> Any:
+    return next((entity[name] for name in names if name in entity), None)
+
+
+def write_doccano(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
+    """Write texts as doccano imports them (JSONL, for sequence labelling).
+
+    texts (Iterable[Exported]): The texts.
+    YIELDS (Dict[str, Any]): A record for each line.
+    """
+    for text in texts:
+        scores = {"scores": [each.score for each in text.entities]} if text.is_scored else {}
+        label = [[each.start, each.end, each.label] for each in text.entities]
+        yield {"text": text.text, "label": label, **scores}
+
+
+def write_jsonl(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
+    """Write texts with their entities as objects; arguments as of `write_doccano`."""
+    for text in texts:
+        entities: List[Dict[str, Any]] = []
+        for start, end, label, score in text.entities:
+            scored = {} if score is None else {"score": score}
+            entities.append(
+                {"start": start, "end": end, "label": label, "text": text.text[start:end], **scored}
+            )
+        yield {"text": text.text, "entities": entities}

@@ -1,0 +1,207 @@
+"""Texts with marked stretches, as annotation tools have them, and the documents that are made of them."""
+
+from dataclasses import dataclass, field
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.pipeline import Sentencizer
+from spacy.tokens import Doc, Span
+from spacy.util import get_lang_class, registry
+from spacy.vocab import Vocab
+from tqdm import tqdm
+
+from ..blanks import is_blank
+from ..settings import DEFAULTS
+from .misfits import BEYOND, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
+from .sentences import CorpusError
+
+INCORRECT: str = DEFAULTS["incorrect_spans_key"]
+
+
+class Mark(NamedTuple):
+    """A marked stretch of a text.
+
+    start (int): First character.
+    end (int): One past the last.
+    label (str): Its label.
+    text (Optional[str]): What stands there, as the tool has it.
+    rest (Tuple[Tuple[int, int], ...]): Further pieces of the same entity.
+    """
+
+    start: int
+    end: int
+    label: str
+    text: Optional[str] = None
+    rest: Tuple[Tuple[int, int], ...] = ()
+
+
+@dataclass
+class MarkedText:
+    """A text with its marks.
+
+    id (str): What it is called in messages, such as "record 3".
+    text (str): The text.
+    marks (List[Mark]): The entities.
+    wrong (List[Mark]): Stretches that are known to be no entities of their label.
+    tokens (Optional[List[str]]): Its tokens, as the tool has them.
+    spaces (Optional[List[bool]]): Whether a space follows each of them.
+    complete (bool): Whether what is not marked is no entity; else nothing is known of it.
+    """
+
+    id: str
+    text: str
+    marks: List[Mark]
+    wrong: List[Mark] = field(default_factory=list)
+    tokens: Optional[List[str]] = None
+    spaces: Optional[List[bool]] = None
+    complete: bool = True
+
+
+@dataclass
+class MarkedTexts:
+    """The texts of a file.
+
+    texts (List[MarkedText]): The texts.
+    notes (List[str]): What the user should know of the reading, one sentence each.
+    """
+
+    texts: List[MarkedText]
+    notes: List[str]
+
+
+def make_tokenizer(lang: str, vocab: Vocab) -> Callable[[str], Doc]:
+    """Make the tokenizer of a language.
+
+    lang (str): Its code.
+    vocab (Vocab): The vocabulary of its documents.
+    RETURNS (Callable[[str], Doc]): The tokenizer.
+    RAISES (CorpusError): If it needs what is not installed.
+    """
+
+    class Bare(NamedTuple):  # what tokenizers of languages read of a pipeline
+        vocab: Vocab
+        Defaults: type
+        lang: str
+
+    own = get_lang_class(lang)
+    try:
+        make = registry.resolve({"tokenizer": own.default_config["nlp"]["tokenizer"]})["tokenizer"]
+        tokenizer: Callable[[str], Doc] = make(Bare(vocab, own.Defaults, lang))
+    except ImportError as error:
+        raise CorpusError(f"--lang {lang}: {error}") from error
+    return tokenizer
+
+
+def make_docs(texts: Iterable[MarkedText], lang: str, vocab: Vocab, misfits: Misfits, name: str) -> List[Doc]:
+    """Make documents of marked texts, with sentences as the shipped pipelines find them.
+
+    Tokens of marks that fit no tokens have no annotation, unless misfits are to be repaired.
+
+    texts (Iterable[MarkedText]): The texts; those without a character make no document.
+    lang (str): Whose tokenizer parts texts that have no tokens of their own.
+    vocab (Vocab): The vocabulary of the documents.
+    misfits (Misfits): The account of the marks that do not fit.
+    name (str): What the progress bar calls the texts.
+    RETURNS (List[Doc]): The documents.
+    """
+    tokenizer, sentencizer = make_tokenizer(lang, vocab), Sentencizer()
+    docs = []
+    for marked in tqdm(list(texts), desc=name, disable=None):
+        doc = _own_tokens(marked, vocab) or tokenizer(marked.text)
+        _annotate(doc, marked, misfits)
+        docs.append(sentencizer(doc))
+    return docs
+
+
+def _own_tokens(marked: MarkedText, vocab: Vocab) -> Optional[Doc]:
+    """A document of a text's own tokens; None if there are none, or they make another text."""
+    if not marked.tokens:
+        return None
+    doc = Doc(vocab, words=marked.tokens, spaces=marked.spaces)
+    return doc if doc.text == marked.text or doc.text.rstrip(" ") == marked.text.rstrip(" ") else None
+
+
+def _annotate(doc: Doc, marked: MarkedText, misfits: Misfits) -> None:
+    """Write what is marked in a text to its document."""
+    found: List[Span] = []
+    lost: List[Span] = []
+    for mark in dict.fromkeys(marked.marks):
+        span, touched = fit(doc, mark, marked.id, misfits)
+        found += [span] if span is not None else []
+        lost += [touched] if touched is not None else []
+    kept = _apart(found, marked.id, misfits)
+    lost += [span for span in found if span not in kept and not misfits.repaired]
+    taken = {token.i for span in kept for token in span}
+    unknown = {token.i for span in lost for token in span} - taken
+    missing = [doc[i : i + 1] for i in sorted(unknown)]
+    doc.set_ents(kept, missing=missing, default="outside" if marked.complete else "missing")
+    wrong = [span for mark in marked.wrong if (span := fit(doc, mark, marked.id, misfits)[0]) is not None]
+    if wrong:
+        doc.spans[INCORRECT] = wrong
+
+
+def fit(doc: Doc, mark: Mark, place: str, misfits: Misfits) -> Tuple[Optional[Span], Optional[Span]]:
+    """Find the tokens of a mark.
+
+    doc (Doc): The document.
+    mark (Mark): The mark. White space at its edges is no part of it.
+    place (str): What its text is called in messages.
+    misfits (Misfits): The account of the marks that do not fit.
+    RETURNS (Tuple[Optional[Span], Optional[Span]]): Its span, if it fits or is repaired; else the tokens that
+        it touches, if there are any.
+    """
+    text, (start, end) = doc.text, (mark.start, mark.end)
+    shown = text[max(0, start) : max(0, end)] if mark.text is None else mark.text
+    if mark.rest:
+        misfits.add(SPLIT, place, shown, mark.label)
+        stop = max(end, *(last for _, last in mark.rest))
+        return None, _touched(doc, min(start, *(first for first, _ in mark.rest)), stop, mark.label)
+    if not 0 <= start < len(text) or end > len(text):
+        misfits.add(BEYOND, place, shown or f"characters {start} to {end}", mark.label)
+        if not misfits.repaired or not 0 <= start < min(end, len(text)):
+            return None, _touched(doc, start, end, mark.label)
+        end = len(text)
+    elif mark.text is not None and not _alike(text[start:end], mark.text):
+        misfits.add(UNLIKE, place, f"{mark.text} (there stands: {text[start:end]})", mark.label)
+        return None, _touched(doc, start, end, mark.label)
+    while start < end and is_blank(text[start]):
+        start += 1
+    while start < end and is_blank(text[end - 1]):
+        end -= 1
+    if start >= end:
+        misfits.add(EMPTY, place, f"characters {mark.start} to {mark.end}", mark.label)
+        return None, None
+    span = doc.char_span(start, end, label=mark.label)
+    if span is not None:
+        return span, None
+    touched = _touched(doc, start, end, mark.label)
+    misfits.add(SHIFTED, place, f"{text[start:end]} (of {touched})", mark.label)
+    return (touched, None) if misfits.repaired else (None, touched)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two texts have the same words; tools differ in what they do to white space."""
+    return one.split() == other.split()
+
+
+def _touched(doc: Doc, start: int, end: int, label: str) -> Optional[Span]:
+    """All tokens that a stretch of characters touches."""
+    start, end = max(0, start), min(end, len(doc.text))
+    return doc.char_span(start, end, label=label, alignment_mode="expand") if start < end else None
+
+
+def _apart(spans: Sequence[Span], place: str, misfits: Misfits) -> List[Span]:
+    """Those spans that overlap no other; or, repaired, of those that overlap the longest."""
+    by_length = sorted(spans, key=lambda span: (span.start - span.end, span.start))
+    kept: List[Span] = []
+    overlapping: Dict[int, Span] = {}  # by their number in kept
+    for span in by_length:
+        other = next((i for i, one in enumerate(kept) if one.start < span.end and span.start < one.end), None)
+        if other is None:
+            kept.append(span)
+        else:
+            shown = f"{span.text} (within or across {kept[other].text}, {kept[other].label_})"
+            misfits.add(OVERLAPPING, place, shown, span.label_)
+            overlapping[other] = span
+    if misfits.repaired:
+        return kept
+    return [span for i, span in enumerate(kept) if i not in overlapping]
