@@ -1,7 +1,11 @@
 from pathlib import Path
 
 import pytest
-from malformed import KINDS, Kind
+from malformed import KINDS as OTHER_KINDS
+from malformed import Kind
+from malformed_formats import KINDS as FORMAT_KINDS
+
+KINDS = [*OTHER_KINDS, *FORMAT_KINDS]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -17,7 +17,7 @@ def choose_annotator(
     task: Callable[[Item], str],
     content: Callable[[Item], str],
 ) -> List[Item]:
-    """Take one annotation of each text.
+    """Take the annotation of one person of each text.
 
     items (Sequence[Item]): The annotations.
     path (Path): Where they were read, for messages.
@@ -25,7 +25,7 @@ def choose_annotator(
     of (Callable[[Item], str]): Who made an annotation.
     task (Callable[[Item], str]): Of which text it is.
     content (Callable[[Item], str]): What it says; those that say the same count as one.
-    RETURNS (List[Item]): The annotations, one of each text.
+    RETURNS (List[Item]): The annotations; several of a text, if one person has met it several times.
     RAISES (CorpusError): If nobody is called so, or nobody is chosen where a text was annotated in several
         ways.
     """
@@ -40,13 +40,14 @@ def choose_annotator(
     by_task: Dict[str, List[Item]] = {}
     for item in items:
         by_task.setdefault(task(item), []).append(item)
-    for name, own in by_task.items():
-        if len(set(map(content, own))) > 1:
-            several = sum(len(set(map(content, each))) > 1 for each in by_task.values())
-            people = ", ".join(dict.fromkeys(map(of, own)))
-            raise CorpusError(
-                f"{path}: {several:,} of {len(by_task):,} texts were annotated in several ways, the first by "
-                f"{people}: {name!r:.80}. Choose one of {', '.join(names)} with --annotator, or settle them "
-                "in the tool."
-            )
-    return [own[-1] for own in by_task.values()]
+    differing = [
+        own for own in by_task.values() if len({*map(of, own)}) > 1 and len({*map(content, own)}) > 1
+    ]
+    if differing:
+        people, all_people = ", ".join(dict.fromkeys(map(of, differing[0]))), ", ".join(names)
+        n_texts, first = f"{len(differing):,} of {len(by_task):,} texts", task(differing[0][0])
+        raise CorpusError(
+            f"{path}: {n_texts} were annotated in several ways, the first by {people}: {first!r:.80}. Choose one "
+            f"of {all_people} with --annotator, or settle them in the tool."
+        )
+    return [item for item in items if of(item) == of(by_task[task(item)][0])]

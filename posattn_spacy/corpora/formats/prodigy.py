@@ -36,15 +36,16 @@ def read_prodigy(records: Sequence[Record], path: Path, annotator: Optional[str]
     used = [record for record in records if _answer(record, path) != "ignore"]
     manual = [record for record in used if not _is_binary(record)]
     accepted = [record for record in manual if _answer(record, path) == "accept"]
+    read = [(_annotator(record.value), _marked(record, path)) for record in accepted]
     chosen = choose_annotator(
-        accepted,
+        read,
         path,
         annotator,
-        of=lambda record: _annotator(record.value),
-        task=lambda record: text_of(record, path),
-        content=lambda record: str(record.value.get("spans")),
+        of=lambda each: each[0],
+        task=lambda each: each[1].text,
+        content=lambda each: str(sorted(each[1].marks)),
     )
-    texts = [_marked(record, path) for record in chosen]
+    texts = [marked for _, marked in chosen]
     texts += _binary_texts([record for record in used if _is_binary(record)], path)
     notes = []
     left_out = len(manual) - len(accepted)
