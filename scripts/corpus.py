@@ -9,6 +9,7 @@ from posattn_benchmark.gmb.known import GMB
 from posattn_benchmark.gmb.locate import read_source
 from wasabi import msg
 
+from posattn_spacy.corpora.convert import ACCOUNT_NAME
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError
 from posattn_spacy.corpora.shown import show_account
@@ -40,7 +41,7 @@ def main(
     if source.mark:
         msg.warn(f"{source.mark}These are not the figures of the real corpus.")
     known = GMB.counts if source.kind == "gmb" else None
-    show_account(account, out_dir, mark=source.mark, expected=known)
+    show_account(account, out_dir, out_dir / ACCOUNT_NAME, mark=source.mark, expected=known)
 
 
 if __name__ == "__main__":

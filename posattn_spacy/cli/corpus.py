@@ -17,7 +17,7 @@ init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_
 
 def convert_command(
     source: Annotated[Path, typer.Argument(help="File or folder")],
-    out_dir: Annotated[Path, typer.Argument(help="Folder to write to")],
+    out: Annotated[Path, typer.Argument(help="Folder to write to, or a .spacy file for all in one")],
     n_sents: Annotated[
         int, typer.Option(min=1, help="Sentences joined into one document, in which they stay marked")
     ] = 1,
@@ -46,7 +46,7 @@ def convert_command(
 ) -> None:
     """Make train.spacy, dev.spacy and test.spacy of annotated text.
 
-    They are written to OUT_DIR/file-order, and counts to OUT_DIR/corpus.json.
+    They are written to OUT/file-order, and counts to OUT/corpus.json.
     SOURCE is one of
 
     .conll .txt .iob .iob2 .bio .tsv: a word and its tag per line, a blank
@@ -65,9 +65,10 @@ def convert_command(
     .spacy: documents of spaCy
 
     a folder with a file of any of these for train, dev and test, whose split
-    is kept (OUT_DIR/given); a single file is cut 70/15/15 in its order
+    is kept (OUT/given); a single file is cut 70/15/15 in its order, or
+    with a name that ends in .spacy as OUT becomes that one file
     """
-    from ..corpora.convert import convert
+    from ..corpora.convert import ACCOUNT_NAME, account_of, convert, convert_to_file
     from ..corpora.read import Format
     from ..corpora.sentences import CorpusError
     from ..corpora.shown import show_account
@@ -85,8 +86,17 @@ def convert_command(
     given = {"dev": dev_share, "test": test_share}
     shares = {part: share for part, share in given.items() if share is not None}
     with told(CorpusError):
-        account = convert(source, out_dir, options, n_sents=n_sents, lang=lang, shares=shares)
-    show_account(account, out_dir)
+        if out.suffix == ".spacy" and not out.is_dir():
+            if shares:
+                raise CorpusError(
+                    f"{out} is one file, without parts: leave --dev-share and --test-share out."
+                )
+            account = convert_to_file(source, out, options, n_sents=n_sents, lang=lang)
+            counts = account_of(out)
+        else:
+            account = convert(source, out, options, n_sents=n_sents, lang=lang, shares=shares)
+            counts = out / ACCOUNT_NAME
+    show_account(account, out, counts)
 
 
 def export_command(

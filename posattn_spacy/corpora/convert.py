@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
@@ -134,13 +134,77 @@ def convert(
         for part in PARTS:
             _check_part(path, split, part, parts)
     made_before = _check_out_dir(out_dir, splits)
+    joined = _joined(files, splits, n_sents)
+    account = _account(path, files, splits, joined, n_sents, [*notes, *_doubt_lang(splits, lang)], about)
+    with naming_obstacles(out_dir):
+        _write(joined, out_dir, account)
+        account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
+    return account
+
+
+def convert_to_file(
+    path: Path, file: Path, options: Format, *, n_sents: int = 1, lang: str = "en"
+) -> Account:
+    """Convert a corpus to one .spacy file, as it is, with its account beside it.
+
+    path (Path): The corpus, a file or a folder of brat. The other arguments are those of `convert`.
+    file (Path): The file to write; `account_of` says what the account is called.
+    RETURNS (Account): What was read, repaired and written.
+    RAISES (CorpusError): If the corpus breaks its format, has no sentence, or nothing can be written.
+    """
+    if n_sents < 1:
+        raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
+    if path.resolve() == file.resolve():
+        raise CorpusError(f"{file} is the corpus itself. Give another file to write to.")
+    documents = read_documents(path, Reading(_make_vocab(lang), lang, options))
+    docs = documents.docs[: documents.cut_off]
+    if not any(map(len, docs)):
+        raise CorpusError(f"{path}: empty corpus, there is no sentence in it. Give one that has any.")
+    account_file = account_of(file)
+    _made_before(account_file)
+    splits = {"all": {"all": docs}}
+    joined = _joined([documents], splits, n_sents)
+    account = _account(path, [documents], splits, joined, n_sents, _doubt_lang(splits, lang), None)
+    with naming_obstacles(file), replacing(file) as temporary, replacing(account_file) as said:
+        store_docs(joined.splits["all"]["all"], temporary, joined.attrs, file.name)
+        said.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
+    return account
+
+
+def account_of(file: Path) -> Path:
+    """RETURNS (Path): Where the account of a corpus in one file is."""
+    return file.with_suffix(".account.json")
+
+
+class _Joined(NamedTuple):
+    """Documents of several sentences each, and the token attributes that are stored."""
+
+    splits: Splits
+    attrs: List[str]
+
+
+def _joined(files: Sequence[Documents], splits: Splits, n_sents: int) -> _Joined:
     attrs = kept_attrs(dict.fromkeys(attr for file in files for attr in file.attrs), n_sents)
-    joined = {
-        split: {part: join_docs(docs, n_sents, attrs) for part, docs in parts.items()}
-        for split, parts in splits.items()
-    }
-    all_notes = [*(note for file in files for note in file.notes), *notes, *_doubt_lang(splits, lang)]
-    account = Account(
+    return _Joined(
+        {
+            split: {part: join_docs(docs, n_sents, attrs) for part, docs in parts.items()}
+            for split, parts in splits.items()
+        },
+        attrs,
+    )
+
+
+def _account(
+    path: Path,
+    files: Sequence[Documents],
+    splits: Splits,
+    joined: _Joined,
+    n_sents: int,
+    notes: Sequence[str],
+    about: Optional[Mapping[str, Any]],
+) -> Account:
+    all_notes = [*(note for file in files for note in file.notes), *notes]
+    return Account(
         about={"md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
         read=count_docs(doc for file in files for doc in file.docs),
@@ -148,7 +212,7 @@ def convert(
             split: {
                 part: PartCounts(len(docs), count_docs(splits[split][part])) for part, docs in parts.items()
             }
-            for split, parts in joined.items()
+            for split, parts in joined.splits.items()
         },
         cut_off=next((cut for cut in map(_cut_off, files) if cut), None),
         repairs=dict(sum((file.repairs for file in files), Counter())),
@@ -156,20 +220,16 @@ def convert(
         misfits=[misfit for file in files for misfit in file.misfits.to_json()],
         removed=[],
     )
-    with naming_obstacles(out_dir):
-        _write(joined, out_dir, attrs, account)
-        account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
-    return account
 
 
-def _write(joined: Splits, out_dir: Path, attrs: List[str], account: Account) -> None:
+def _write(joined: _Joined, out_dir: Path, account: Account) -> None:
     """Write all files before the first one takes its place."""
     with ExitStack() as files:  # which takes the last file first: the account is there when all else is
         file = files.enter_context(replacing(out_dir / ACCOUNT_NAME))
-        for split, parts in joined.items():
+        for split, parts in joined.splits.items():
             for part, docs in parts.items():
                 path = out_dir / split / f"{part}.spacy"
-                store_docs(docs, files.enter_context(replacing(path)), attrs, f"{split}/{path.name}")
+                store_docs(docs, files.enter_context(replacing(path)), joined.attrs, f"{split}/{path.name}")
         file.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
@@ -230,7 +290,8 @@ def _options(shares: Mapping[str, float]) -> str:
 
 def _doubt_lang(splits: Splits, lang: str) -> List[str]:
     """Say so if the tokenizer of the language parts words at spaces that the text has not."""
-    docs = islice(next(iter(splits.values()))["train"], 1000)
+    first, *_ = (docs for parts in splits.values() for docs in parts.values())  # train, or all
+    docs = islice(first, 1000)
     if lang in _UNSPACED_LANGS or unspaced_share("".join(doc.text for doc in docs)) < 0.5:
         return []
     return [
@@ -261,8 +322,8 @@ def _check_part(path: Path, split: str, part: str, parts: Mapping[str, List[Doc]
     if not any(len(doc) for doc in docs):
         raise CorpusError(
             f"{path}: empty corpus, the {part} part of the split {split} has no sentence, of {n_all} in all. "
-            "Give a corpus with at least a few sentences for every part; in columned text a blank line ends "
-            "a sentence."
+            "Give a corpus with at least a few sentences for every part (in columned text a blank line ends "
+            "a sentence); or a name that ends in .spacy to write to, to have all of it in one file."
         )
     if part == "train" and not any(doc.ents for doc in docs):
         raise CorpusError(
@@ -282,15 +343,7 @@ def _cut_off(documents: Documents) -> Optional[CutOff]:
 def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
     """See to it that only what a conversion wrote is replaced; return the splits that were written before."""
     account = out_dir / ACCOUNT_NAME
-    made: Set[str] = set()
-    if account.is_file():
-        try:
-            made = set(json.loads(read_bytes(account))["splits"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise CorpusError(
-                f"{account} is there already, and no conversion wrote it. Write to another folder, or move "
-                "it."
-            ) from error
+    made = _made_before(account)
     for split in splits:
         files = [path for path in _paths(out_dir, split) if path.exists()]
         if files and split not in made:
@@ -299,6 +352,18 @@ def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
                 "another folder, or move it."
             )
     return made
+
+
+def _made_before(account: Path) -> Set[str]:
+    """The splits that a conversion tells of; another file is none of ours."""
+    if not account.is_file():
+        return set()
+    try:
+        return set(json.loads(read_bytes(account))["splits"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorpusError(
+            f"{account} is there already, and no conversion wrote it. Write to another folder, or move it."
+        ) from error
 
 
 def _paths(out_dir: Path, split: str) -> List[Path]:

@@ -5,17 +5,18 @@ from typing import List, Optional
 
 from wasabi import msg
 
-from .convert import ACCOUNT_NAME, Account
+from .convert import Account
 from .sentences import Counts
 
 
 def show_account(
-    account: Account, out_dir: Path, *, mark: str = "", expected: Optional[Counts] = None
+    account: Account, out: Path, counts: Path, *, mark: str = "", expected: Optional[Counts] = None
 ) -> None:
     """Print what was read, repaired and written, with a row of counts for each part.
 
     account (Account): The account of the conversion.
-    out_dir (Path): Where it has written to.
+    out (Path): Where it has written to.
+    counts (Path): Where the account itself was written.
     mark (str): What every line begins with.
     expected (Optional[Counts]): What the whole corpus should have, if that is known.
     """
@@ -35,7 +36,7 @@ def show_account(
     header = ["Split", "Part", "Docs", "Sents", "Tokens", "Ents", *types]
     msg.divider(f"{mark}Counts")
     msg.table(rows, header=header, divider=True, aligns=["l", "l", *"r" * (len(header) - 2)])
-    msg.good(f"{mark}Converted to {out_dir}, counts in {out_dir / ACCOUNT_NAME}")
+    msg.good(f"{mark}Converted to {out}, counts in {counts}")
 
 
 def _cells(counts: Counts, types: List[str]) -> List[str]:

@@ -12,7 +12,7 @@ from malformed import N
 from spacy.tokens import Doc, DocBin, Span
 
 from posattn_spacy.confidence import write_confidence
-from posattn_spacy.corpora.convert import Account, convert
+from posattn_spacy.corpora.convert import Account, account_of, convert, convert_to_file
 from posattn_spacy.corpora.export import TOOLS, export_docs
 from posattn_spacy.corpora.read import Documents, Format, Reading, read_documents
 from posattn_spacy.corpora.sentences import CorpusError
@@ -372,3 +372,25 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path: Path) -> 
     with pytest.raises(RuntimeError):
         export_docs(broken(), tmp_path / "own.jsonl", "doccano")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_corpus_may_become_one_file(tmp_path: Path) -> None:
+    (tmp_path / "own.jsonl").write_text(json.dumps(doccano((0, 10, "PER"))) + "\n")
+    out = tmp_path / "all.spacy"
+    report = convert_to_file(tmp_path / "own.jsonl", out, Format())
+    assert report.read.entities == 1
+    (doc,) = DocBin().from_disk(out).get_docs(NLP.vocab)
+    assert ents(doc) == [(0, 10, "PER")]
+    assert json.loads(account_of(out).read_text())["read"]["entities"] == 1
+    assert convert_to_file(out, tmp_path / "again.spacy", Format()).read == report.read
+
+
+def test_a_corpus_is_never_written_over_itself(tmp_path: Path) -> None:
+    doc = NLP(TEXT)
+    doc.ents = [Span(doc, 0, 2, label="PER")]
+    DocBin(docs=[doc]).to_disk(tmp_path / "own.spacy")
+    with pytest.raises(CorpusError, match="is the corpus itself"):
+        convert_to_file(tmp_path / "own.spacy", tmp_path / "own.spacy", Format())
+    (tmp_path / "other.account.json").write_text("{}")
+    with pytest.raises(CorpusError, match="no conversion wrote it"):
+        convert_to_file(tmp_path / "own.spacy", tmp_path / "other.spacy", Format())

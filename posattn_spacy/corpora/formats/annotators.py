@@ -47,7 +47,7 @@ def choose_annotator(
         people, all_people = ", ".join(dict.fromkeys(map(of, differing[0]))), ", ".join(names)
         n_texts, first = f"{len(differing):,} of {len(by_task):,} texts", task(differing[0][0])
         raise CorpusError(
-            f"{path}: {n_texts} were annotated in several ways, the first by {people}: {first!r:.80}. Choose one "
-            f"of {all_people} with --annotator, or settle them in the tool."
+            f"{path}: {n_texts} were annotated in several ways, the first by {people}: {first!r:.80}. "
+            f"Choose one of {all_people} with --annotator, or settle them in the tool."
         )
     return [item for item in items if of(item) == of(by_task[task(item)][0])]
