@@ -10,7 +10,7 @@ from spacy.training import Example
 
 from .blanks import is_blank
 from .losses import MISSING
-from .partial import excluded_labels, incorrect_spans
+from .partial import GROUPS, excluded_labels, incorrect_spans
 from .tagging import Spans
 from .texts import Words, read_words
 
@@ -195,7 +195,7 @@ def count_labels(docs: Iterable[Doc]) -> Counter[str]:
 
 def span_keys(docs: Iterable[Doc]) -> List[str]:
     """RETURNS (List[str]): The groups of `doc.spans` that have spans, sorted; they are no entities."""
-    return sorted({key for doc in docs for key, group in doc.spans.items() if len(group)})
+    return sorted({key for doc in docs for key, group in doc.spans.items() if len(group)} - GROUPS)
 
 
 def describe_spans(keys: Sequence[str]) -> str:

@@ -16,7 +16,11 @@ from spacy.attrs import ENT_IOB
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from .settings import DEFAULTS
+
 ANNOTATED_FOR = "annotated_for"
+INCORRECT: str = DEFAULTS["incorrect_spans_key"]
+GROUPS = frozenset([ANNOTATED_FOR, INCORRECT])  # whose spans are no entities
 
 
 def annotate_for(doc: Doc, labels: Iterable[str]) -> None:

@@ -92,7 +92,7 @@ def test_the_lowest_point_of_a_valley_is_found_in_few_steps(at: float, left: flo
 
 def test_texts_without_entities_and_the_size_of_batches_say_nothing_about_the_temperature() -> None:
     (batch,) = sampled(3.0)
-    scores, lengths, tags, _ = batch.batch
+    scores, lengths, tags, *_ = batch.batch
     outside = torch.zeros(4, N_TAGS)
     outside[:, 0] = 30.0
     nothing = decode(ScoredBatch(outside, torch.tensor([4]), torch.zeros(4, dtype=torch.long)))

@@ -27,6 +27,7 @@ TRAINED: Dict[str, Any] = {  # other than the defaults
     "second_look": 0.9,
     "second_look_tolerance": 0.001,
     "show_second_look": True,
+    "incorrect_spans_key": "wrong",
     "overwrite": True,
 }
 OTHER: Dict[str, Any] = {
@@ -38,6 +39,7 @@ OTHER: Dict[str, Any] = {
     "second_look": None,
     "second_look_tolerance": 0.0,
     "show_second_look": False,
+    "incorrect_spans_key": None,
     "overwrite": False,
 }
 each_setting = pytest.mark.parametrize("key", DEFAULTS)

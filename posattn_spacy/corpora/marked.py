@@ -10,11 +10,9 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from ..blanks import is_blank
-from ..settings import DEFAULTS
+from ..partial import INCORRECT
 from .misfits import BEYOND, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
 from .sentences import CorpusError
-
-INCORRECT: str = DEFAULTS["incorrect_spans_key"]
 
 
 class Mark(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Dict, List, Sequence
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
+from ..partial import GROUPS
 from .repairs import OVERLAPS, Repairs
 from .sentences import CorpusError
 
@@ -15,7 +16,7 @@ def count_spans(docs: Sequence[Doc]) -> Dict[str, int]:
     counts: Dict[str, int] = {}
     for doc in docs:
         for key, group in doc.spans.items():
-            if len(group):
+            if len(group) and key not in GROUPS:
                 counts[key] = counts.get(key, 0) + len(group)
     return counts
 
