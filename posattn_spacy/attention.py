@@ -5,7 +5,7 @@ that no matrix product is spent on padding. Only the attention itself lays them 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Optional, Tuple, get_args
 
 import torch
@@ -17,6 +17,7 @@ from .precision import precision, product_type
 
 MaskMode = Literal["soft", "pad", "hard", "none"]
 MASK_MODES: Tuple[str, ...] = get_args(MaskMode)
+ABSENT = 6.0  # by which the logits of tags that are new to a head are below that of `O`
 NEIGHBOUR_BIAS = 4.0  # of a head's own neighbour among the attention logits, at first
 
 
@@ -207,6 +208,24 @@ class PositionalTagger(nn.Module):
             h = self.attend(z, gate, Layout.from_lengths(lengths), drop)
         h = dropout(h.to(z.dtype), drop)
         return self.tags(h), torch.cat([gate[:, None], self.edges(h)], dim=1)
+
+    def widened(self, n_tags: int) -> "PositionalTagger":
+        """Make a head that knows more tags, and says of the others nearly what this one does.
+
+        Those that are new come with the weights of `O`, but so much less that no text has them before they
+        are learned.
+
+        n_tags (int): Number of tags.
+        RETURNS (PositionalTagger): The head, on the same device.
+        """
+        wider = PositionalTagger(replace(self.config, n_tags=n_tags)).to(self.tags.weight.device)
+        state = self.state_dict()
+        new = n_tags - self.config.n_tags
+        weight, bias = state["tags.weight"], state["tags.bias"]
+        state["tags.weight"] = torch.cat([weight, weight[:1].expand(new, -1)])
+        state["tags.bias"] = torch.cat([bias, (bias[:1] - ABSENT).expand(new)])
+        wider.load_state_dict(state)
+        return wider
 
     def project(self, features: Tensor, words: Optional[Tensor] = None, drop: float = 0.0) -> Tensor:
         """Make the head's token vectors of encoder features and lexical channel (DESIGN.md 2.3).

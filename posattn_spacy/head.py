@@ -71,6 +71,11 @@ class HeadShim(PyTorchShim):
             super().to_device(device_type, device_id)
 
 
+def new_shim(head: Optional[PositionalTagger]) -> HeadShim:
+    """RETURNS (HeadShim): A shim with a torch head in it, or nothing yet."""
+    return HeadShim(head, serialize_model=_serialize, deserialize_model=_deserialize)
+
+
 def build_head(input_gradient: bool, first_state: bool = False) -> Model[HeadInputs, TokenScores]:
     """Build the layer; its torch module is put in when its shape is known, or when it is loaded.
 
@@ -82,7 +87,7 @@ def build_head(input_gradient: bool, first_state: bool = False) -> Model[HeadInp
     return Model(
         "pytorch",
         forward,
-        shims=[HeadShim(None, serialize_model=_serialize, deserialize_model=_deserialize)],
+        shims=[new_shim(None)],
         dims={"nI": None, "nO": None},
         attrs={"dropout_rate": 0.0, "input_gradient": input_gradient, "first_state": first_state},
     )

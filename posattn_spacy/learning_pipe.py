@@ -18,7 +18,7 @@ from .frozen.upstream import find_encoder
 from .gold import GoldBatch, describe_spans, gold_batch, survey_examples
 from .head import TokenScores
 from .losses import Contradiction
-from .model import is_initialized, require_widths, set_first_state, set_pad_embedding, use_averages
+from .model import add_tags, is_initialized, require_widths, set_first_state, set_pad_embedding, use_averages
 from .objective import Objective, objective
 from .settings import UNFITTED, check_labels
 from .tagging import TagScheme
@@ -56,22 +56,34 @@ class LearningPipe(ConfiguredPipe):
         return list(self.labels)
 
     def add_label(self, label: str) -> int:
-        """Add an entity type, before the component is initialized.
+        """Add an entity type. A trained component finds it once it has learned it, and others as before.
 
         label (str): The entity type.
         RETURNS (int): 0 if it was there already, else 1.
-        RAISES (ValueError): If the label is no string, or the model's output has its final size.
+        RAISES (ValueError): If the label is no string, or the model has a fixed number of tags.
         """
-        if isinstance(label, str) and label not in self.labels and self.model.has_dim("nO"):
-            raise ValueError(
-                f"{Errors.E922.format(name=self.name, nO=self.model.get_dim('nO'))} It finds "
-                f"{', '.join(self.labels)}. To find {label} too, train anew on documents in which all of "
-                "them are annotated: nlp.initialize(get_examples) keeps these labels, adds those of the "
-                "examples and starts from new weights, as does `spacy train` with a config that does not "
-                f"source '{self.name}' (its frozen transformer may be sourced). Or add a second component "
-                f"under another name, which learns {label} alone."
-            )
-        return self._take_label(label)
+        is_new = isinstance(label, str) and label not in self.labels
+        if is_new and self.model.has_dim("nO") and not self.is_resizable:
+            raise ValueError(Errors.E922.format(name=self.name, nO=self.model.get_dim("nO")))
+        added = self._take_label(label)
+        if added and self.is_resizable:
+            self.set_output(len(TagScheme(self.labels)))
+        return added
+
+    @property
+    def is_resizable(self) -> bool:
+        """RETURNS (bool): Whether the model has been built, and so can be given more tags."""
+        return is_initialized(self.model)
+
+    def set_output(self, nO: int) -> None:
+        """Give the model more tags.
+
+        nO (int): Number of tags from now on.
+        RAISES (NotImplementedError): If it has not been built.
+        """
+        if not self.is_resizable:
+            raise NotImplementedError(Errors.E921)
+        add_tags(self.model, nO)
 
     def _take_label(self, label: str) -> int:
         """Add an entity type, whatever the size of the model's output; 0 if it was there already, else 1."""
@@ -252,9 +264,9 @@ class LearningPipe(ConfiguredPipe):
         if new:
             self._warned_labels |= new
             warnings.warn(
-                f"'{self.name}' was not initialized with the entity types {sorted(new)}: tokens of such "
-                "entities are left out of the loss, and no update teaches them. Train anew, initialized with "
-                f"all labels (a corpus that has them, or [initialize.components.{self.name}.labels]).",
+                f"'{self.name}' does not know the entity types {sorted(new)}: tokens of such entities are "
+                "left out of the loss, and no update teaches them. Add them first, as its method add_label "
+                "and `python -m spacy posattn update` do.",
                 stacklevel=4,
             )
 

@@ -13,7 +13,7 @@ from thinc.types import Floats2d
 
 from .attention import HeadConfig, MaskMode, PositionalTagger
 from .configured import ConfiguredModel
-from .head import SETTINGS, HeadInputs, TokenScores, build_head, check_shape
+from .head import SETTINGS, HeadInputs, TokenScores, build_head, check_shape, new_shim
 from .rows import BLOCK, LONG, Keeper, LazyRows, Rows, of_tokens, of_words
 from .texts import Words, read_words
 
@@ -191,6 +191,18 @@ def _set_head(layer: Head, config: HeadConfig) -> None:
     layer.shims[0]._model = PositionalTagger(config).to(get_torch_default_device())
     layer.set_dim("nI", config.input_width, force=True)
     layer.set_dim("nO", config.n_tags, force=True)
+
+
+def add_tags(model: Tagger, n_tags: int) -> None:
+    """Let a trained tagger know more tags.
+
+    model (Model[List[Doc], TokenScores]): The tagger.
+    n_tags (int): Number of tags from now on; the new ones come last.
+    """
+    for layer, head in torch_heads(model).items():
+        layer.shims[0] = new_shim(head.widened(n_tags))  # optimizers know shims by their numbers, and shapes
+        layer.set_dim("nO", n_tags, force=True)
+    model.set_dim("nO", n_tags, force=True)
 
 
 def set_first_state(model: Tagger, width: int) -> None:

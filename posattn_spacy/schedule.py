@@ -1,9 +1,10 @@
 """Fitting a config's training schedule to the size of a corpus."""
 
 from math import ceil
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Iterable, NamedTuple, Optional
 
 import spacy
+from spacy.training import Example
 from spacy.util import registry
 from thinc.api import Config
 
@@ -24,19 +25,22 @@ class PassSize(NamedTuple):
     words: int
 
 
-def measure_pass(config: Config) -> PassSize:
+def measure_pass(config: Config, examples: Optional[Iterable[Example]] = None) -> PassSize:
     """Go over the training corpus once.
 
     config (Config): A training config, with the path of its corpus.
+    examples (Optional[Iterable[Example]]): The corpus, if it is another.
     RETURNS (PassSize): What its batcher makes, in the order of the corpus.
     RAISES (ValueError): If the corpus is empty.
     """
     interpolated = config.interpolate()
-    settings = registry.resolve(
-        {"batcher": interpolated["training"]["batcher"], "reader": interpolated["corpora"]["train"]}
-    )
-    examples = settings["reader"](spacy.blank(interpolated["nlp"]["lang"]))
-    words = [sum(map(len, batch)) for batch in settings["batcher"](examples)]  # never all of it in memory
+    settings = {"batcher": interpolated["training"]["batcher"]}
+    if examples is None:
+        settings |= {"reader": interpolated["corpora"]["train"]}
+    resolved = registry.resolve(settings)
+    if examples is None:
+        examples = resolved["reader"](spacy.blank(interpolated["nlp"]["lang"]))
+    words = [sum(map(len, batch)) for batch in resolved["batcher"](examples)]  # never all of it in memory
     if not words:
         path = interpolated["corpora"]["train"].get("path")
         raise ValueError(f"The training corpus {path} is empty. Check paths.train.")

@@ -1,5 +1,6 @@
 """`posattn_ner` keeps the contract of a trainable pipe: construction, labels, initialize."""
 
+import numpy as np
 import pytest
 import spacy
 import torch
@@ -65,14 +66,45 @@ def test_labels_must_be_strings():
         plain_pipeline().get_pipe(NAME).add_label(9)
 
 
-def test_no_label_can_be_added_after_initialize():
+def test_a_label_that_is_added_to_a_trained_pipe_changes_nothing_until_it_is_learned():
     nlp = plain_pipeline()
-    initialized(nlp)
+    train(nlp, 30)
     pipe = nlp.get_pipe(NAME)
+    docs = [nlp.make_doc(text) for text, _ in TRAIN_DATA]
+    before, predicted = pipe.model.predict(docs).tags, pipe.predict(docs)
     assert pipe.add_label("geo") == 0
-    with pytest.raises(ValueError, match=r"E922.* finds geo, per\. To find org too, train anew.*initialize"):
+    assert pipe.add_label("org") == 1
+    assert pipe.labels == ("geo", "per", "org")
+    assert pipe.model.get_dim("nO") == 7
+    assert np.array_equal(pipe.model.predict(docs).tags[:, :5], before)
+    for one, other in zip(pipe.predict(docs), predicted, strict=True):
+        for field, own in zip(one.entities[:3], other.entities[:3], strict=True):
+            assert np.array_equal(field, own)
+        assert one.entities.probabilities == pytest.approx(other.entities.probabilities, abs=0.02)
+
+
+def test_a_label_that_is_added_is_learned_by_the_same_optimizer():
+    nlp = plain_pipeline()
+    train(nlp, 10)
+    optimizer = nlp.resume_training()
+    text, ents = "Alice Smith joined Acme in Berlin .", [(0, 11, "per"), (19, 23, "org"), (27, 33, "geo")]
+    (example,) = make_examples(nlp, [(text, {"entities": ents})])
+    with pytest.warns(UserWarning, match=r"does not know the entity types \['org'\].*add_label"):
+        nlp.update([example], sgd=optimizer)
+    nlp.get_pipe(NAME).add_label("org")
+    for _ in range(40):
+        nlp.update([example], sgd=optimizer)
+    assert [ent.label_ for ent in nlp(text).ents] == ["per", "org", "geo"]
+    copy = plain_pipeline().from_bytes(nlp.to_bytes())
+    assert [ent.label_ for ent in copy(text).ents] == ["per", "org", "geo"]
+
+
+def test_the_number_of_tags_can_be_fixed_before_the_model_is_built():
+    pipe = plain_pipeline(nO=5).get_pipe(NAME)
+    with pytest.raises(ValueError, match="E922"):
         pipe.add_label("org")
-    assert pipe.labels == ("geo", "per")
+    with pytest.raises(NotImplementedError):
+        pipe.set_output(7)
 
 
 def test_labels_are_listed_in_the_meta():

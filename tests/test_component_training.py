@@ -151,7 +151,7 @@ def test_unseen_labels_warn_once_and_carry_no_loss():
     unseen = make_examples(nlp, [(text, {"entities": ["B-per", "L-per", "O", "U-tim", "O"]})])
     pipe = nlp.get_pipe(NAME)
     scores = pipe.model.predict([seen[0].predicted])
-    with pytest.warns(UserWarning, match=r"not initialized with the entity types \['tim'\]"):
+    with pytest.warns(UserWarning, match=r"does not know the entity types \['tim'\]"):
         found, d_scores = pipe.get_loss(unseen, scores)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -194,10 +194,12 @@ def test_settings_survive_the_disk(tmp_path):
     assert (config.mask, config.pad_ratio) == ("hard", 0.5)
 
 
-def test_no_label_can_be_added_after_loading(trained, tmp_path):
+def test_a_label_can_be_added_after_loading(trained, tmp_path):
     trained.to_disk(tmp_path)
-    with pytest.raises(ValueError, match="E922"):
-        spacy.load(tmp_path).get_pipe("posattn_ner").add_label("org")
+    nlp = spacy.load(tmp_path)
+    assert nlp.get_pipe("posattn_ner").add_label("org") == 1
+    nlp.to_disk(tmp_path / "wider")
+    assert spacy.load(tmp_path / "wider").get_pipe("posattn_ner").labels[-1] == "org"
 
 
 def test_a_loaded_pipeline_trains_on(on_transformer):

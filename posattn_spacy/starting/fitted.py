@@ -1,8 +1,9 @@
 """What of a training config follows from the corpus: batches, passes and layers (docs/defaults.md)."""
 
 from pathlib import Path
-from typing import Any, Container, Dict, NamedTuple, Set
+from typing import Any, Container, Dict, NamedTuple, Optional, Sequence, Set
 
+from spacy.training import Example
 from spacy.util import dot_to_object, load_config
 from thinc.api import Config
 from transformers import AutoConfig, PretrainedConfig
@@ -34,7 +35,9 @@ class Fit(NamedTuple):
     size: PassSize
 
 
-def fitted_training(config: Config, given: Container[str] = ()) -> Fit:
+def fitted_training(
+    config: Config, given: Container[str] = (), examples: Optional[Sequence[Example]] = None
+) -> Fit:
     """Fit batches, schedule and layers to the training corpus.
 
     A small corpus wants smaller batches, of which a pass makes more, and fewer passes. Who has chosen other
@@ -42,11 +45,12 @@ def fitted_training(config: Config, given: Container[str] = ()) -> Fit:
 
     config (Config): A training config, with the path of its corpus.
     given (Container[str]): Settings that have been chosen, even if they are those of the shipped config.
+    examples (Optional[Sequence[Example]]): The corpus, if it is another.
     RETURNS (Fit): The settings.
     RAISES (ValueError): If the corpus is empty, there is no encoder where it should be, or the config has
         another schedule than `warmup_linear.v1`.
     """
-    size = measure_pass(config)
+    size = measure_pass(config, examples)
     chosen = _chosen(config, given)
     layers = {} if LAYERS in chosen else _fitting_layers(config, size.words)
     own_batcher = config["training"]["batcher"].get("@batchers") == BATCHER
@@ -54,7 +58,7 @@ def fitted_training(config: Config, given: Container[str] = ()) -> Fit:
         return Fit({**layers, **scaled_schedule(config, size.batches)}, size)
     smaller = config.copy()
     smaller["training"]["batcher"]["size"] = SMALL_BATCH
-    size = measure_pass(smaller)
+    size = measure_pass(smaller, examples)
     steps = max(SMALL_PASSES * size.batches, least_steps(smaller))
     return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, SMALL_PASSES)}, size)
 

@@ -1,0 +1,79 @@
+"""A pipeline that is trained anew as often as is asked, on one encoder and one feature store."""
+
+from typing import Any, Dict, List, Optional, Sequence
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import load_model_from_config
+from thinc.api import Config, fix_random_seed
+
+from ..calibration import posattn_pipes
+from ..starting.fitted import LAYERS, fitted_training
+from .trainer import Reader, Trained, reader_of, train
+
+
+class Bench:
+    """Trains the `posattn_ner` of a config on documents in memory.
+
+    The encoder is loaded once, and each text is encoded once.
+
+    config (Config): A training config. What follows from the size of a corpus is fitted to each one.
+    docs (Sequence[Doc]): All documents, for their labels.
+    """
+
+    def __init__(self, config: Config, docs: Sequence[Doc]) -> None:
+        self.nlp: Language = load_model_from_config(config, auto_fill=True)
+        self._config = self.nlp.config.copy()
+        corpus = reader_of(self._config.interpolate(), "train", docs)
+        self.nlp.initialize(lambda: corpus(self.nlp))  # the encoder, and its store, once for all
+
+    def reader(self, part: str, docs: Sequence[Doc]) -> Reader:
+        """RETURNS (Reader): A reader of documents, as the config reads "train" or "dev"."""
+        return reader_of(self._config.interpolate(), part, docs)
+
+    def train(
+        self,
+        docs: Sequence[Doc],
+        dev: Optional[Sequence[Doc]] = None,
+        *,
+        seed: int = 0,
+        name: str = "training",
+    ) -> Trained:
+        """Train from new weights.
+
+        docs (Sequence[Doc]): What to learn from.
+        dev (Optional[Sequence[Doc]]): What to evaluate on; without it the last weights are taken.
+        seed (int): Seed of the training.
+        name (str): What the progress bar is called.
+        RETURNS (Trained): What came of it; `nlp` has the weights.
+        RAISES (ValueError): If no document has a token.
+        """
+        corpus = self.reader("train", docs)
+        fitted = fitted_training(self._config, {LAYERS}, list(corpus(self.nlp))).overrides
+        self._set({**fitted, "training.seed": seed})
+        fix_random_seed(seed)
+        with self.nlp.select_pipes(enable=[pipe for pipe, _ in posattn_pipes(self.nlp)]):
+            self.nlp.initialize(lambda: corpus(self.nlp))
+        return train(self.nlp, corpus, self.reader("dev", dev) if dev else None, name=name)
+
+    def _set(self, overrides: Dict[str, Any]) -> None:
+        """Change settings under `[training]` of the pipeline's config."""
+        config = self.nlp.config
+        for key, value in overrides.items():
+            *path, last = key.split(".")
+            section: Dict[str, Any] = config
+            for part in path:
+                section = section[part]
+            section[last] = value
+        self.nlp.config = config
+
+
+def folds(docs: Sequence[Any], n: int) -> List[List[int]]:
+    """Deal documents out so that none is in two parts, and neighbours are in one.
+
+    docs (Sequence[Any]): The documents.
+    n (int): Number of parts.
+    RETURNS (List[List[int]]): Indices of each part.
+    """
+    bounds = [len(docs) * i // n for i in range(n + 1)]
+    return [list(range(bounds[i], bounds[i + 1])) for i in range(n)]
