@@ -9,6 +9,7 @@ import math
 from functools import cached_property
 from typing import NamedTuple, Tuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -129,6 +130,37 @@ class Lattice:
         own = F.pad(self._scores.gather(1, tags[:, None]).squeeze(1).cumsum(0), (1, 0))
         weights = sums.before[starts] + sums.after[stops - 1] - sums.whole[starts]
         return _spans(starts, stops, labels, weights + own[stops] - own[starts])
+
+    def probabilities_of(self, starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Find the probability of any spans: that of all sequences with this very one. No tag is forbidden.
+
+        starts (np.ndarray): (spans,) int64 first row of each, counted over the batch.
+        stops (np.ndarray): (spans,) int64 one past the last, in the same text.
+        labels (np.ndarray): (spans,) int64 index of the label.
+        RETURNS (np.ndarray): (spans,) float64.
+        """
+        if not len(starts):
+            return np.zeros(0)
+        first, end, label = map(torch.from_numpy, (starts, stops, labels))
+        inside = F.pad(self._scores[:, 2::2].cumsum(0), (0, 0, 1, 0))  # of rows before each
+        within = inside[end, label] - inside[first + 1, label] + self._scores[first, 2 * label + 1]
+        sums = self._sums
+        weights = within + sums.before[first] + sums.after[end - 1] - sums.whole[first]
+        return weights.exp().clamp(max=1.0).numpy()
+
+    def probabilities_outside(self, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+        """Find the probability that all rows of a stretch are outside of entities. No tag is forbidden.
+
+        starts (np.ndarray): (stretches,) int64 first row of each, counted over the batch.
+        stops (np.ndarray): (stretches,) int64 one past the last, in the same text.
+        RETURNS (np.ndarray): (stretches,) float64.
+        """
+        if not len(starts):
+            return np.zeros(0)
+        first, end = map(torch.from_numpy, (starts, stops))
+        outside, sums = F.pad(self._scores[:, 0].cumsum(0), (1, 0)), self._sums
+        weights = outside[end] - outside[first] + sums.before[first] + sums.after[end - 1] - sums.whole[first]
+        return weights.exp().clamp(max=1.0).numpy()
 
     def spans_above(self, threshold: float) -> Spans:
         """Find every span that is at least so probable, overlapping ones too.

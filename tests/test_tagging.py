@@ -294,3 +294,46 @@ def test_there_are_no_spans_where_all_is_outside():
     lattice = lattice_of([[[0.0] + [-math.inf] * 6] * 3])
     assert as_dict(lattice.spans_of(lattice.best())) == {}
     assert as_dict(lattice.spans_above(0.01)) == {}
+
+
+# Any spans
+
+
+@given(st.integers(0, 2**31), st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_any_span_and_stretch_has_the_probability_that_enumeration_finds(
+    seed: int, lengths: List[int]
+) -> None:
+    scores = torch.randn((sum(lengths), len(SMALL)), generator=torch.Generator().manual_seed(seed)) * 2
+    lattice = Lattice(scores, torch.tensor(lengths))
+    first = 0
+    for text in scores.split(lengths):
+        n = len(text)
+        shares = enumerated(text.tolist(), SMALL)
+        places = [(i, j, label) for i in range(n) for j in range(i + 1, n + 1) for label in range(2)]
+        starts, stops, labels = np.array(places, dtype=np.int64).T
+        found = lattice.probabilities_of(starts + first, stops + first, labels)
+        assert found == pytest.approx([shares.get(place, 0.0) for place in places], abs=1e-6)
+        touched = [
+            sum(weight for path, weight in paths(text.tolist()) if any(path[i:j])) for i, j, _ in places
+        ]
+        outside = lattice.probabilities_outside(starts + first, stops + first)
+        assert outside == pytest.approx([1 - share for share in touched], abs=1e-6)
+        first += n
+
+
+def paths(scores: List[List[float]]) -> List[Tuple[Tuple[int, ...], float]]:
+    """All legal sequences with their probabilities."""
+    weights = {
+        path: math.exp(path_score(scores, path))
+        for path in product(range(len(SMALL)), repeat=len(scores))
+        if is_legal(path, SMALL)
+    }
+    total = sum(weights.values())
+    return [(path, weight / total) for path, weight in weights.items()]
+
+
+def test_no_spans_have_no_probabilities() -> None:
+    none = np.zeros(0, dtype=np.int64)
+    lattice = Lattice(torch.zeros(2, 5), torch.tensor([2]))
+    assert not len(lattice.probabilities_of(none, none, none))
+    assert not len(lattice.probabilities_outside(none, none))

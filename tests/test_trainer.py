@@ -42,8 +42,8 @@ def config(corpus: Path, tiny_encoder: Callable[[str], Path], tmp_path: Path) ->
     return made
 
 
-def docs_of(path: Path) -> List[Doc]:
-    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+def docs_of(path: Path, nlp: spacy.Language) -> List[Doc]:
+    return list(DocBin().from_disk(path).get_docs(nlp.vocab))
 
 
 def learned(nlp: spacy.Language) -> Dict[str, Any]:
@@ -57,7 +57,7 @@ def test_training_in_process_is_that_of_spacy_train(config: Config, corpus: Path
     spacy_train(expected, tmp_path / "out")
     best = spacy.load(tmp_path / "out" / "model-best")
     nlp = init_nlp(config)
-    docs = docs_of(corpus)
+    docs = docs_of(corpus, nlp)
     settings = nlp.config.interpolate()
     trained = train(nlp, reader_of(settings, "train", docs), reader_of(settings, "dev", docs))
     assert learned(nlp) == learned(best)
@@ -68,8 +68,9 @@ def test_training_in_process_is_that_of_spacy_train(config: Config, corpus: Path
 def test_a_bench_trains_as_spacy_train_does_however_often(
     config: Config, corpus: Path, tmp_path: Path
 ) -> None:
-    docs = docs_of(corpus)
-    bench = Bench(config, docs)
+    bench = Bench(config)
+    docs = docs_of(corpus, bench.nlp)
+    bench.prepare(docs)
     bench.train(docs[:4], seed=3)
     bench.train(docs, docs, seed=5)
     settings = bench.nlp.config.copy()
@@ -81,8 +82,9 @@ def test_a_bench_trains_as_spacy_train_does_however_often(
 
 
 def test_without_dev_the_last_weights_are_taken(config: Config, corpus: Path) -> None:
-    docs = docs_of(corpus)
-    bench = Bench(config, docs)
+    bench = Bench(config)
+    docs = docs_of(corpus, bench.nlp)
+    bench.prepare(docs)
     trained = bench.train(docs)
     assert trained.score is None
     assert trained.steps == bench.nlp.config["training"]["max_steps"] + 1

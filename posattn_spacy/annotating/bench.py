@@ -17,15 +17,22 @@ class Bench:
 
     The encoder is loaded once, and each text is encoded once.
 
+    Documents are to have the vocabulary of its pipeline, `nlp`.
+
     config (Config): A training config. What follows from the size of a corpus is fitted to each one.
-    docs (Sequence[Doc]): All documents, for their labels.
     """
 
-    def __init__(self, config: Config, docs: Sequence[Doc]) -> None:
+    def __init__(self, config: Config) -> None:
         self.nlp: Language = load_model_from_config(config, auto_fill=True)
         self._config = self.nlp.config.copy()
+
+    def prepare(self, docs: Sequence[Doc]) -> None:
+        """Load the encoder and open its store, and find the labels, before the first training.
+
+        docs (Sequence[Doc]): All documents that there will be.
+        """
         corpus = reader_of(self._config.interpolate(), "train", docs)
-        self.nlp.initialize(lambda: corpus(self.nlp))  # the encoder, and its store, once for all
+        self.nlp.initialize(lambda: corpus(self.nlp))
 
     def reader(self, part: str, docs: Sequence[Doc]) -> Reader:
         """RETURNS (Reader): A reader of documents, as the config reads "train" or "dev"."""

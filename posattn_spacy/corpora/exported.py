@@ -6,6 +6,8 @@ from spacy.tokens import Doc
 
 from ..confidence import all_confidences
 
+NOTE = "posattn_note"
+
 
 class ExportedEntity(NamedTuple):
     """An entity of a text.
@@ -45,11 +47,13 @@ class Exported(NamedTuple):
     text (str): Its text.
     entities (List[ExportedEntity]): Its entities, in order.
     tokens (List[ExportedToken]): Its tokens.
+    note (str): What else is to be said of it; mostly nothing.
     """
 
     text: str
     entities: List[ExportedEntity]
     tokens: List[ExportedToken]
+    note: str = ""
 
     @property
     def is_scored(self) -> bool:
@@ -60,8 +64,9 @@ class Exported(NamedTuple):
 def exported(doc: Doc) -> Exported:
     """Take from a document what is written of it.
 
-    doc (Doc): The document; entities that a component has found have their scores.
-    RETURNS (Exported): Text, entities and tokens.
+    doc (Doc): The document; entities that a component has found have their scores, and what is to be said of
+        it stands in its `user_data`, under `NOTE`.
+    RETURNS (Exported): Text, entities, tokens and note.
     """
     scores = all_confidences(doc)
     entities = []
@@ -79,4 +84,4 @@ def exported(doc: Doc) -> Exported:
         )
         for token in doc
     ]
-    return Exported(doc.text, entities, tokens)
+    return Exported(doc.text, entities, tokens, str(doc.user_data.get(NOTE, "")))

@@ -161,4 +161,5 @@ def write_label_studio(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
             said = {"predictions": [{"model_version": "posattn-spacy", "score": score, "result": result}]}
         else:
             said = {"annotations": [{"result": result}]}
-        yield {"data": {"text": text.text}, **said}
+        note = {"note": text.note} if text.note else {}
+        yield {"data": {"text": text.text, **note}, **said}

@@ -102,7 +102,7 @@ def write_doccano(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
     for text in texts:
         scores = {"scores": [each.score for each in text.entities]} if text.is_scored else {}
         label = [[each.start, each.end, each.label] for each in text.entities]
-        yield {"text": text.text, "label": label, **scores}
+        yield {"text": text.text, "label": label, **scores, **_note(text)}
 
 
 def write_jsonl(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
@@ -114,4 +114,8 @@ def write_jsonl(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
             entities.append(
                 {"start": start, "end": end, "label": label, "text": text.text[start:end], **scored}
             )
-        yield {"text": text.text, "entities": entities}
+        yield {"text": text.text, "entities": entities, **_note(text)}
+
+
+def _note(text: Exported) -> Dict[str, str]:
+    return {"note": text.note} if text.note else {}

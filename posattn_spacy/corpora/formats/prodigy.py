@@ -138,4 +138,5 @@ def write_prodigy(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
             span |= {"token_start": first[start], "token_end": last[end]}
             spans.append(span | ({} if score is None else {"score": score}))
         answer = {} if text.is_scored else {"answer": "accept"}
-        yield {"text": text.text, "tokens": tokens, "spans": spans, **answer}
+        note = {"meta": {"note": text.note}} if text.note else {}
+        yield {"text": text.text, "tokens": tokens, "spans": spans, **answer, **note}

@@ -1,0 +1,163 @@
+"""Which annotations are probably wrong, as judged by heads that have not learned from them."""
+
+from collections import defaultdict
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from thinc.api import xp2torch
+
+from ..calibration import decode, posattn_pipes
+from ..decoding import filled_lengths
+from ..evaluation import piped_batches
+from ..lattice import Lattice
+from ..scored import ScoredBatch
+from ..temperature import fit_temperature
+from .bench import Bench, folds
+from .findings import Place, disagreements
+
+TWO_WAYS = "annotated in two ways"
+
+
+class Finding(NamedTuple):
+    """An annotation that is probably wrong.
+
+    doc (int): Index of its document.
+    kind (str): What is wrong.
+    given (Optional[Place]): First token, one past the last, and index of the label of what is annotated; None
+        if nothing is.
+    suggested (Optional[Place]): The same of what is more probable; None for no entity.
+    p_given (float): Probability of what is annotated.
+    p_suggested (float): Probability of what is suggested.
+    score (float): By which findings are ranked, the higher the worse.
+    """
+
+    doc: int
+    kind: str
+    given: Optional[Place]
+    suggested: Optional[Place]
+    p_given: float
+    p_suggested: float
+    score: float
+
+
+class _Held(NamedTuple):
+    """What a head that has not seen them says of a batch of documents.
+
+    docs (List[int]): Their indices.
+    scores (Any): What it says, see `TokenScores`.
+    batch (ScoredBatch): The same with gold tags.
+    """
+
+    docs: List[int]
+    scores: Any
+    batch: ScoredBatch
+
+
+def audit(bench: Bench, docs: Sequence[Doc], *, n_folds: int = 5, seed: int = 0) -> List[Finding]:
+    """Find what is probably annotated wrong.
+
+    The documents are dealt into parts, and each is judged by a head that was trained on the others. Their
+    probabilities are calibrated together, on all of them.
+
+    bench (Bench): What trains the heads.
+    docs (Sequence[Doc]): The documents, in the vocabulary of its pipeline.
+    n_folds (int): Number of parts, at least 2.
+    seed (int): Seed of the trainings.
+    RETURNS (List[Finding]): The findings, the most probable first.
+    RAISES (ValueError): If there are fewer documents than parts, or no entity is found anywhere.
+    """
+    if not 2 <= n_folds <= len(docs):
+        raise ValueError(
+            f"{len(docs)} documents can't be dealt into {n_folds} parts: give 2 or more, and at most that."
+        )
+    bench.prepare(docs)
+    held: List[_Held] = []
+    for number, part in enumerate(folds(docs, n_folds), start=1):
+        others = [doc for i, doc in enumerate(docs) if i < part[0] or i > part[-1]]
+        bench.train(others, seed=seed, name=f"head {number} of {n_folds}")
+        held += _held_out(bench.nlp, [(i, docs[i]) for i in part])
+    temperature = fit_temperature([decode(each.batch) for each in held])
+    found = [finding for each in held for finding in _of_batch(each, temperature)]
+    return sorted(found, key=lambda finding: -finding.score)
+
+
+def _held_out(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[_Held]:
+    """What a pipeline says of documents, in their own tokens."""
+    ((_, pipe),) = posattn_pipes(nlp)
+    numbers: Dict[int, int] = {}
+    examples = []
+    for i, doc in docs:
+        words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+        starts: Any = None
+        if doc.has_annotation("SENT_START"):
+            starts = [bool(token.is_sent_start) for token in doc]
+        example = Example(Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=starts), doc)
+        numbers[id(example)] = i
+        examples.append(example)
+    held = []
+    for batch, piped in piped_batches(nlp, pipe, examples):
+        scores = pipe.model.predict(piped)
+        if len(scores.places):
+            gold = pipe.gold_of(batch)
+            lengths = filled_lengths(scores)
+            of = ScoredBatch(xp2torch(scores.tags).cpu(), lengths, torch.from_numpy(gold.tags))
+            held.append(_Held([numbers[id(example)] for example in batch], scores, of))
+    return held
+
+
+def _of_batch(held: _Held, temperature: float) -> Iterator[Finding]:
+    rows, lengths, tags, *_ = held.batch
+    lattice = Lattice(rows / temperature, lengths)
+    ends = np.cumsum(held.scores.lengths)
+    for each in disagreements(lattice, tags):
+        place = each.given or each.suggested
+        assert place is not None
+        number = int(np.searchsorted(ends, place[0], side="right"))
+        given, suggested = (_tokens(span, held.scores.places) for span in (each.given, each.suggested))
+        yield Finding(
+            held.docs[number], each.kind, given, suggested, each.p_given, each.p_suggested, each.score
+        )
+
+
+def _tokens(span: Optional[Place], places: np.ndarray) -> Optional[Place]:
+    """A span of the batch's words as one of its document's tokens."""
+    if span is None:
+        return None
+    return int(places[span[0]]), int(places[span[1] - 1]) + 1, span[2]
+
+
+class TwoWays(NamedTuple):
+    """The same words, annotated in different ways.
+
+    docs (List[int]): Indices of the documents, the first of each way.
+    ways (List[str]): Their entities, in words.
+    """
+
+    docs: List[int]
+    ways: List[str]
+
+
+def annotated_in_two_ways(docs: Sequence[Doc]) -> List[TwoWays]:
+    """Find documents that have the same words and other entities.
+
+    docs (Sequence[Doc]): The documents.
+    RETURNS (List[TwoWays]): Those that have, in order of the first.
+    """
+    by_words: Dict[Tuple[str, ...], Dict[Tuple[Any, ...], int]] = defaultdict(dict)
+    for i, doc in enumerate(docs):
+        words = tuple(token.text for token in doc if not token.is_space)
+        entities = tuple((ent.text, ent.start, ent.label_) for ent in doc.ents)
+        by_words[words].setdefault(entities, i)
+    return [
+        TwoWays(list(ways.values()), [_in_words(entities) for entities in ways])
+        for ways in by_words.values()
+        if len(ways) > 1
+    ]
+
+
+def _in_words(entities: Sequence[Tuple[str, int, str]]) -> str:
+    return ", ".join(f"{text} ({label})" for text, _, label in entities) or "no entity"

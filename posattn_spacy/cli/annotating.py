@@ -1,0 +1,201 @@
+"""`posattn update`, `add-label`, `audit`, `suggest` and `curve`: while a corpus is being annotated."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
+
+import typer
+from wasabi import msg
+
+from ..telling import insist_writable, told
+from .pipeline import ModelPath
+from .shared import GpuId, insist_entities, load, read, use_gpu
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from thinc.api import Config
+
+STORE_GB = 20.0
+Features = Annotated[Path, typer.Option(help="Folder for feature stores")]
+
+
+def update_model(
+    model: ModelPath,
+    new: Annotated[Path, typer.Argument(help="Documents annotated since, as .spacy file or folder")],
+    output: Annotated[Path, typer.Argument(help="Folder for the new pipeline, which is not there yet")],
+    old: Annotated[Optional[Path], typer.Option(help="Documents the pipeline was trained on")] = None,
+    dev: Annotated[
+        Optional[Path], typer.Option(help="Documents to evaluate on and to calibrate with")
+    ] = None,
+    features: Features = Path("features"),
+    seed: Annotated[int, typer.Option(help="Seed of the training")] = 0,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Teach a trained pipeline new annotation, and new labels, in seconds.
+
+    It goes on from the weights it has. Where labels are new, old documents
+    say nothing of them, and new ones nothing of the old labels, if all their
+    entities are of new ones. Without --old, the pipeline's own entities stand
+    in for the old labels.
+    """
+    from ..annotating.update import update
+
+    if output.exists():
+        msg.fail(f"{output} is there already. Name another folder for the new pipeline.", exits=1)
+    use_gpu(gpu_id)
+    nlp = load(model)
+    docs = {part: read(path, nlp) for part, path in (("new", new), ("old", old), ("dev", dev)) if path}
+    insist_entities(docs["new"], new, "learn")
+    _attach_store(nlp, features)
+    before = _scores(nlp, docs.get("dev", []))
+    with told(ValueError):
+        updated = update(nlp, docs["new"], docs.get("old", []), docs.get("dev", []), seed=seed)
+    with told(OSError, what=f"{output} can't be written: "):
+        _write(nlp, output)
+    if updated.added:
+        msg.info(f"New labels: {', '.join(updated.added)}")
+    if updated.rehearsed:
+        msg.info(f"The pipeline's own entities stood in for its labels in {updated.rehearsed:,} documents")
+    if dev is None:
+        msg.warn(
+            "Nothing was evaluated: the temperature is that of before, and all texts go through the encoder.",
+            f"python -m spacy posattn calibrate {output} DEV",
+        )
+    else:
+        _show_scores(before, updated.trained.scores)
+    msg.good(f"{updated.trained.steps:,} updates; written to {output}")
+
+
+def audit_corpus(
+    corpus: Annotated[Path, typer.Argument(help="Annotated documents, as .spacy file or folder")],
+    output: Annotated[Optional[Path], typer.Option(help="A .jsonl file for all findings")] = None,
+    html: Annotated[Optional[Path], typer.Option(help="A page to go through them")] = None,
+    export: Annotated[Optional[Path], typer.Option(help="A file with their documents, for --to")] = None,
+    to: Annotated[str, typer.Option(help="doccano, label-studio, prodigy, conll or jsonl")] = "doccano",
+    top: Annotated[int, typer.Option(min=1, help="How many findings to print")] = 20,
+    n_folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the corpus")] = 5,
+    encoder: Annotated[
+        str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
+    ] = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language code")] = "en",
+    features: Features = Path("features"),
+    seed: Annotated[int, typer.Option(help="Seed of the trainings")] = 0,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Find what is probably annotated wrong.
+
+    The corpus is dealt into parts, and each is judged by a head that was
+    trained on the others: entities of the wrong type, with shifted edges,
+    made up or missed, each with what is more probable.
+    """
+    import srsly
+
+    from ..annotating.audit import annotated_in_two_ways, audit
+    from ..annotating.bench import Bench
+    from ..annotating.showing import doubtful_docs, in_words, page, records
+    from ..calibration import posattn_pipes
+    from ..corpora.export import TOOLS, export_docs
+    from ..corpora.sentences import CorpusError
+    from ..writing import replacing
+
+    if to not in TOOLS:
+        msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+    for path in (output, html, export):
+        if path is not None:
+            insist_writable(path)
+    use_gpu(gpu_id)
+    with told(ImportError, OSError, ValueError):
+        bench = Bench(training_config(corpus, encoder, lang, features))
+    docs = read(corpus, bench.nlp)
+    insist_entities(docs, corpus, "go by")
+    with told(ValueError):
+        findings = audit(bench, docs, n_folds=n_folds, seed=seed)
+    ((_, pipe),) = posattn_pipes(bench.nlp)
+    labels = pipe.labels
+    rows = []
+    for finding in findings[:top]:
+        said = in_words(finding, docs[finding.doc], labels)
+        shares = f"{finding.p_given:.3f}", f"{finding.p_suggested:.3f}"
+        rows.append((str(finding.doc + 1), finding.kind, *said, *shares))
+    header = ("document", "probably", "annotated", "suggested", "p", "p suggested")
+    msg.table(rows, header=header, divider=True, aligns=("r", "l", "l", "l", "r", "r"), max_col=40)
+    for docs_of, ways in annotated_in_two_ways(docs):
+        numbers = ", ".join(str(i + 1) for i in docs_of)
+        msg.warn(
+            f"Documents {numbers} have the same words, annotated in {len(ways)} ways: {' | '.join(ways)}"
+        )
+    if output is not None:
+        with replacing(output) as temporary:
+            srsly.write_jsonl(temporary, records(findings, docs, labels))
+    if html is not None:
+        with replacing(html) as temporary:
+            temporary.write_text(page(findings, docs, labels), encoding="utf-8")
+    if export is not None:
+        with told(CorpusError):
+            export_docs(doubtful_docs(findings, docs, labels), export, to)
+    n_entities = sum(len(doc.ents) for doc in docs)
+    written = ", ".join(str(path) for path in (output, html, export) if path is not None)
+    msg.good(
+        f"{len(findings):,} findings in {len(docs):,} documents with {n_entities:,} entities"
+        f"{f'; written to {written}' if written else ''}"
+    )
+
+
+def training_config(corpus: Path, encoder: str, lang: str, features: Path) -> "Config":
+    """Make a training config for heads that look once: what a first look adds is not asked for here.
+
+    corpus (Path): Annotated documents.
+    encoder (str): Folder or name of an encoder, which is fetched if need be.
+    lang (str): Language code.
+    features (Path): Folder for feature stores.
+    RETURNS (Config): The config.
+    RAISES (ImportError, OSError, ValueError): If the encoder can't be had, or the corpus is empty.
+    """
+    from ..frozen.download import encoder_folder, fetch_encoder
+    from ..starting.config import make_config
+
+    folder = encoder_folder(encoder)
+    if not folder.is_dir():
+        fetch_encoder(encoder, folder)
+    config = make_config(corpus, corpus, 0, folder, lang, features / folder.name).config
+    config["components"]["posattn_ner"]["model"]["first_width"] = 0
+    return config
+
+
+def _attach_store(nlp: "Language", features: Path) -> None:
+    """Read and keep what the frozen encoder makes of texts where trainings do."""
+    from ..frozen.callback import FeatureStoreCallback, find_frozen_transformers
+    from ..frozen.store import StoreError
+
+    encoders = find_frozen_transformers(nlp)
+    if not encoders:
+        return
+    folder = features / Path(encoders[0].attrs["name"]).name
+    try:
+        FeatureStoreCallback(folder, STORE_GB, "float16").attach(nlp)
+    except StoreError as error:
+        msg.warn(f"{error} All texts are encoded anew.")
+
+
+def _scores(nlp: "Language", docs: List[Any]) -> Dict[str, Any]:
+    from ..annotated import make_examples
+
+    return nlp.evaluate(make_examples(nlp, docs, gold_preproc=True)) if docs else {}
+
+
+def _show_scores(before: Dict[str, Any], after: Dict[str, Any]) -> None:
+    """Show span F1 on dev before and after, for each label."""
+    kinds = [each.get("ents_per_type") or {} for each in (before, after)]
+    rows = [("all labels", *(f"{each.get('ents_f') or 0:.4f}" for each in (before, after)))]
+    for label in sorted({*kinds[0], *kinds[1]}):
+        rows.append((label, *(f"{kind[label]['f']:.4f}" if label in kind else "–" for kind in kinds)))
+    msg.table(rows, header=("span F1 on dev", "before", "after"), divider=True, aligns=("l", "r", "r"))
+
+
+def _write(nlp: "Language", output: Path) -> None:
+    """Write a pipeline to a folder that is there as a whole or not at all."""
+    from tempfile import TemporaryDirectory
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
+        nlp.to_disk(Path(folder) / "pipeline")
+        (Path(folder) / "pipeline").rename(output)
