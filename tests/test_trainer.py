@@ -5,15 +5,19 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 import spacy
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 from thinc.api import Config
 
 from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy import schedule
+from posattn_spacy.annotating.audit import annotated_in_two_ways, audit
 from posattn_spacy.annotating.bench import Bench, folds
+from posattn_spacy.annotating.showing import doubtful_docs, page, records
 from posattn_spacy.annotating.trainer import reader_of, train
+from posattn_spacy.corpora.exported import NOTE
+from posattn_spacy.partial import annotate_for
 from posattn_spacy.starting.config import make_config
 
 NAME = "posattn_ner"
@@ -92,3 +96,53 @@ def test_without_dev_the_last_weights_are_taken(config: Config, corpus: Path) ->
 
 def test_folds_are_all_documents_each_once() -> None:
     assert folds(range(7), 3) == [[0, 1], [2, 3], [4, 5, 6]]
+
+
+def test_partial_annotation_is_learned_from_through_spacy_train(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of half of the documents it is only known where persons are; their places are learned elsewhere."""
+    nlp = spacy.blank("en")
+    docs = [example.reference for example in make_examples(nlp, TRAIN_DATA * 6)]
+    for doc in docs[: len(docs) // 2]:
+        doc.set_ents([ent for ent in doc.ents if ent.label_ == "per"], default="outside")
+        annotate_for(doc, ["per"])
+    path = tmp_path / "partial.spacy"
+    DocBin(docs=docs).to_disk(path)
+    config["paths"]["train"] = str(path)
+    config["training"] |= {"max_steps": 60, "eval_frequency": 30}
+    config["training"]["optimizer"]["learn_rate"]["total_steps"] = 61
+    (tmp_path / "out").mkdir()
+    spacy_train(init_nlp(config), tmp_path / "out")
+    best = spacy.load(tmp_path / "out" / "model-best")
+    assert best.meta["performance"]["ents_f"] > 0.95
+
+
+def test_an_audit_finds_what_was_annotated_wrong(config: Config, tmp_path: Path) -> None:
+    bench = Bench(config)
+    docs = [example.reference for example in make_examples(bench.nlp, TRAIN_DATA * 8)]
+    n = len(TRAIN_DATA)
+    wrong = {0: "wrong type", n + 1: "missed"}
+    first, second = docs[0], docs[n + 1]
+    other = {"per": "geo", "geo": "per"}
+    changed = [Span(first, ent.start, ent.end, label=other[ent.label_]) for ent in first.ents[:1]]
+    first.set_ents([*changed, *first.ents[1:]], default="outside")
+    second.set_ents(list(second.ents[1:]), default="outside")
+    findings = audit(bench, docs, n_folds=4)
+    assert {finding.doc: finding.kind for finding in findings[:2]} == wrong
+    labels = bench.nlp.get_pipe(NAME).labels
+    records_of = list(records(findings, docs, labels))
+    assert records_of[0]["document"] in {i + 1 for i in wrong}
+    (doubtful, *_) = doubtful_docs(findings, docs, labels)
+    assert findings[0].kind in doubtful.user_data[NOTE]
+    shown = page(findings, docs, labels)
+    assert shown.startswith("<!doctype html>")
+    assert doubtful.text.split()[0] in shown
+    ways = annotated_in_two_ways(docs)
+    assert [each.docs for each in ways] == [[0, n], [1, n + 1]]
+
+
+def test_an_audit_needs_documents_for_its_parts(config: Config) -> None:
+    bench = Bench(config)
+    with pytest.raises(ValueError, match="1 documents can't be dealt into 5 parts"):
+        audit(bench, [bench.nlp.make_doc("Mara .")])

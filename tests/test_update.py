@@ -1,0 +1,139 @@
+"""A trained pipeline goes on learning."""
+
+from pathlib import Path
+from typing import List
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+
+from pipelines import TRAIN_DATA, make_examples, plain_pipeline, train
+from posattn_spacy.annotating import update as module
+from posattn_spacy.annotating.update import update
+from posattn_spacy.partial import ANNOTATED_FOR, annotate_for
+
+NAME = "posattn_ner"
+ORGS = [
+    ("Alice Smith joined Acme in Berlin .", 3, 4),
+    ("Acme is in Berlin .", 0, 1),
+    ("Bob left Acme .", 2, 3),
+]
+
+
+@pytest.fixture(autouse=True)
+def few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LEAST_WORDS", 4000)
+
+
+@pytest.fixture
+def trained() -> spacy.Language:
+    nlp = plain_pipeline()
+    train(nlp, 40)
+    nlp.config["corpora"] = {
+        part: {"@readers": "posattn-spacy.Corpus.v1", "path": None, "gold_preproc": True}
+        for part in ("train", "dev")
+    }
+    batcher = {"@batchers": "posattn-spacy.batch_by_padded.v1", "size": 40, "buffer": 100}
+    rate = {"@schedules": "warmup_linear.v1", "warmup_steps": 2, "total_steps": 20, "initial_rate": 0.002}
+    config = nlp.config
+    config["training"] |= {"batcher": batcher, "max_steps": 20, "eval_frequency": 10}
+    config["training"]["optimizer"]["learn_rate"] = rate
+    nlp.config = config
+    return nlp
+
+
+def docs_of(nlp: spacy.Language) -> List[Doc]:
+    return [example.reference for example in make_examples(nlp, TRAIN_DATA)]
+
+
+def orgs(nlp: spacy.Language) -> List[Doc]:
+    """Documents in which organisations alone are annotated."""
+    docs = []
+    for text, start, stop in ORGS:
+        doc = nlp.make_doc(text)
+        doc.ents = [Span(doc, start, stop, label="org")]
+        docs.append(doc)
+    return docs
+
+
+def labels_in(nlp: spacy.Language, text: str) -> List[str]:
+    return [ent.label_ for ent in nlp(text).ents]
+
+
+def test_a_new_label_is_learned_and_the_old_ones_are_kept(trained: spacy.Language) -> None:
+    updated = update(trained, orgs(trained), docs_of(trained), [])
+    assert updated.added == ["org"]
+    assert updated.rehearsed == 0
+    assert trained.get_pipe(NAME).labels == ("geo", "per", "org")
+    assert labels_in(trained, ORGS[0][0]) == ["per", "org", "geo"]
+    for text, annotation in TRAIN_DATA:
+        assert [ent.label_ for ent in trained(text).ents] == [label for *_, label in annotation["entities"]]
+
+
+def test_without_the_old_corpus_the_pipelines_own_entities_stand_in(trained: spacy.Language) -> None:
+    new = orgs(trained)
+    updated = update(trained, new, [], [])
+    assert updated.rehearsed == len(new)
+    assert [ent.label_ for ent in new[0].ents] == ["per", "org", "geo"]
+    assert labels_in(trained, ORGS[0][0]) == ["per", "org", "geo"]
+
+
+def test_documents_that_say_for_what_they_were_annotated_are_believed(trained: spacy.Language) -> None:
+    new = orgs(trained)
+    for doc in new:
+        annotate_for(doc, ["org", "geo"])
+    old = docs_of(trained)
+    update(trained, new, old, [])
+    assert {span.label_ for span in new[0].spans[ANNOTATED_FOR]} == {"org", "geo"}
+    assert {span.label_ for span in old[0].spans[ANNOTATED_FOR]} == {"geo", "per"}
+
+
+def test_more_of_the_same_labels_is_learned_too(trained: spacy.Language) -> None:
+    doc = trained.make_doc("Zelovan visited Oslo .")
+    doc.ents = [Span(doc, 0, 1, label="per"), Span(doc, 2, 3, label="geo")]
+    updated = update(trained, [doc], docs_of(trained), [])
+    assert updated.added == []
+    assert ANNOTATED_FOR not in doc.spans
+    assert labels_in(trained, doc.text) == ["per", "geo"]
+
+
+def test_the_config_stays_as_it_is(trained: spacy.Language) -> None:
+    before = trained.config.to_str()
+    update(trained, orgs(trained), docs_of(trained), [])
+    assert trained.config.to_str() == before
+
+
+def test_dev_says_what_the_best_weights_are(trained: spacy.Language) -> None:
+    dev = docs_of(trained)
+    updated = update(trained, orgs(trained), docs_of(trained), dev)
+    assert updated.trained.score is not None
+    assert trained.get_pipe(NAME).cfg["temperature"] > 0
+
+
+def test_nothing_annotated_is_nothing_to_learn(trained: spacy.Language) -> None:
+    with pytest.raises(ValueError, match="nothing to learn"):
+        update(trained, [trained.make_doc("Alice .")], [], [])
+
+
+def test_a_pipeline_needs_the_component() -> None:
+    with pytest.raises(ValueError, match="0 components of posattn-spacy"):
+        update(spacy.blank("en"), [], [], [])
+
+
+def test_the_command_writes_a_new_pipeline(trained: spacy.Language, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from posattn_spacy.cli import posattn
+
+    trained.to_disk(tmp_path / "model")
+    for name, docs in (("new", orgs(trained)), ("old", docs_of(trained))):
+        DocBin(docs=docs).to_disk(tmp_path / f"{name}.spacy")
+    args = ["add-label", *(str(tmp_path / name) for name in ("model", "new.spacy", "wider"))]
+    ran = CliRunner().invoke(posattn, [*args, "--old", str(tmp_path / "old.spacy")], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    assert "New labels: org" in ran.output
+    assert labels_in(spacy.load(tmp_path / "wider"), ORGS[0][0]) == ["per", "org", "geo"]
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    again = CliRunner().invoke(posattn, args)
+    assert again.exit_code == 1
+    assert "is there already" in again.output
