@@ -14,7 +14,7 @@ from .records import Record
 from .repairs import Repairs
 from .sentences import Corpus, CorpusError
 
-_NAMING = "Let its name end in .json or .jsonl"
+_NAMING = "`posattn convert` reads it, if its name ends in .json or .jsonl"
 
 
 class Kind(NamedTuple):
@@ -121,9 +121,20 @@ def name_json(value: Any) -> Optional[Foreign]:
     if record is None:
         return None
     if _is_read(record):
-        return Foreign("JSON with annotated texts", _NAMING)
+        return Foreign(_read_name(record), _NAMING)
     keys = ", ".join(map(str, list(record)[:6])) or "nothing in it"
     return _name_record(record) or Foreign(f"JSON with {keys}", OFFSETS)
+
+
+def _read_name(record: Any) -> str:
+    """What a record is called that is read."""
+    if isinstance(record, dict) and is_label_studio(record):
+        return "JSON from Label Studio"
+    if isinstance(record, dict) and is_prodigy(record):
+        return "JSON from Prodigy"
+    if isinstance(record, dict) and tag_key(record) is not None:
+        return "JSON with words and tags"
+    return "JSON with texts and the places of their entities"
 
 
 def _name_record(record: Dict[str, Any]) -> Optional[Foreign]:

@@ -291,9 +291,7 @@ TABLES = [
     tabled(
         "csv: word and tag alone", lines(rows(), ","), "text with commas between word and tag", "Write tabs"
     ),
-    tabled(
-        "csv: JSON", records({"text": TEXT, "label": PLACES}), "JSON with annotated texts", "end in .json"
-    ),
+    tabled("csv: JSON", records({"text": TEXT, "label": PLACES}), "JSON with texts", "ends in .json"),
     tabled(
         "csv: an Excel workbook",
         archive({"xl/workbook.xml": b""}),
@@ -746,7 +744,7 @@ STORED = [
     Kind(
         ".spacy: JSON",
         {"own.spacy": records({"text": TEXT, "label": PLACES})},
-        ["own.spacy is JSON with annotated texts", "end in .json or .jsonl"],
+        ["own.spacy is JSON with texts", "ends in .json or .jsonl"],
         {"own.jsonl": records({"text": TEXT, "label": PLACES})},
     ),
     Kind(
