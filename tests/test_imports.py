@@ -61,6 +61,13 @@ def test_torch_modules_know_nothing_of_spacy(module: str) -> None:
     assert not direct & {"spacy", "thinc", "spacy_transformers"}
 
 
+@pytest.mark.parametrize("module", ["posattn_benchmark.gmb.locate", "posattn_spacy.corpora.json_formats"])
+def test_what_only_looks_at_files_does_not_wait_for_spacy(module: str) -> None:
+    command = f"import sys, {module}; print(*sorted(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert not {"spacy", "thinc", "torch"} & set(ran.stdout.split())
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     modules = graph().modules
     assert len(modules) > 100

@@ -9,7 +9,7 @@ from .formats.label_studio import is_label_studio, read_label_studio
 from .formats.offsets import entity_key, read_offsets
 from .formats.prodigy import is_prodigy, read_prodigy
 from .formats.tokens import read_tokens, tag_key
-from .marked import MarkedTexts
+from .marks import MarkedTexts
 from .records import Record
 from .repairs import Repairs
 from .sentences import Corpus, CorpusError

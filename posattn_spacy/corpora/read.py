@@ -19,7 +19,8 @@ from .files import read_bytes
 from .formats.brat import is_brat, read_brat
 from .formats.tokens import read_parquet
 from .json_formats import looks_like_json, read_json
-from .marked import MarkedTexts, make_docs
+from .marked import make_docs
+from .marks import MarkedTexts
 from .misfits import Misfits
 from .recognise import check_is_known, looks_columned
 from .records import parse_records

@@ -6,7 +6,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from ..decoding import decode
 from ..files import read_bytes
-from ..marked import Mark, MarkedText, MarkedTexts
+from ..marks import Mark, MarkedText, MarkedTexts
 from ..repairs import Repairs
 from ..sentences import CorpusError
 

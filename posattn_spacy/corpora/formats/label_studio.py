@@ -1,13 +1,15 @@
 """JSON of Label Studio: tasks with the results of annotators, or its shorter form JSON-MIN."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
-from ..exported import Exported
-from ..marked import Mark, MarkedText, MarkedTexts
+from ..marks import Mark, MarkedText, MarkedTexts
 from ..records import Record
 from .annotators import choose_annotator
 from .offsets import mark_of
+
+if TYPE_CHECKING:
+    from ..exported import Exported
 
 _HTML = ("hypertextlabels", "paragraphlabels")
 
@@ -141,12 +143,12 @@ def _in_characters(mark: Mark, text: str) -> Mark:
     return mark._replace(start=start, end=end) if text[start:end] == mark.text else mark
 
 
-def write_label_studio(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
+def write_label_studio(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     """Write texts as Label Studio imports them, for a setup with <Labels name="label" toName="text">.
 
     What was predicted becomes predictions, all else annotations.
 
-    texts (Iterable[Exported]): The texts.
+    texts (Iterable["Exported"]): The texts.
     YIELDS (Dict[str, Any]): A task for each.
     """
     for number, text in enumerate(texts, start=1):

@@ -1,11 +1,13 @@
 """JSON with texts and the characters at which entities begin and end: of doccano, spaCy, and our own."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..exported import Exported
-from ..marked import Mark, MarkedText, MarkedTexts
+from ..marks import Mark, MarkedText, MarkedTexts
 from ..records import Record
+
+if TYPE_CHECKING:
+    from ..exported import Exported
 
 KEYS = ("label", "labels", "entities", "annotations", "annotation", "spans", "ents")
 _STARTS = ("start", "start_offset", "begin", "start_char")
@@ -93,10 +95,10 @@ def _first(entity: Dict[str, Any], names: Tuple[str, ...]) -> Any:
     return next((entity[name] for name in names if name in entity), None)
 
 
-def write_doccano(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
+def write_doccano(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     """Write texts as doccano imports them (JSONL, for sequence labelling).
 
-    texts (Iterable[Exported]): The texts.
+    texts (Iterable["Exported"]): The texts.
     YIELDS (Dict[str, Any]): A record for each line.
     """
     for text in texts:
@@ -105,7 +107,7 @@ def write_doccano(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
         yield {"text": text.text, "label": label, **scores, **_note(text)}
 
 
-def write_jsonl(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
+def write_jsonl(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     """Write texts with their entities as objects; arguments as of `write_doccano`."""
     for text in texts:
         entities: List[Dict[str, Any]] = []
@@ -117,5 +119,5 @@ def write_jsonl(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
         yield {"text": text.text, "entities": entities, **_note(text)}
 
 
-def _note(text: Exported) -> Dict[str, str]:
+def _note(text: "Exported") -> Dict[str, str]:
     return {"note": text.note} if text.note else {}

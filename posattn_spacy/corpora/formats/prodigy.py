@@ -4,13 +4,15 @@ from collections import Counter
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence
 
-from ..exported import Exported
-from ..marked import MarkedText, MarkedTexts
+from ..marks import MarkedText, MarkedTexts
 from ..records import Record
 from .annotators import choose_annotator
 from .offsets import mark_of, text_of
+
+if TYPE_CHECKING:
+    from ..exported import Exported
 
 _BINARY = ("ner", "spans")  # views in which one suggestion is accepted or rejected
 
@@ -118,10 +120,10 @@ def _binary_texts(records: Sequence[Record], path: Path) -> Iterator[MarkedText]
         )
 
 
-def write_prodigy(texts: Iterable[Exported]) -> Iterator[Dict[str, Any]]:
+def write_prodigy(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     """Write texts as Prodigy's `ner.manual` takes them.
 
-    texts (Iterable[Exported]): The texts.
+    texts (Iterable["Exported"]): The texts.
     YIELDS (Dict[str, Any]): A record for each line.
     """
     for text in texts:
