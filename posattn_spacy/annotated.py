@@ -1,7 +1,7 @@
 """Annotated documents of one's own, as the commands read them: .spacy files, or folders of them."""
 
 from pathlib import Path
-from typing import Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
@@ -42,6 +42,21 @@ def make_examples(nlp: Language, docs: Sequence[Doc], gold_preproc: bool = False
     reader = PartialCorpus("", gold_preproc=gold_preproc)
     make = reader.make_examples_gold_preproc if gold_preproc else reader.make_examples
     return list(make(nlp, docs))
+
+
+def bare_copy(doc: Doc, vocab: Vocab, *, sentences: bool = False) -> Doc:
+    """Make a document of the same tokens, without annotation.
+
+    doc (Doc): The document.
+    vocab (Vocab): The vocabulary of the copy.
+    sentences (bool): Whether it keeps the sentences that are marked, if any are.
+    RETURNS (Doc): The copy.
+    """
+    words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+    starts: Any = None
+    if sentences and doc.has_annotation("SENT_START"):
+        starts = [bool(token.is_sent_start) for token in doc]
+    return Doc(vocab, words=words, spaces=spaces, sent_starts=starts)
 
 
 def _files(path: Path) -> List[Path]:

@@ -32,9 +32,9 @@ def annotate_for(doc: Doc, labels: Iterable[str]) -> None:
     doc (Doc): The document, which is changed.
     labels (Iterable[str]): The labels.
     """
-    known = doc.to_array(ENT_IOB) != 0
-    stretches = _runs(known)
-    outside = [Span(doc, start, stop) for start, stop in _runs(doc.to_array(ENT_IOB) == 2)]
+    iob = doc.to_array(ENT_IOB)
+    stretches = _runs(iob != 0)
+    outside = [Span(doc, start, stop) for start, stop in _runs(iob == 2)]
     doc.set_ents([], missing=outside, default="unmodified")
     group = list(doc.spans.get(ANNOTATED_FOR, []))
     group += [Span(doc, start, stop, label=label) for label in labels for start, stop in stretches]

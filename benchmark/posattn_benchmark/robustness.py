@@ -5,6 +5,8 @@ from typing import Iterable, Sequence, Set, Tuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from posattn_spacy.annotated import bare_copy
+
 CharacterSpan = Tuple[int, int, str]
 
 
@@ -18,10 +20,7 @@ def joined_f(nlp: Language, references: Sequence[Doc], n_sents: int) -> float:
     """
     groups = [references[i : i + n_sents] for i in range(0, len(references), n_sents)]
     gold = [Doc.from_docs(list(group)) for group in groups]
-    texts = (
-        Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc]) for doc in gold
-    )
-    return _character_f(gold, nlp.pipe(texts))
+    return _character_f(gold, nlp.pipe(bare_copy(doc, nlp.vocab) for doc in gold))
 
 
 def raw_text_f(nlp: Language, references: Sequence[Doc]) -> float:

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import xp2torch
 
+from ..annotated import bare_copy
 from ..calibration import decode, posattn_pipes
 from ..decoding import filled_lengths
 from ..evaluation import piped_batches
@@ -18,8 +19,6 @@ from ..scored import ScoredBatch
 from ..temperature import fit_temperature
 from .bench import Bench, folds
 from .findings import Place, disagreements
-
-TWO_WAYS = "annotated in two ways"
 
 
 class Finding(NamedTuple):
@@ -91,11 +90,7 @@ def _held_out(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[_Held]:
     numbers: Dict[int, int] = {}
     examples = []
     for i, doc in docs:
-        words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
-        starts: Any = None
-        if doc.has_annotation("SENT_START"):
-            starts = [bool(token.is_sent_start) for token in doc]
-        example = Example(Doc(nlp.vocab, words=words, spaces=spaces, sent_starts=starts), doc)
+        example = Example(bare_copy(doc, nlp.vocab, sentences=True), doc)
         numbers[id(example)] = i
         examples.append(example)
     held = []

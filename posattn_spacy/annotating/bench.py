@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import load_model_from_config
+from spacy.util import load_model_from_config, set_dot_to_object
 from thinc.api import Config, fix_random_seed
 
 from ..calibration import posattn_pipes
@@ -67,11 +67,7 @@ class Bench:
         """Change settings under `[training]` of the pipeline's config."""
         config = self.nlp.config
         for key, value in overrides.items():
-            *path, last = key.split(".")
-            section: Dict[str, Any] = config
-            for part in path:
-                section = section[part]
-            section[last] = value
+            set_dot_to_object(config, key, value)
         self.nlp.config = config
 
 

@@ -10,7 +10,6 @@ from ..losses import MISSING
 from ..tagging import Spans, span_bounds
 
 WRONG_TYPE, SHIFTED, MADE_UP, MISSED = "wrong type", "shifted edge", "made up", "missed"
-KINDS = (WRONG_TYPE, SHIFTED, MADE_UP, MISSED)
 LEAST = 0.02  # probability of a span that is thought of
 TINY = 1e-12
 

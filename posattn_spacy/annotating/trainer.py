@@ -15,7 +15,6 @@ from tqdm import tqdm
 from ..calibration import posattn_pipes
 from ..reader import PartialCorpus
 
-FROZEN = "frozen-transformer"
 Reader = Callable[[Language], Iterable[Example]]
 
 
@@ -134,5 +133,5 @@ def _weights(
     return [
         (pipe, pipe.to_bytes(exclude=["vocab"]))
         for pipe in pipes
-        if isinstance(pipe, TrainablePipe) and pipe.model.name != FROZEN
+        if isinstance(pipe, TrainablePipe) and not pipe.model.attrs.get("frozen")
     ]

@@ -5,9 +5,10 @@ from typing import Any, Dict, List, NamedTuple, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import filter_spans
+from spacy.util import filter_spans, set_dot_to_object
 from thinc.api import Config
 
+from ..annotated import bare_copy
 from ..calibration import posattn_pipes
 from ..component import PositionalNER
 from ..gold import count_labels
@@ -88,18 +89,15 @@ def _quick(config: Config, examples: Sequence[Any], seed: int) -> Config:
     quick = config.copy()
     training = quick["training"]
     training["seed"] = seed
-    if measure_pass(quick, examples).words < LARGE and "size" in training["batcher"]:
-        training["batcher"]["size"] = min(SMALL_BATCH, training["batcher"]["size"])
     size = measure_pass(quick, examples)
+    if size.words < LARGE and training["batcher"].get("size", 0) > SMALL_BATCH:
+        training["batcher"]["size"] = SMALL_BATCH
+        size = measure_pass(quick, examples)
     passes = max(LEAST_PASSES, ceil(LEAST_WORDS / size.words))
     overrides: Dict[str, Any] = schedule_of(quick, passes * size.batches, 1)
     overrides["training.optimizer.learn_rate.initial_rate"] = RATE
     for key, value in overrides.items():
-        *path, last = key.split(".")
-        section = quick
-        for part in path:
-            section = section[part]
-        section[last] = value
+        set_dot_to_object(quick, key, value)
     return quick
 
 
@@ -112,7 +110,7 @@ def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> int:
     RETURNS (int): How many documents were.
     """
     bare = [doc for doc in docs if set(labels) - _annotated_for(doc, labels)]
-    own = (Doc(nlp.vocab, words=[token.text for token in doc], spaces=_spaces(doc)) for doc in bare)
+    own = (bare_copy(doc, nlp.vocab) for doc in bare)
     for doc, predicted in zip(bare, nlp.pipe(own), strict=True):
         given = list(doc.ents)
         missing = set(labels) - _annotated_for(doc, labels)
@@ -131,10 +129,6 @@ def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> int:
         group += [Span(doc, *stretch, label=label) for label in sorted(missing) for stretch in stretches]
         doc.spans[ANNOTATED_FOR] = group
     return len(bare)
-
-
-def _spaces(doc: Doc) -> List[bool]:
-    return [bool(token.whitespace_) for token in doc]
 
 
 def _annotated_for(doc: Doc, labels: Sequence[str]) -> set[str]:

@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Iterable, Optional
 
 import typer
 from wasabi import msg
@@ -115,6 +115,7 @@ def export_command(
     a .spacy file, and entities are written with their probabilities, so that
     they can be corrected instead of typed.
     """
+    from spacy.tokens import Doc
     from tqdm import tqdm
 
     from ..corpora.export import TOOLS, export_docs
@@ -124,14 +125,14 @@ def export_command(
     if to not in TOOLS:
         msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
     insist_writable(output)
+    docs: Iterable[Doc]
+    if model is None:
+        docs = read(source, blank("xx"))
+    else:
+        use_gpu(gpu_id)
+        docs = load(model).pipe(read_texts(source, text_field))
     with told(CorpusError):
-        if model is None:
-            docs = read(source, blank("xx"))
-            export_docs(tqdm(docs, desc=output.name, unit="doc", disable=None), output, to)
-        else:
-            use_gpu(gpu_id)
-            found = load(model).pipe(read_texts(source, text_field))
-            export_docs(tqdm(found, desc=output.name, unit="doc", disable=None), output, to)
+        export_docs(tqdm(docs, desc=output.name, unit="doc", disable=None), output, to)
     msg.good(f"Written to {output}, for {to}")
 
 

@@ -1,6 +1,7 @@
 """Documents as files that annotation tools take."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator
 
@@ -14,31 +15,31 @@ from .formats.label_studio import write_label_studio
 from .formats.offsets import write_doccano, write_jsonl
 from .formats.prodigy import write_prodigy
 
-
-def _lines(write: Callable[[Iterable[Exported]], Iterator[Dict[str, Any]]]) -> Callable[..., Iterator[str]]:
-    def lines(texts: Iterable[Exported]) -> Iterator[str]:
-        for record in write(texts):
-            yield json.dumps(record, ensure_ascii=False)
-
-    return lines
+Records = Callable[[Iterable[Exported]], Iterator[Dict[str, Any]]]
 
 
-def _label_studio(texts: Iterable[Exported]) -> Iterator[str]:
-    """A list of tasks, one on each line."""
+def _lines(write: Records, texts: Iterable[Exported]) -> Iterator[str]:
+    """A record on each line."""
+    for record in write(texts):
+        yield json.dumps(record, ensure_ascii=False)
+
+
+def _list(write: Records, texts: Iterable[Exported]) -> Iterator[str]:
+    """A list of records, one on each line."""
     opening = "["
-    for task in write_label_studio(texts):
-        yield f"{opening}{json.dumps(task, ensure_ascii=False)}"
+    for line in _lines(write, texts):
+        yield f"{opening}{line}"
         opening = ","
     yield "]" if opening == "," else "[]"
 
 
 # What writes the lines of a file, by the names of the tools.
 TOOLS: Dict[str, Callable[[Iterable[Exported]], Iterator[str]]] = {
-    "doccano": _lines(write_doccano),
-    "label-studio": _label_studio,
-    "prodigy": _lines(write_prodigy),
+    "doccano": partial(_lines, write_doccano),
+    "label-studio": partial(_list, write_label_studio),
+    "prodigy": partial(_lines, write_prodigy),
     "conll": write_conll,
-    "jsonl": _lines(write_jsonl),
+    "jsonl": partial(_lines, write_jsonl),
 }
 
 

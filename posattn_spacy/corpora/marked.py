@@ -15,6 +15,14 @@ from .misfits import BEYOND, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
 from .sentences import CorpusError
 
 
+class _Pipeline(NamedTuple):
+    """What the tokenizers of languages read of a pipeline; to make a whole one takes seconds."""
+
+    vocab: Vocab
+    Defaults: type
+    lang: str
+
+
 def make_tokenizer(lang: str, vocab: Vocab) -> Callable[[str], Doc]:
     """Make the tokenizer of a language.
 
@@ -24,15 +32,10 @@ def make_tokenizer(lang: str, vocab: Vocab) -> Callable[[str], Doc]:
     RAISES (CorpusError): If it needs what is not installed.
     """
 
-    class Bare(NamedTuple):  # what tokenizers of languages read of a pipeline
-        vocab: Vocab
-        Defaults: type
-        lang: str
-
     own = get_lang_class(lang)
     try:
         make = registry.resolve({"tokenizer": own.default_config["nlp"]["tokenizer"]})["tokenizer"]
-        tokenizer: Callable[[str], Doc] = make(Bare(vocab, own.Defaults, lang))
+        tokenizer: Callable[[str], Doc] = make(_Pipeline(vocab, own.Defaults, lang))
     except ImportError as error:
         raise CorpusError(f"--lang {lang}: {error}") from error
     return tokenizer
@@ -64,7 +67,7 @@ def _own_tokens(marked: MarkedText, vocab: Vocab) -> Optional[Doc]:
     if not marked.tokens:
         return None
     doc = Doc(vocab, words=marked.tokens, spaces=marked.spaces)
-    return doc if doc.text == marked.text or doc.text.rstrip(" ") == marked.text.rstrip(" ") else None
+    return doc if doc.text.rstrip(" ") == marked.text.rstrip(" ") else None
 
 
 def _annotate(doc: Doc, marked: MarkedText, misfits: Misfits) -> None:

@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import is_in_jupyter
 
+from ..annotated import bare_copy
 from ..calibration import posattn_pipes
 from .sentences import ShownSentence, doc_sentence, examined_sentences
 
@@ -49,8 +50,7 @@ def _sentence(doc: Doc, gold: Optional[Doc], nlp: Optional[Language]) -> ShownSe
     pipes = posattn_pipes(nlp)
     if not pipes:
         raise ValueError("The pipeline has no 'posattn_ner', whose gate and attention could be shown.")
-    words = [token.text for token in doc]
-    bare = Doc(nlp.vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
+    bare = bare_copy(doc, nlp.vocab)
     (sentence,) = examined_sentences(nlp, pipes[0][1], [Example(bare, bare if gold is None else gold)])
     return sentence._replace(entities=doc_sentence(doc).entities, gold=doc_sentence(doc, gold).gold)
 

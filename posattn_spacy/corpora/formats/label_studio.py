@@ -148,7 +148,7 @@ def write_label_studio(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
 
     What was predicted becomes predictions, all else annotations.
 
-    texts (Iterable["Exported"]): The texts.
+    texts (Iterable[Exported]): The texts.
     YIELDS (Dict[str, Any]): A task for each.
     """
     for number, text in enumerate(texts, start=1):

@@ -98,7 +98,7 @@ def _first(entity: Dict[str, Any], names: Tuple[str, ...]) -> Any:
 def write_doccano(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     """Write texts as doccano imports them (JSONL, for sequence labelling).
 
-    texts (Iterable["Exported"]): The texts.
+    texts (Iterable[Exported]): The texts.
     YIELDS (Dict[str, Any]): A record for each line.
     """
     for text in texts:

@@ -123,7 +123,7 @@ def _binary_texts(records: Sequence[Record], path: Path) -> Iterator[MarkedText]
 def write_prodigy(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     """Write texts as Prodigy's `ner.manual` takes them.
 
-    texts (Iterable["Exported"]): The texts.
+    texts (Iterable[Exported]): The texts.
     YIELDS (Dict[str, Any]): A record for each line.
     """
     for text in texts:
