@@ -159,3 +159,16 @@ def stale_thresholds(pipe: PositionalNER, at: Optional[float]) -> Optional[Tuple
 def posattn_pipes(nlp: Language) -> List[Tuple[str, PositionalNER]]:
     """RETURNS (List[Tuple[str, PositionalNER]]): The components of this kind, with their names."""
     return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, PositionalNER)]
+
+
+def only_pipe(nlp: Language) -> Tuple[str, PositionalNER]:
+    """Take the component of this kind from a pipeline that has one.
+
+    nlp (Language): The pipeline.
+    RETURNS (Tuple[str, PositionalNER]): The component with its name.
+    RAISES (ValueError): If it has none, or several.
+    """
+    pipes = posattn_pipes(nlp)
+    if len(pipes) != 1:
+        raise ValueError(f"The pipeline has {len(pipes)} components of posattn-spacy: it must have one.")
+    return pipes[0]

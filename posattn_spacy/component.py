@@ -4,9 +4,11 @@ from typing import (
     Callable,
     Dict,
     Iterable,
+    Iterator,
     List,
     Optional,
     Sequence,
+    Tuple,
     Union,
 )
 
@@ -34,7 +36,7 @@ from .frozen.upstream import find_listeners, require_features
 from .head import TokenScores
 from .lattice import Lattice
 from .learning_pipe import LearningPipe
-from .looks import Looks, can_look_twice, look_twice
+from .looks import Looks, Seen, all_seen, can_look_twice, look_twice, seen_by_encoder
 from .model import (
     first_torch_head,
     is_initialized,
@@ -163,6 +165,31 @@ class PositionalNER(LearningPipe):
             predictions |= zip(map(id, together), self._decode_all(together), strict=True)
         self._memory.batch_read()
         return [predictions[id(doc)] for doc in docs]
+
+    def see(self, docs: Sequence[Doc]) -> Iterator[Tuple[List[Doc], np.ndarray, Seen]]:
+        """Look at documents as `predict` does, for those who want to know what is not known of them.
+
+        docs (Sequence[Doc]): Documents that the components before have seen.
+        YIELDS (Tuple[List[Doc], np.ndarray, Seen]): Some of the documents, what is seen of some of their
+            texts, and between them (texts,) int64 which of these documents each text is of. Each text is
+            settled once.
+        """
+        words = dict(zip(map(id, docs), read_words(list(docs)), strict=True))
+        filled = [doc for doc in docs if len(words[id(doc)].places)]
+        threshold, overwrite = self.look_threshold, self.cfg["overwrite"]
+        twice = [doc for doc in filled if threshold is not None and can_look_twice(words[id(doc)])]
+        if threshold is not None and twice:
+            own = [words[id(doc)] for doc in twice]
+            for seen in all_seen(self.model, twice, own, self._looks(threshold)):
+                yield twice, seen.owners(own), seen
+        at_once = set(map(id, twice))
+        once = [doc for doc in filled if id(doc) not in at_once]
+        for batch in batch_by_length(once, PREDICT_TOKENS):
+            together = [once[i] for i in batch]
+            own = [words[id(doc)] for doc in together]
+            seen = seen_by_encoder(self.model, together, own, self.cfg["temperature"], overwrite)
+            yield together, seen.owners(own), seen
+        self._memory.batch_read()
 
     def _decode_all(self, docs: List[Doc]) -> List[Prediction]:
         """Find what is in documents, all of which the encoder has read."""

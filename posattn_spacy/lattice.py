@@ -36,6 +36,19 @@ class Sums(NamedTuple):
     whole: Tensor
 
 
+class Unknown(NamedTuple):
+    """What is not known of some texts.
+
+    entropy (Tensor): (batch,) float64, of the distribution over each text's sequences, in nats.
+    log_best (Tensor): (batch,) float64, log-probability of the given sequence of each.
+    doubt (Tensor): (rows,) float64, probability that each token has another tag than in that sequence.
+    """
+
+    entropy: Tensor
+    log_best: Tensor
+    doubt: Tensor
+
+
 class Lattice:
     """The distribution over the legal tag sequences of each text of a batch.
 
@@ -197,6 +210,22 @@ class Lattice:
         inside = self._before(entity, -math.inf) + self._scores[:, 2::2] + rest
         weights = torch.cat([outside[:, None], torch.stack([begin, inside], dim=2).flatten(1)], dim=1)
         return (weights - whole[:, None]).exp()
+
+    def unknown(self, tags: Tensor) -> Unknown:
+        """Find how much is open in each text, and where (DESIGN.md 2.12).
+
+        tags (Tensor): (rows,) int64 a legal sequence of every text, such as the best.
+        RETURNS (Unknown): Entropy, log-probability of that sequence, and doubt of each token.
+        """
+        p = self.tag_probabilities()
+        own = tags[:, None]
+        whole = self._forward[0][self._last]
+        expected = (p * self._scores.masked_fill(p == 0, 0.0)).sum(1)
+        given = self._scores.gather(1, own).squeeze(1)
+        sums = torch.stack([expected, given])
+        of_texts = sums.new_zeros(2, len(self._last)).index_add_(1, self._text, sums)
+        entropy, log_best = (whole - of_texts[0]).clamp_(min=0), (of_texts[1] - whole).clamp_(max=0)
+        return Unknown(entropy, log_best, (1 - p.gather(1, own).squeeze(1)).clamp_(min=0))
 
     def log_likelihood(self, tags: Tensor) -> Tensor:
         """Find how probable a legal sequence of every text is.

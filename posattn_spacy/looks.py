@@ -20,7 +20,7 @@ from .frozen.listener import listened_data, listened_rows
 from .frozen.pending import PendingBatch, TextEncoder
 from .head import BatchRows, HeadInputs
 from .lattice import Lattice
-from .model import Head, Parts, Tagger, written_rows
+from .model import Head, Parts, Tagger, head_inputs, written_rows
 from .rows import LONG, Rows
 from .tagging import Spans
 from .texts import Text, Words
@@ -95,6 +95,32 @@ class TextRows(NamedTuple):
         return HeadInputs([features], written, [Words(self.words, self.orths, self.lengths)])
 
 
+class Seen(NamedTuple):
+    """What one of the looks says of some texts.
+
+    part (TextRows): The texts.
+    read (Callable[[int, int], Tensor]): Gives what the encoder has made of them for this look, (words, width)
+        from one word up to another.
+    lattice (Lattice): The distribution over their tags.
+    tags (Tensor): (words,) the best tags.
+    settled (np.ndarray): (texts,) bool, whether this is what counts for each of them.
+    twice (bool): Whether this is the second look.
+    """
+
+    part: TextRows
+    read: Callable[[int, int], Tensor]
+    lattice: Lattice
+    tags: Tensor
+    settled: np.ndarray
+    twice: bool
+
+    def owners(self, words: Sequence[Words]) -> np.ndarray:
+        """RETURNS (np.ndarray): (texts,) int64 of which document each is; `words` are those of all."""
+        ends = np.cumsum([len(own.places) for own in words])
+        starts = self.part.lengths.cumsum() - self.part.lengths
+        return np.searchsorted(ends, self.part.words[starts], side="right")
+
+
 def can_look_twice(words: Words) -> bool:
     """RETURNS (bool): Whether all texts of a document are such as go through the encoder as a whole."""
     return not len(words.lengths) or int(words.lengths.max()) <= LONG
@@ -109,27 +135,57 @@ def look_twice(model: Tagger, docs: List[Doc], words: Sequence[Words], looks: Lo
     looks (Looks): How.
     RETURNS (List[Prediction]): What was found, per document.
     """
+    found = [Prediction.none()]  # all there is, if there are no words
+    found += [_prediction(seen, looks.choice) for seen in all_seen(model, docs, words, looks)]
+    return _deal_out(found, words)
+
+
+def all_seen(model: Tagger, docs: List[Doc], words: Sequence[Words], looks: Looks) -> Iterator[Seen]:
+    """Look at the texts of documents, twice where once is not enough; arguments as of `look_twice`.
+
+    YIELDS (Seen): What is seen, in which each text is settled once.
+    """
     layers = Parts.of(model)
     taken = Taken.of(docs, (own.places for own in words), looks.overwrite)
-    found: List[Prediction] = [Prediction.none()]  # all there is, if there are no words
     waiting: List[TextRows] = []
-
-    def look_again() -> None:
-        found.append(_second_look(layers.head, waiting, looks, taken))
-        waiting.clear()
-
     for part in _parts(layers, docs, words):
         if waiting and not part.is_like(waiting[0]):
-            look_again()
-        seen, sure = _first_look(cast(Head, layers.first), part, looks, taken)
-        found.append(seen)
-        if not sure.all():
-            waiting.append(part.select(~sure))
+            yield _second_look(layers.head, waiting, looks, taken)
+            waiting = []
+        seen = _first_look(cast(Head, layers.first), part, looks, taken)
+        yield seen
+        if not seen.settled.all():
+            waiting.append(part.select(~seen.settled))
         if sum(len(each.words) for each in waiting) >= TOGETHER:
-            look_again()
+            yield _second_look(layers.head, waiting, looks, taken)
+            waiting = []
     if waiting:
-        look_again()
-    return _deal_out(found, words)
+        yield _second_look(layers.head, waiting, looks, taken)
+
+
+def seen_by_encoder(
+    model: Tagger, docs: List[Doc], words: Sequence[Words], temperature: float, overwrite: bool
+) -> Seen:
+    """Look at the texts of documents with all that the encoder makes of them.
+
+    model (Model[List[Doc], TokenScores]): The tagger.
+    docs (List[Doc]): Documents, of which one has words at least.
+    words (Sequence[Words]): Their words.
+    temperature (float): By what the scores are divided.
+    overwrite (bool): Whether entities that are there already give way.
+    RETURNS (Seen): What is seen; all texts are settled.
+    """
+    inputs, head = head_inputs(model, docs), Parts.of(model).head
+    scores = xp2torch(head.predict(inputs).tags).cpu() / temperature
+    taken = Taken.of(docs, (own.places for own in words), overwrite)
+    if taken is not None:
+        taken.forbid(scores)
+    lengths = np.concatenate([own.lengths for own in words])
+    lattice = Lattice(scores, torch.from_numpy(lengths))
+    orths = np.concatenate([own.orths for own in words])
+    part = TextRows(np.arange(len(orths)), orths, lengths, None, None, None, docs[0].vocab.strings)
+    every = np.ones(len(lengths), dtype=bool)
+    return Seen(part, _reader(head, inputs.features), lattice, lattice.best(), every, twice=True)
 
 
 def _parts(layers: Parts, docs: List[Doc], words: Sequence[Words]) -> Iterator[TextRows]:
@@ -192,10 +248,8 @@ def _pending(data: Sequence[Any], words: Sequence[Words]) -> Optional[PendingBat
     return batches[0] if len(alike) == 1 else None
 
 
-def _first_look(
-    head: Head, part: TextRows, looks: Looks, taken: Optional[Taken]
-) -> Tuple[Prediction, np.ndarray]:
-    """What is found in the texts of which the first look is sure, and (texts,) bool which these are."""
+def _first_look(head: Head, part: TextRows, looks: Looks, taken: Optional[Taken]) -> Seen:
+    """What is seen without the encoder; those texts are settled of which it is sure."""
     if part.encoder is None:
         features = torch2xp(cast(Tensor, part.features)[:, : head.get_dim("nI")])
     else:
@@ -203,28 +257,23 @@ def _first_look(
     lattice = _lattice(head, part, features, looks.first, taken)
     tags = lattice.best()
     sure = lattice.sureness(tags).numpy() >= looks.threshold
-    bearing = sure
-    if looks.choice.candidates is None:  # then nothing is to be known of texts without entities
-        counts = np.add.reduceat((tags > 0).numpy(), part.lengths.cumsum() - part.lengths)
-        bearing = sure & (counts > 0)
-    if not bearing.any():
-        return Prediction.none(), sure
-    rows = np.repeat(bearing, part.lengths)
-    lattice = lattice.select(torch.from_numpy(bearing))
-    return _found(lattice, tags[torch.from_numpy(rows)], part.words[rows], looks.choice), sure
+    return Seen(part, _slices(features), lattice, tags, sure, twice=False)
 
 
-def _second_look(head: Head, waiting: Sequence[TextRows], looks: Looks, taken: Optional[Taken]) -> Prediction:
-    """What is found in texts with all that the encoder makes of them."""
+def _second_look(head: Head, waiting: Sequence[TextRows], looks: Looks, taken: Optional[Taken]) -> Seen:
+    """What is seen in texts with all that the encoder makes of them."""
     part = _joined(waiting)
     if part.encoder is None:
         features = torch2xp(cast(Tensor, part.features))
     else:
         features = part.encoder.whole(part.texts(), part.strings)
     lattice = _lattice(head, part, features, looks.second, taken)
-    ends = part.lengths.cumsum()
-    twice = Spans.unlabelled(part.words[ends - part.lengths], part.lengths)
-    return _found(lattice, lattice.best(), part.words, looks.choice)._replace(twice=twice)
+    every = np.ones(len(part.lengths), dtype=bool)
+    return Seen(part, _slices(features), lattice, lattice.best(), every, twice=True)
+
+
+def _slices(features: Any) -> Callable[[int, int], Tensor]:
+    return lambda start, stop: xp2torch(features[start:stop])
 
 
 def _lattice(
@@ -235,6 +284,23 @@ def _lattice(
     if taken is not None:
         taken.at(part.words).forbid(scores)
     return Lattice(scores, torch.from_numpy(part.lengths))
+
+
+def _prediction(seen: Seen, choice: Choice) -> Prediction:
+    """What is found in the texts that are settled."""
+    part, lattice, tags = seen.part, seen.lattice, seen.tags
+    starts = part.lengths.cumsum() - part.lengths
+    if seen.twice:
+        twice = Spans.unlabelled(part.words[starts], part.lengths)
+        return _found(lattice, tags, part.words, choice)._replace(twice=twice)
+    bearing = seen.settled
+    if choice.candidates is None:  # then nothing is to be known of texts without entities
+        bearing = bearing & (np.add.reduceat((tags > 0).numpy(), starts) > 0)
+    if not bearing.any():
+        return Prediction.none()
+    rows = np.repeat(bearing, part.lengths)
+    lattice = lattice.select(torch.from_numpy(bearing))
+    return _found(lattice, tags[torch.from_numpy(rows)], part.words[rows], choice)
 
 
 def _found(lattice: Lattice, tags: Tensor, words: np.ndarray, choice: Choice) -> Prediction:

@@ -263,6 +263,25 @@ def test_sureness_is_the_probability_of_a_text_per_word(texts):
     assert lattice.sureness(lattice.best()).tolist() == pytest.approx(expected)
 
 
+@given(st.lists(text_scores(SMALL, 4), min_size=1, max_size=3), st.sampled_from([0.0, math.inf]))
+def test_what_is_unknown_of_a_text_is_what_enumeration_finds(texts, forbidden):
+    for scores in texts:
+        scores[0][1] -= forbidden  # one tag may be impossible
+    lattice = lattice_of(texts)
+    unknown = lattice.unknown(lattice.best())
+    doubts = iter(unknown.doubt.tolist())
+    for text, scores in enumerate(texts):
+        paths = [path for path in product(range(len(SMALL)), repeat=len(scores)) if is_legal(path, SMALL)]
+        weights = np.array([math.exp(path_score(scores, path)) for path in paths])
+        p = weights / weights.sum()
+        assert unknown.entropy[text].item() == pytest.approx(-(p[p > 0] * np.log(p[p > 0])).sum(), abs=1e-6)
+        assert unknown.log_best[text].item() == pytest.approx(math.log(p.max()), abs=1e-6)
+        best = decode_batch([scores])[0]
+        for place, tag in enumerate(best):
+            same = sum(weight for path, weight in zip(paths, p, strict=True) if path[place] == tag)
+            assert next(doubts) == pytest.approx(1 - same, abs=1e-6)
+
+
 @given(st.lists(TEXT_SCORES, min_size=2, max_size=4))
 def test_probabilities_in_a_batch_are_those_of_its_texts(texts):
     lengths = [len(text) for text in texts]

@@ -11,7 +11,7 @@ from spacy.training import Example
 from thinc.api import xp2torch
 
 from ..annotated import bare_copy
-from ..calibration import decode, posattn_pipes
+from ..calibration import decode, only_pipe
 from ..decoding import filled_lengths
 from ..evaluation import piped_batches
 from ..lattice import Lattice
@@ -86,7 +86,7 @@ def audit(bench: Bench, docs: Sequence[Doc], *, n_folds: int = 5, seed: int = 0)
 
 def _held_out(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[_Held]:
     """What a pipeline says of documents, in their own tokens."""
-    ((_, pipe),) = posattn_pipes(nlp)
+    _, pipe = only_pipe(nlp)
     numbers: Dict[int, int] = {}
     examples = []
     for i, doc in docs:

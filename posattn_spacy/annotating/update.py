@@ -9,8 +9,7 @@ from spacy.util import filter_spans, set_dot_to_object
 from thinc.api import Config
 
 from ..annotated import bare_copy
-from ..calibration import posattn_pipes
-from ..component import PositionalNER
+from ..calibration import only_pipe
 from ..gold import count_labels
 from ..partial import ANNOTATED_FOR, annotate_for
 from ..schedule import measure_pass, schedule_of
@@ -53,7 +52,7 @@ def update(
     RETURNS (Updated): What came of it.
     RAISES (ValueError): If there is not one `posattn_ner`, or no entity in the new documents.
     """
-    pipe = _only_pipe(nlp)
+    _, pipe = only_pipe(nlp)
     known, found = list(pipe.labels), list(count_labels(new))
     if not found:
         raise ValueError("No entity is annotated in the new documents: there is nothing to learn.")
@@ -75,13 +74,6 @@ def update(
     finally:
         nlp.config = before
     return Updated(added, rehearsed, trained)
-
-
-def _only_pipe(nlp: Language) -> PositionalNER:
-    pipes = posattn_pipes(nlp)
-    if len(pipes) != 1:
-        raise ValueError(f"The pipeline has {len(pipes)} components of posattn-spacy: it must have one.")
-    return pipes[0][1]
 
 
 def _quick(config: Config, examples: Sequence[Any], seed: int) -> Config:

@@ -1,5 +1,6 @@
 """`posattn update`, `add-label`, `audit`, `suggest` and `curve`: while a corpus is being annotated."""
 
+from math import exp
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
 
@@ -138,6 +139,60 @@ def audit_corpus(
         f"{len(findings):,} findings in {len(docs):,} documents with {n_entities:,} entities"
         f"{f'; written to {written}' if written else ''}"
     )
+
+
+def suggest_texts(
+    model: ModelPath,
+    texts: Annotated[Path, typer.Argument(help="A .txt file with a text on each line, .jsonl or .spacy")],
+    output: Annotated[Path, typer.Argument(help="File for the chosen texts, with what the pipeline finds")],
+    to: Annotated[str, typer.Option(help="doccano, label-studio, prodigy, conll or jsonl")] = "doccano",
+    n_texts: Annotated[Optional[int], typer.Option("--texts", min=1, help="How many, by default 100")] = None,
+    n_words: Annotated[
+        Optional[int], typer.Option("--words", min=1, help="How many words together, instead")
+    ] = None,
+    known: Annotated[
+        Optional[Path], typer.Option(help="What is annotated already, as .spacy file or folder")
+    ] = None,
+    text_field: Annotated[str, typer.Option(help="Where a record of a .jsonl file has its text")] = "text",
+    gpu_id: GpuId = -1,
+) -> None:
+    """Choose what to annotate next.
+
+    Taken are the texts of which the pipeline knows least per word, unlike
+    each other. They are written with the entities that it finds, so that
+    these can be corrected instead of typed.
+    """
+    from tqdm import tqdm
+
+    from ..annotating.suggest import suggest, with_entities
+    from ..corpora.export import TOOLS, export_docs
+    from ..corpora.plain import read_texts
+    from ..corpora.sentences import CorpusError
+
+    if to not in TOOLS:
+        msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+    if n_texts and n_words:
+        msg.fail("Say how many --texts, or how many --words, and not both.", exits=1)
+    insist_writable(output)
+    use_gpu(gpu_id)
+    nlp = load(model)
+    annotated = [doc.text for doc in read(known, nlp)] if known else []
+    n_texts = None if n_words else n_texts or 100
+    with told(CorpusError, ValueError):
+        pool = tqdm(read_texts(texts, text_field), desc="looking", unit=" texts", disable=None)
+        found = suggest(nlp, pool, n_texts=n_texts, n_words=n_words, known=annotated)
+    if not found:
+        msg.fail(f"There is no text in {texts} that has words and is not annotated yet.", exits=1)
+    rows = [
+        (f"{each.number + 1:,}", f"{each.score:.2f}", f"{exp(each.log_best):.2f}", each.text[:60])
+        for each in found[:10]
+    ]
+    header = ("text", "nats a word", "p", "it begins")
+    msg.table(rows, header=header, divider=True, aligns=("r", "r", "r", "l"))
+    with told(CorpusError):
+        export_docs(with_entities(nlp, found), output, to)
+    n_found = sum(each.words for each in found)
+    msg.good(f"{len(found):,} texts with {n_found:,} words written to {output}, for {to}")
 
 
 def training_config(corpus: Path, encoder: str, lang: str, features: Path) -> "Config":
