@@ -6,7 +6,7 @@ spaCy imports these modules for every command of its own, so what is heavy is im
 import typer
 from spacy.cli import app
 
-from .annotating import audit_corpus, suggest_texts, update_model
+from .annotating import audit_corpus, learning_curve, suggest_texts, update_model
 from .corpus import convert_command, export_command, init
 from .encoders import compare_encoders
 from .pipeline import calibrate_model, doctor, find_threshold
@@ -22,6 +22,7 @@ posattn.command("convert")(convert_command)
 posattn.command("export")(export_command)
 posattn.command("audit")(audit_corpus)
 posattn.command("suggest")(suggest_texts)
+posattn.command("curve")(learning_curve)
 posattn.command("update")(update_model)
 posattn.command("add-label", help="The same as `update`, with texts annotated for a new label.")(update_model)
 posattn.command("compare-encoders")(compare_encoders)

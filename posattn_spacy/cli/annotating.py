@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from thinc.api import Config
 
+    from ..annotating.curve import Point
+
 STORE_GB = 20.0
 Features = Annotated[Path, typer.Option(help="Folder for feature stores")]
+EncoderName = Annotated[
+    str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
+]
 
 
 def update_model(
@@ -74,9 +79,7 @@ def audit_corpus(
     to: Annotated[str, typer.Option(help="doccano, label-studio, prodigy, conll or jsonl")] = "doccano",
     top: Annotated[int, typer.Option(min=1, help="How many findings to print")] = 20,
     n_folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the corpus")] = 5,
-    encoder: Annotated[
-        str, typer.Option(help="Folder of a Hugging Face encoder, all-MiniLM-L6-v2, or a name on the hub")
-    ] = "all-MiniLM-L6-v2",
+    encoder: EncoderName = "all-MiniLM-L6-v2",
     lang: Annotated[str, typer.Option(help="Language code")] = "en",
     features: Features = Path("features"),
     seed: Annotated[int, typer.Option(help="Seed of the trainings")] = 0,
@@ -193,6 +196,87 @@ def suggest_texts(
         export_docs(with_entities(nlp, found), output, to)
     n_found = sum(each.words for each in found)
     msg.good(f"{len(found):,} texts with {n_found:,} words written to {output}, for {to}")
+
+
+def learning_curve(
+    corpus: Annotated[Path, typer.Argument(help="Annotated documents, as .spacy file or folder")],
+    dev: Annotated[
+        Optional[Path], typer.Option(help="Documents to evaluate on; without them, the last fifth")
+    ] = None,
+    output: Annotated[Optional[Path], typer.Option(help="A .jsonl file for the figures")] = None,
+    chart: Annotated[Optional[Path], typer.Option(help="A picture, as .png, .svg or .pdf")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each size")] = 3,
+    encoder: EncoderName = "all-MiniLM-L6-v2",
+    lang: Annotated[str, typer.Option(help="Language code")] = "en",
+    features: Features = Path("features"),
+    gpu_id: GpuId = -1,
+) -> None:
+    """Show how much better a pipeline gets with more data.
+
+    Heads are trained on an eighth, a quarter, half and all of the corpus. What
+    is to be expected of twice the data is a power law's, with its uncertainty.
+    """
+    import srsly
+
+    from ..annotating.bench import Bench
+    from ..annotating.curve import Point, expected_f, hold_out, label_needs
+    from ..annotating.curve import learning_curve as measure
+    from ..writing import replacing
+
+    for path in (output, chart):
+        if path is not None:
+            insist_writable(path)
+    if chart is not None:
+        with told(ImportError, remedy='Install it: pip install "posattn-spacy[charts]"'):
+            from ..annotating.curve_chart import draw_curve, insist_drawable
+        with told(ValueError):
+            insist_drawable(chart)
+    use_gpu(gpu_id)
+    with told(ImportError, OSError, ValueError):
+        bench = Bench(training_config(corpus, encoder, lang, features))
+    docs = read(corpus, bench.nlp)
+    train, held_out = (docs, read(dev, bench.nlp)) if dev else hold_out(docs)
+    insist_entities(train, corpus, "learn")
+    insist_entities(held_out, dev or corpus, "evaluate on")
+    with told(ValueError):
+        points: List[Point] = list(measure(bench, train, held_out, seeds=seeds))
+    if output is not None:
+        with replacing(output) as temporary:
+            srsly.write_jsonl(temporary, [point._asdict() for point in points])
+    if chart is not None:
+        with replacing(chart) as temporary:
+            draw_curve(points, temporary, chart.suffix[1:].lower())
+    _show_curve(points)
+    rows = [
+        (
+            need.label,
+            f"{need.entities:,}",
+            f"{need.half:.3f}",
+            f"{need.whole:.3f}",
+            f"{need.twice.expected:.3f} ({need.twice.low:.3f} to {need.twice.high:.3f})",
+            "lacks data" if need.starved else "",
+        )
+        for need in label_needs(points, train)
+    ]
+    header = ("label", "entities", "F1, half", "F1, all", "F1, twice the data", "")
+    msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "l", "l"))
+    twice = expected_f(points, 2 * len(train))
+    written = ", ".join(str(path) for path in (output, chart) if path is not None)
+    msg.good(
+        f"With {2 * len(train):,} documents, twice as many, span F1 is expected at {twice.expected:.3f} "
+        f"({twice.low:.3f} to {twice.high:.3f}){f'; written to {written}' if written else ''}"
+    )
+
+
+def _show_curve(points: List["Point"]) -> None:
+    """Show span F1 for each size."""
+    from statistics import mean, pstdev
+
+    rows = []
+    for size in sorted({point.docs for point in points}):
+        scores = [point.f for point in points if point.docs == size]
+        rows.append((f"{size:,}", f"{mean(scores):.4f}", f"{pstdev(scores):.4f}"))
+    msg.table(rows, header=("documents", "span F1", "± std"), divider=True, aligns=("r", "r", "r"))
 
 
 def training_config(corpus: Path, encoder: str, lang: str, features: Path) -> "Config":
