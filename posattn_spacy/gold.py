@@ -43,10 +43,12 @@ def doc_annotation(doc: Doc) -> Annotation:
 
 def same_tokens(example: Example) -> bool:
     """RETURNS (bool): Whether predicted and reference document have the same tokens."""
-    predicted, reference = example.predicted, example.reference
-    return len(predicted) == len(reference) and bool(
-        (predicted.to_array(ORTH) == reference.to_array(ORTH)).all()
-    )
+    return same_words(example.predicted, example.reference)
+
+
+def same_words(one: Doc, other: Doc) -> bool:
+    """RETURNS (bool): Whether two documents have the same tokens, whatever the white space between them."""
+    return len(one) == len(other) and bool((one.to_array(ORTH) == other.to_array(ORTH)).all())
 
 
 def gold_annotation(example: Example, as_is: Optional[bool] = None) -> Annotation:

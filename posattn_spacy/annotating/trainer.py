@@ -113,6 +113,25 @@ def train(nlp: Language, corpus: Reader, dev: Optional[Reader] = None, *, name: 
     return best
 
 
+def evaluate(nlp: Language, dev: Reader) -> Tuple[float, Dict[str, Any]]:
+    """Evaluate a pipeline as training would.
+
+    nlp (Language): The pipeline.
+    dev (Reader): What to evaluate on.
+    RETURNS (Tuple[float, Dict[str, Any]]): The score by the config's `score_weights`, and all scores.
+    """
+    weights = nlp.config.interpolate()["training"]["score_weights"]
+    score, scores = create_evaluation_callback(nlp, dev, weights)()
+    return score, scores
+
+
+def before_saving(nlp: Language) -> None:
+    """Do what a training's config has it do before it saves a pipeline."""
+    callback = nlp.config.interpolate()["training"]["before_to_disk"]
+    if callback is not None:
+        registry.resolve({"callback": callback})["callback"](nlp)
+
+
 def _nothing() -> Tuple[float, Dict[str, float]]:
     return 0.0, {}
 

@@ -1,10 +1,12 @@
 """A trained pipeline goes on learning: new annotation, and new labels, in seconds."""
 
+from contextlib import contextmanager
 from math import ceil
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 from spacy.util import filter_spans, set_dot_to_object
 from thinc.api import Config
 
@@ -14,7 +16,7 @@ from ..gold import count_labels
 from ..partial import ANNOTATED_FOR, annotate_for
 from ..schedule import measure_pass, schedule_of
 from ..starting.fitted import LARGE, SMALL_BATCH
-from .trainer import Trained, reader_of, train
+from .trainer import before_saving, evaluate, reader_of, train
 
 LEAST_PASSES = 2
 LEAST_WORDS = 60_000  # tokens that are learned from, however few there are
@@ -26,12 +28,18 @@ class Updated(NamedTuple):
 
     added (List[str]): The labels that are new to the pipeline.
     rehearsed (int): In how many documents the pipeline's own entities stood in for those of its labels.
-    trained (Trained): What came of the training.
+    steps (int): Updates of the weights.
+    before (Dict[str, Any]): Scores on dev before; empty without dev.
+    after (Dict[str, Any]): The same afterwards.
+    kept (bool): Whether the weights are those of before, since dev liked them better.
     """
 
     added: List[str]
     rehearsed: int
-    trained: Trained
+    steps: int
+    before: Dict[str, Any]
+    after: Dict[str, Any]
+    kept: bool
 
 
 def update(
@@ -47,7 +55,8 @@ def update(
         count as annotated for these alone. They are changed.
     old (Sequence[Doc]): What the pipeline was trained on. They are changed. Without any, the pipeline's own
         entities stand in for what new documents were not annotated for.
-    dev (Sequence[Doc]): What to evaluate on; without any, the last weights are taken.
+    dev (Sequence[Doc]): What to evaluate on and to fit temperature and second look to. Where no label is new
+        and it likes the old weights better, these stay.
     seed (int): Seed of the training.
     RETURNS (Updated): What came of it.
     RAISES (ValueError): If there is not one `posattn_ner`, or no entity in the new documents.
@@ -63,21 +72,39 @@ def update(
                 if ANNOTATED_FOR not in doc.spans:
                     annotate_for(doc, labels)
     rehearsed = 0 if old else _rehearse(nlp, new, known)
+    config = nlp.config.interpolate()
+    judge = reader_of(config, "dev", dev) if dev else None
+    score, before = evaluate(nlp, judge) if judge else (0.0, {})
+    own = None if added else pipe.to_bytes(exclude=["vocab"])
     for label in added:
         pipe.add_label(label)
+    examples = list(reader_of(config, "train", [*old, *new])(nlp))  # all passes see the same
+    with _quick(nlp, examples, seed):
+        steps = train(nlp, lambda nlp: examples, name="learning").steps
+    if judge is None:
+        return Updated(added, rehearsed, steps, before, {}, kept=False)
+    pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
+    new_score, after = evaluate(nlp, judge)
+    if own is not None and new_score < score:
+        pipe.from_bytes(own, exclude=["vocab"])
+        return Updated(added, rehearsed, steps, before, before, kept=True)
+    before_saving(nlp)
+    return Updated(added, rehearsed, steps, before, after, kept=False)
+
+
+@contextmanager
+def _quick(nlp: Language, examples: Sequence[Example], seed: int) -> Iterator[None]:
+    """Let training be short for a while, since it begins with weights that know most."""
     before = nlp.config.copy()
     try:
-        config = nlp.config.interpolate()
-        corpus = reader_of(config, "train", [*old, *new])
-        nlp.config = _quick(before, list(corpus(nlp)), seed)
-        trained = train(nlp, corpus, reader_of(config, "dev", dev) if dev else None, name="learning")
+        nlp.config = _short(before, examples, seed)
+        yield
     finally:
         nlp.config = before
-    return Updated(added, rehearsed, trained)
 
 
-def _quick(config: Config, examples: Sequence[Any], seed: int) -> Config:
-    """A config whose training is short, since it begins with weights that know most."""
+def _short(config: Config, examples: Sequence[Example], seed: int) -> Config:
+    """A config of few updates, with a rate that does not take the weights too far away."""
     quick = config.copy()
     training = quick["training"]
     training["seed"] = seed

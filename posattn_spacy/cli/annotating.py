@@ -52,7 +52,6 @@ def update_model(
     docs = {part: read(path, nlp) for part, path in (("new", new), ("old", old), ("dev", dev)) if path}
     insist_entities(docs["new"], new, "learn")
     _attach_store(nlp, features)
-    before = _scores(nlp, docs.get("dev", []))
     with told(ValueError):
         updated = update(nlp, docs["new"], docs.get("old", []), docs.get("dev", []), seed=seed)
     with told(OSError, what=f"{output} can't be written: "):
@@ -67,8 +66,12 @@ def update_model(
             f"python -m spacy posattn calibrate {output} DEV",
         )
     else:
-        _show_scores(before, updated.trained.scores)
-    msg.good(f"{updated.trained.steps:,} updates; written to {output}")
+        _show_scores(updated.before, updated.after)
+    if updated.kept:
+        msg.warn(
+            "On dev the old weights are better: they have been kept. More new annotation may change that."
+        )
+    msg.good(f"{updated.steps:,} updates; written to {output}")
 
 
 def audit_corpus(
@@ -313,12 +316,6 @@ def _attach_store(nlp: "Language", features: Path) -> None:
         FeatureStoreCallback(folder, STORE_GB, "float16").attach(nlp)
     except StoreError as error:
         msg.warn(f"{error} All texts are encoded anew.")
-
-
-def _scores(nlp: "Language", docs: List[Any]) -> Dict[str, Any]:
-    from ..annotated import make_examples
-
-    return nlp.evaluate(make_examples(nlp, docs, gold_preproc=True)) if docs else {}
 
 
 def _show_scores(before: Dict[str, Any], after: Dict[str, Any]) -> None:
