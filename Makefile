@@ -37,7 +37,7 @@ $(INSTALLED): setup.cfg pyproject.toml benchmark/setup.cfg constraints.txt
 	touch $@
 
 test: install
-	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 test-transformers5: $(INSTALLED5)
 	PYTHONPATH=. $(VENV5)/bin/python -m pytest tests/test_pieces.py tests/test_storing.py

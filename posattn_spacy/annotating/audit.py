@@ -43,7 +43,7 @@ class Finding(NamedTuple):
     score: float
 
 
-class _Held(NamedTuple):
+class Held(NamedTuple):
     """What a head that has not seen them says of a batch of documents.
 
     docs (List[int]): Their indices.
@@ -69,22 +69,41 @@ def audit(bench: Bench, docs: Sequence[Doc], *, n_folds: int = 5, seed: int = 0)
     RETURNS (List[Finding]): The findings, the most probable first.
     RAISES (ValueError): If there are fewer documents than parts, or no entity is found anywhere.
     """
+    return findings_of(*held_out(bench, docs, n_folds=n_folds, seed=seed))
+
+
+def held_out(
+    bench: Bench, docs: Sequence[Doc], *, n_folds: int = 5, seed: int = 0
+) -> Tuple[List[Held], float]:
+    """Let documents be judged by heads that have not learned from them; arguments as of `audit`.
+
+    RETURNS (Tuple[List[Held], float]): What they say, and the temperature that fits it.
+    """
     if not 2 <= n_folds <= len(docs):
         raise ValueError(
             f"{len(docs)} documents can't be dealt into {n_folds} parts: give 2 or more, and at most that."
         )
     bench.prepare(docs)
-    held: List[_Held] = []
+    held: List[Held] = []
     for number, part in enumerate(folds(docs, n_folds), start=1):
         others = [doc for i, doc in enumerate(docs) if i < part[0] or i > part[-1]]
         bench.train(others, seed=seed, name=f"head {number} of {n_folds}")
-        held += _held_out(bench.nlp, [(i, docs[i]) for i in part])
-    temperature = fit_temperature([decode(each.batch) for each in held])
+        held += _judged(bench.nlp, [(i, docs[i]) for i in part])
+    return held, fit_temperature([decode(each.batch) for each in held])
+
+
+def findings_of(held: Sequence[Held], temperature: float) -> List[Finding]:
+    """Find where heads find something else more probable than what is annotated.
+
+    held (Sequence[Held]): What they say.
+    temperature (float): By which their scores are divided.
+    RETURNS (List[Finding]): The findings, the most probable first.
+    """
     found = [finding for each in held for finding in _of_batch(each, temperature)]
     return sorted(found, key=lambda finding: -finding.score)
 
 
-def _held_out(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[_Held]:
+def _judged(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[Held]:
     """What a pipeline says of documents, in their own tokens."""
     _, pipe = only_pipe(nlp)
     numbers: Dict[int, int] = {}
@@ -100,11 +119,11 @@ def _held_out(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[_Held]:
             gold = pipe.gold_of(batch)
             lengths = filled_lengths(scores)
             of = ScoredBatch(xp2torch(scores.tags).cpu(), lengths, torch.from_numpy(gold.tags))
-            held.append(_Held([numbers[id(example)] for example in batch], scores, of))
+            held.append(Held([numbers[id(example)] for example in batch], scores, of))
     return held
 
 
-def _of_batch(held: _Held, temperature: float) -> Iterator[Finding]:
+def _of_batch(held: Held, temperature: float) -> Iterator[Finding]:
     rows, lengths, tags, *_ = held.batch
     lattice = Lattice(rows / temperature, lengths)
     ends = np.cumsum(held.scores.lengths)

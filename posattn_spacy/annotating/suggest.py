@@ -2,7 +2,7 @@
 
 import heapq
 from math import exp
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from ..looks import AT_ONCE, Seen
 from ..model import first_torch_head
 
 POOL = 10  # times as much as is asked for is kept, to choose from
+Text = Union[str, Doc]
 Size = Callable[["Suggestion"], int]
 
 
@@ -47,7 +48,7 @@ class Suggestion(NamedTuple):
 
 def suggest(
     nlp: Language,
-    texts: Iterable[str],
+    texts: Iterable[Text],
     *,
     n_texts: Optional[int] = None,
     n_words: Optional[int] = None,
@@ -61,7 +62,7 @@ def suggest(
     is asked for.
 
     nlp (Language): The pipeline, with one `posattn_ner`.
-    texts (Iterable[str]): The texts.
+    texts (Iterable[Union[str, Doc]]): The texts, or documents of their tokens.
     n_texts (Optional[int]): How many to choose; or else:
     n_words (Optional[int]): How many words they are to have together.
     known (Iterable[str]): Texts that are annotated already.
@@ -87,11 +88,12 @@ def with_entities(nlp: Language, suggestions: Sequence[Suggestion]) -> Iterator[
         yield doc
 
 
-def doubtful(nlp: Language, texts: Iterable[str], known: Set[str]) -> Iterator[Suggestion]:
+def doubtful(nlp: Language, texts: Iterable[Text], known: Set[str]) -> Iterator[Suggestion]:
     """Find out what a pipeline does not know of texts.
 
     nlp (Language): The pipeline, with one `posattn_ner`.
-    texts (Iterable[str]): The texts; a second one that is the same is left out, as are those without a word.
+    texts (Iterable[Union[str, Doc]]): The texts, or documents of their tokens; a second one that is the same
+        is left out, as are those without a word.
     known (Set[str]): Texts that are left out, too.
     YIELDS (Suggestion): The texts.
     """
@@ -103,11 +105,12 @@ def doubtful(nlp: Language, texts: Iterable[str], known: Set[str]) -> Iterator[S
             yield from _of_docs(pipe, batch)
 
 
-def _new(texts: Iterable[str], known: Set[str]) -> Iterator[Tuple[str, int]]:
-    seen = {hash(text) for text in known}
+def _new(texts: Iterable[Text], known: Set[str]) -> Iterator[Tuple[Text, int]]:
+    seen = set(map(hash, known))
     for number, text in enumerate(texts):
-        if hash(text) not in seen:
-            seen.add(hash(text))
+        key = hash(text if isinstance(text, str) else text.text)
+        if key not in seen:
+            seen.add(key)
             yield text, number
 
 

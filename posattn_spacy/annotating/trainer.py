@@ -113,16 +113,16 @@ def train(nlp: Language, corpus: Reader, dev: Optional[Reader] = None, *, name: 
     return best
 
 
-def evaluate(nlp: Language, dev: Reader) -> Tuple[float, Dict[str, Any]]:
+def evaluate(nlp: Language, dev: Reader) -> Dict[str, Any]:
     """Evaluate a pipeline as training would.
 
     nlp (Language): The pipeline.
     dev (Reader): What to evaluate on.
-    RETURNS (Tuple[float, Dict[str, Any]]): The score by the config's `score_weights`, and all scores.
+    RETURNS (Dict[str, Any]): All scores.
     """
     weights = nlp.config.interpolate()["training"]["score_weights"]
-    score, scores = create_evaluation_callback(nlp, dev, weights)()
-    return score, scores
+    _, scores = create_evaluation_callback(nlp, dev, weights)()
+    return scores
 
 
 def before_saving(nlp: Language) -> None:

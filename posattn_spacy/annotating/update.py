@@ -15,12 +15,28 @@ from ..calibration import only_pipe
 from ..gold import count_labels
 from ..partial import ANNOTATED_FOR, annotate_for
 from ..schedule import measure_pass, schedule_of
-from ..starting.fitted import LARGE, SMALL_BATCH
+from ..starting.fitted import LARGE, SIZE, SMALL_BATCH
 from .trainer import before_saving, evaluate, reader_of, train
 
-LEAST_PASSES = 2
-LEAST_WORDS = 60_000  # tokens that are learned from, however few there are
-RATE = 1e-3  # half of that with which new weights begin
+
+class Effort(NamedTuple):
+    """How long is learned, and how fast.
+
+    words (int): Tokens that are learned from, if that takes neither fewer nor more passes.
+    least (int): Passes at least.
+    most (int): Passes at most.
+    rate (float): Learning rate at its highest.
+    """
+
+    words: int
+    least: int
+    most: int
+    rate: float
+
+
+# Of what is known already: at a higher rate, weights that were found over many passes are lost.
+MORE = Effort(60_000, 2, 8, 3e-4)
+NEW_LABELS = Effort(200_000, 2, 50, 1e-3)
 
 
 class Updated(NamedTuple):
@@ -31,7 +47,6 @@ class Updated(NamedTuple):
     steps (int): Updates of the weights.
     before (Dict[str, Any]): Scores on dev before; empty without dev.
     after (Dict[str, Any]): The same afterwards.
-    kept (bool): Whether the weights are those of before, since dev liked them better.
     """
 
     added: List[str]
@@ -39,7 +54,6 @@ class Updated(NamedTuple):
     steps: int
     before: Dict[str, Any]
     after: Dict[str, Any]
-    kept: bool
 
 
 def update(
@@ -55,8 +69,8 @@ def update(
         count as annotated for these alone. They are changed.
     old (Sequence[Doc]): What the pipeline was trained on. They are changed. Without any, the pipeline's own
         entities stand in for what new documents were not annotated for.
-    dev (Sequence[Doc]): What to evaluate on and to fit temperature and second look to. Where no label is new
-        and it likes the old weights better, these stay.
+    dev (Sequence[Doc]): What to evaluate on before and afterwards, and to fit temperature and second look to;
+        it chooses no weights, for which it would have to be large.
     seed (int): Seed of the training.
     RETURNS (Updated): What came of it.
     RAISES (ValueError): If there is not one `posattn_ner`, or no entity in the new documents.
@@ -74,50 +88,47 @@ def update(
     rehearsed = 0 if old else _rehearse(nlp, new, known)
     config = nlp.config.interpolate()
     judge = reader_of(config, "dev", dev) if dev else None
-    score, before = evaluate(nlp, judge) if judge else (0.0, {})
-    own = None if added else pipe.to_bytes(exclude=["vocab"])
+    before = evaluate(nlp, judge) if judge else {}
     for label in added:
         pipe.add_label(label)
     examples = list(reader_of(config, "train", [*old, *new])(nlp))  # all passes see the same
-    with _quick(nlp, examples, seed):
+    with _schedule(nlp, _short(nlp.config, examples, NEW_LABELS if added else MORE), seed):
         steps = train(nlp, lambda nlp: examples, name="learning").steps
-    if judge is None:
-        return Updated(added, rehearsed, steps, before, {}, kept=False)
-    pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
-    new_score, after = evaluate(nlp, judge)
-    if own is not None and new_score < score:
-        pipe.from_bytes(own, exclude=["vocab"])
-        return Updated(added, rehearsed, steps, before, before, kept=True)
-    before_saving(nlp)
-    return Updated(added, rehearsed, steps, before, after, kept=False)
+    after: Dict[str, Any] = {}
+    if judge:
+        pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
+        after = evaluate(nlp, judge)
+        before_saving(nlp)
+    return Updated(added, rehearsed, steps, before, after)
 
 
 @contextmanager
-def _quick(nlp: Language, examples: Sequence[Example], seed: int) -> Iterator[None]:
-    """Let training be short for a while, since it begins with weights that know most."""
+def _schedule(nlp: Language, overrides: Dict[str, Any], seed: int) -> Iterator[None]:
+    """Let training be another than the config's for a while."""
     before = nlp.config.copy()
     try:
-        nlp.config = _short(before, examples, seed)
+        config = before.copy()
+        for key, value in {**overrides, "training.seed": seed}.items():
+            set_dot_to_object(config, key, value)
+        nlp.config = config
         yield
     finally:
         nlp.config = before
 
 
-def _short(config: Config, examples: Sequence[Example], seed: int) -> Config:
-    """A config of few updates, with a rate that does not take the weights too far away."""
-    quick = config.copy()
-    training = quick["training"]
-    training["seed"] = seed
-    size = measure_pass(quick, examples)
-    if size.words < LARGE and training["batcher"].get("size", 0) > SMALL_BATCH:
-        training["batcher"]["size"] = SMALL_BATCH
-        size = measure_pass(quick, examples)
-    passes = max(LEAST_PASSES, ceil(LEAST_WORDS / size.words))
-    overrides: Dict[str, Any] = schedule_of(quick, passes * size.batches, 1)
-    overrides["training.optimizer.learn_rate.initial_rate"] = RATE
-    for key, value in overrides.items():
-        set_dot_to_object(quick, key, value)
-    return quick
+def _short(config: Config, examples: Sequence[Example], effort: Effort) -> Dict[str, Any]:
+    """Settings for few updates."""
+    config = config.copy()
+    size = measure_pass(config, examples)
+    if size.words < LARGE and config["training"]["batcher"].get("size", 0) > SMALL_BATCH:
+        config["training"]["batcher"]["size"] = SMALL_BATCH
+        size = measure_pass(config, examples)
+    passes = min(effort.most, max(effort.least, ceil(effort.words / size.words)))
+    return {
+        SIZE: config["training"]["batcher"].get("size"),
+        **schedule_of(config, passes * size.batches, 1),
+        "training.optimizer.learn_rate.initial_rate": effort.rate,
+    }
 
 
 def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> int:

@@ -67,10 +67,11 @@ def update_model(
         )
     else:
         _show_scores(updated.before, updated.after)
-    if updated.kept:
-        msg.warn(
-            "On dev the old weights are better: they have been kept. More new annotation may change that."
-        )
+        if (updated.after["ents_f"] or 0) < (updated.before["ents_f"] or 0):
+            msg.warn(
+                f"On dev the new weights are worse. {model} is as it was.",
+                "If dev is small, that may be chance; else look at the new annotation: posattn audit.",
+            )
     msg.good(f"{updated.steps:,} updates; written to {output}")
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Union
@@ -12,7 +12,7 @@ import lmdb
 from .about import About
 from .environment import Handle, open_environment
 from .files import DATA, StoreError, replacing_data
-from .store import CHECKSUM, TIME, count_of, is_sound
+from .store import CHECKSUM, TIME, count_of, is_sound, opened_here
 
 KEY_BYTES = 16
 LATEST = 1e11  # seconds since 1970; no text was used later
@@ -80,7 +80,8 @@ def stored_bytes(path: Path) -> int:
     RAISES (StoreError): If there is something else.
     """
     if os.path.lexists(path / DATA) and _disk_bytes(path):
-        _open(path, exclusive=False).close()
+        with _looking(path):
+            pass
     return _disk_bytes(path)
 
 
@@ -91,7 +92,7 @@ def contents_of(path: Path) -> Contents:
     RETURNS (Contents): What is in it.
     RAISES (StoreError): If it can't be opened.
     """
-    with closing(_open(path, exclusive=False)) as handle:
+    with _looking(path) as handle:
         layers: Counter[int] = Counter()
         tokens: Dict[bytes, int] = {}
         with handle.begin() as transaction:
@@ -123,7 +124,7 @@ def verify(path: Path, progress: Callable[[Iterator[Any], int], Iterator[Any]]) 
     RAISES (StoreError): If it can't be opened, or its file is damaged.
     """
     damaged = 0
-    with closing(_open(path, exclusive=True)) as handle, handle.begin() as transaction:
+    with closing(_open_alone(path)) as handle, handle.begin() as transaction:
         n_records = transaction.stat(handle.features)["entries"]
         for key, value in progress(iter(transaction.cursor(db=handle.features)), n_records):
             rows, rest = divmod(len(value) - CHECKSUM.size, handle.about.row_bytes)
@@ -142,7 +143,7 @@ def prune(path: Path, max_gb: float) -> Pruned:
     RAISES (StoreError): If the store can't be opened, or there is no room for the new one.
     """
     before = _disk_bytes(path)
-    with closing(_open(path, exclusive=True)) as handle:
+    with closing(_open_alone(path)) as handle:
         if not handle.writable:
             raise StoreError(f"The feature store {path} may be read, but not written to.")
         try:
@@ -163,6 +164,27 @@ def prune(path: Path, max_gb: float) -> Pruned:
                 "the same disk, which takes room for a while. Make some there, or move the store to another."
             ) from error
     return Pruned(len(removed), len(sizes) - len(removed), before, _disk_bytes(path))
+
+
+@contextmanager
+def _looking(path: Path) -> Iterator[Handle]:
+    """A store that others may have open as well, this process among them."""
+    here = opened_here(path)
+    if here is not None:  # LMDB opens a file once per process
+        with here.looking() as handle:
+            yield handle
+    else:
+        with closing(_open(path, exclusive=False)) as handle:
+            yield handle
+
+
+def _open_alone(path: Path) -> Handle:
+    if opened_here(path) is not None:
+        raise StoreError(
+            f"The feature store {path} is in use by a pipeline of this process. Try again when that is gone, "
+            "or from another process."
+        )
+    return _open(path, exclusive=True)
 
 
 def _open(path: Path, exclusive: bool) -> Handle:

@@ -11,12 +11,13 @@ import warnings
 import zlib
 from collections import defaultdict
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from subprocess import list2cmdline
 from threading import RLock
-from typing import DefaultDict, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import DefaultDict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
 from weakref import WeakValueDictionary, finalize
 
 import lmdb
@@ -136,6 +137,13 @@ class Writer:
             warn(self._handle.path, problem)
 
 
+def opened_here(path: Path) -> Optional["FeatureStore"]:
+    """RETURNS (Optional[FeatureStore]): The store in a folder, if this process has it open."""
+    with _OPENING:
+        store = _OPEN.get(path.resolve())
+    return store if store is not None and store.is_there else None
+
+
 class FeatureStore:
     """The features of texts at the layers of one frozen encoder; any number of threads may use it.
 
@@ -179,6 +187,12 @@ class FeatureStore:
             check_about(path, store.about, about)
             store.allow(max_gb)
         return store
+
+    @contextmanager
+    def looking(self) -> Iterator[Handle]:
+        """YIELDS (Handle): The environment, for who only looks; meanwhile nothing is written."""
+        with self._lock:
+            yield self._handle
 
     @property
     def is_there(self) -> bool:

@@ -1,0 +1,119 @@
+"""Who finds planted errors: `audit`, a ranking by loss, and cleanlab, all on the same probabilities."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+import srsly
+import torch
+from spacy.tokens import Doc
+
+from posattn_spacy.annotating.audit import Finding, Held, findings_of, held_out
+from posattn_spacy.gold import count_labels
+from posattn_spacy.lattice import Lattice
+
+from .ground import Ground
+from .planting import Error, plant, score_ranking
+
+SHARE = 0.05  # of the entities
+CLEANLAB = "cleanlab==2.7.1"
+PLACE = Path("training/loop/cleanlab")  # an environment of its own: it wants an older numpy
+PROGRAM = Path(__file__).with_name("with_cleanlab.py")  # not to be imported here
+Place = Tuple[int, int, int]  # document, first token, one past the last
+
+
+def measure(ground: Ground, variant: str) -> Dict[str, Any]:
+    """Plant errors in train, and let all look for them.
+
+    ground (Ground): Where.
+    variant (str): Nothing; all are measured at once.
+    RETURNS (Dict[str, Any]): `errors`, how many there are, and by name of who looks what `Hits` has.
+    """
+    bench = ground.bench()
+    docs = ground.docs("train", bench.nlp.vocab)
+    errors = plant(docs, sorted(count_labels(docs)), SHARE, ground.seed)
+    held, temperature = held_out(bench, docs, seed=ground.seed)
+    rankings = {
+        "audit": [_place(finding) for finding in findings_of(held, temperature)],
+        "loss": by_loss(held, temperature, docs),
+        "cleanlab": by_cleanlab(held, temperature, docs),
+    }
+    scored = {name: score_ranking(ranked, errors)._asdict() for name, ranked in rankings.items()}
+    return {"errors": len(errors), "kinds": _counts(errors), **scored}
+
+
+def _counts(errors: Sequence[Error]) -> Dict[str, int]:
+    kinds = [each.kind for each in errors]
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def _place(finding: Finding) -> Place:
+    """All tokens that a finding is about."""
+    both = [each for each in (finding.given, finding.suggested) if each is not None]
+    return finding.doc, min(each[0] for each in both), max(each[1] for each in both)
+
+
+class _Tokens:
+    """What is said of all tokens that have a gold tag, one after another."""
+
+    def __init__(self, held: Sequence[Held], temperature: float) -> None:
+        docs, places, tags, probabilities = [], [], [], []
+        for each in held:
+            lattice = Lattice(each.batch.scores / temperature, each.batch.lengths)
+            docs.append(np.repeat(each.docs, np.asarray(each.scores.lengths)))
+            places.append(each.scores.places)
+            tags.append(each.batch.tags.numpy())
+            probabilities.append(lattice.tag_probabilities().numpy())
+        self.docs, self.places, self.tags = map(np.concatenate, (docs, places, tags))
+        self.probabilities = np.concatenate(probabilities)
+        known = self.tags >= 0
+        self.docs, self.places, self.tags = self.docs[known], self.places[known], self.tags[known]
+        self.probabilities = self.probabilities[known]
+
+
+def by_loss(held: Sequence[Held], temperature: float, docs: Sequence[Doc]) -> List[Place]:
+    """Rank tokens by the loss of their gold tag.
+
+    held (Sequence[Held]): What heads say of documents that they have not seen.
+    temperature (float): By which their scores are divided.
+    docs (Sequence[Doc]): The documents.
+    RETURNS (List[Place]): The places, each the annotated entity that the token is in, or the token.
+    """
+    tokens = _Tokens(held, temperature)
+    p = torch.from_numpy(tokens.probabilities).gather(1, torch.from_numpy(tokens.tags)[:, None]).squeeze(1)
+    order = p.argsort(stable=True).tolist()
+    return [_entity_at(docs, int(tokens.docs[i]), int(tokens.places[i])) for i in order]
+
+
+def by_cleanlab(held: Sequence[Held], temperature: float, docs: Sequence[Doc]) -> List[Place]:
+    """Rank tokens as cleanlab's token classification does; arguments and return as of `by_loss`."""
+    tokens = _Tokens(held, temperature)
+    changes = np.flatnonzero(np.diff(tokens.docs, prepend=-1, append=-1))
+    with TemporaryDirectory() as folder:
+        given, taken = Path(folder) / "given.npz", Path(folder) / "taken.json"
+        np.savez(given, tags=tokens.tags, probabilities=tokens.probabilities, lengths=np.diff(changes))
+        subprocess.run([_python(), str(PROGRAM), str(given), str(taken)], check=True)
+        issues = srsly.read_json(taken)
+    rows = [int(changes[sentence]) + token for sentence, token in issues]
+    return [_entity_at(docs, int(tokens.docs[i]), int(tokens.places[i])) for i in rows]
+
+
+def _python() -> str:
+    """The interpreter of cleanlab's environment, which is made if it is not there."""
+    python = PLACE / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    if not (PLACE / "made").is_file():
+        venv.create(PLACE, with_pip=True, clear=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", CLEANLAB], check=True)
+        (PLACE / "made").touch()
+    return str(python)
+
+
+def _entity_at(docs: Sequence[Doc], doc: int, token: int) -> Place:
+    for ent in docs[doc].ents:
+        if ent.start <= token < ent.end:
+            return doc, ent.start, ent.end
+    return doc, token, token + 1

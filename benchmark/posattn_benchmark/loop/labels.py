@@ -1,0 +1,59 @@
+"""A new label on a trained pipeline, against a training on all labels."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Dict, List, Sequence
+
+import spacy
+from spacy.tokens import Doc
+
+from posattn_spacy.annotating.update import update
+from posattn_spacy.frozen.callback import FeatureStoreCallback
+from posattn_spacy.gold import count_labels
+
+from .ground import Ground, entities, found, span_f
+from .updating import STORE_GB
+
+
+def measure(ground: Ground, variant: str) -> Dict[str, Any]:
+    """Hide a label in half of a corpus, train on that half, then add the label from the other.
+
+    ground (Ground): Where.
+    variant (str): The label.
+    RETURNS (Dict[str, Any]): Span F1 on test of the other labels and of this one, of a training on all
+        (`joint_old`, `joint_new`) and of the pipeline that was told later (`added_old`, `added_new`).
+    """
+    bench = ground.bench()
+    docs, dev = (ground.docs(part, bench.nlp.vocab) for part in ("train", "dev"))
+    test = ground.docs("test", bench.nlp.vocab)
+    gold, others = entities(test), set(count_labels(docs)) - {variant}
+    bench.prepare(docs)
+    bench.train(docs, dev, seed=ground.seed, name="all labels")
+    joint = found(bench.nlp, test)
+    narrow = ground.bench()
+    docs, dev = (ground.docs(part, narrow.nlp.vocab) for part in ("train", "dev"))
+    hidden = _without(docs[::2], variant)
+    narrow.prepare(hidden)
+    narrow.train(hidden, _without(dev, variant), seed=ground.seed, name=f"without {variant}")
+    with TemporaryDirectory() as folder:
+        narrow.nlp.to_disk(Path(folder))
+        nlp = spacy.load(Path(folder))
+    FeatureStoreCallback(ground.features, STORE_GB, "float16").attach(nlp)
+    docs, dev = (ground.docs(part, nlp.vocab) for part in ("train", "dev"))
+    updated = update(nlp, docs[1::2], _without(docs[::2], variant), dev, seed=ground.seed)
+    added = found(nlp, test)
+    return {
+        "updates": updated.steps,
+        "joint_old": span_f(joint, gold, others),
+        "joint_new": span_f(joint, gold, {variant}),
+        "added_old": span_f(added, gold, others),
+        "added_new": span_f(added, gold, {variant}),
+    }
+
+
+def _without(docs: Sequence[Doc], label: str) -> List[Doc]:
+    """Copies of documents, without the entities of a label."""
+    copies = [doc.copy() for doc in docs]
+    for doc in copies:
+        doc.set_ents([ent for ent in doc.ents if ent.label_ != label])
+    return copies
