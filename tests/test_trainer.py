@@ -1,8 +1,10 @@
 """Training in process: the same as `spacy train`, seed for seed."""
 
+import io
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
@@ -55,6 +57,11 @@ def learned(nlp: spacy.Language) -> Dict[str, Any]:
     return {"weights": pipe.model.to_bytes(), "cfg": pipe.cfg}
 
 
+def lexical_rows(nlp: spacy.Language) -> List[Any]:
+    """The embeddings of the lexical channel."""
+    return [node.get_param("E") for node in nlp.get_pipe(NAME).model.walk() if node.has_param("E")]
+
+
 def test_training_in_process_is_that_of_spacy_train(config: Config, corpus: Path, tmp_path: Path) -> None:
     expected = init_nlp(config)
     (tmp_path / "out").mkdir()
@@ -67,6 +74,31 @@ def test_training_in_process_is_that_of_spacy_train(config: Config, corpus: Path
     assert learned(nlp) == learned(best)
     assert trained.steps == 13
     assert trained.scores["ents_f"] == best.meta["performance"]["ents_f"]
+
+
+def test_spacy_train_goes_on_from_a_pipeline(config: Config, corpus: Path, tmp_path: Path) -> None:
+    config["training"] |= {"max_steps": 60, "eval_frequency": 30}
+    config["training"]["optimizer"]["learn_rate"]["total_steps"] = 61
+    for folder in ("first", "second"):
+        (tmp_path / folder).mkdir()
+    spacy_train(init_nlp(config), tmp_path / "first")
+    best = tmp_path / "first" / "model-best"
+    before = spacy.load(best)
+    goes_on = config.copy()
+    goes_on["components"] |= {name: {"source": str(best)} for name in ("transformer", "posattn_ner")}
+    goes_on["training"] |= {"max_steps": 2, "eval_frequency": 1}
+    goes_on["training"]["optimizer"]["learn_rate"] |= {"initial_rate": 1e-4, "total_steps": 3}
+    nlp = init_nlp(goes_on)
+    assert learned(nlp) == learned(before)
+    spacy_train(nlp, tmp_path / "second", stdout=io.StringIO())
+    after = spacy.load(tmp_path / "second" / "model-best")
+    assert after.get_pipe(NAME).labels == before.get_pipe(NAME).labels
+    assert after.meta["performance"]["ents_f"] >= before.meta["performance"]["ents_f"] > 0.9
+    moved = [
+        float(np.abs(one - other).max())
+        for one, other in zip(lexical_rows(before), lexical_rows(after), strict=True)
+    ]
+    assert 0 < max(moved) < 0.01
 
 
 def test_a_bench_trains_as_spacy_train_does_however_often(
