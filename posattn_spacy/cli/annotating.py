@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..telling import insist_writable, told
 from .pipeline import ModelPath
-from .shared import GpuId, insist_entities, load, read, use_gpu
+from .shared import GpuId, fetched, insist_entities, load, read, use_gpu
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -293,12 +293,9 @@ def training_config(corpus: Path, encoder: str, lang: str, features: Path) -> "C
     RETURNS (Config): The config.
     RAISES (ImportError, OSError, ValueError): If the encoder can't be had, or the corpus is empty.
     """
-    from ..frozen.download import encoder_folder, fetch_encoder
     from ..starting.config import make_config
 
-    folder = encoder_folder(encoder)
-    if not folder.is_dir():
-        fetch_encoder(encoder, folder)
+    folder = fetched(encoder)
     config = make_config(corpus, corpus, 0, folder, lang, features / folder.name).config
     config["components"]["posattn_ner"]["model"]["first_width"] = 0
     return config

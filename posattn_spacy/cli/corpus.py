@@ -10,7 +10,7 @@ import typer
 from wasabi import msg
 
 from ..telling import insist_writable, told
-from .shared import GpuId, blank, insist_entities, listed, load, read, show, use_gpu
+from .shared import GpuId, blank, fetched, insist_entities, listed, load, read, show, use_gpu
 
 init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
 
@@ -157,7 +157,6 @@ def init_config(
     An encoder that is no folder is put into assets/encoder/.
     """
     from ..annotated import make_examples
-    from ..frozen.download import encoder_folder, fetch_encoder
     from ..starting.config import make_config
     from ..starting.doubts import count_labels, find_doubts
     from ..writing import replacing
@@ -168,11 +167,8 @@ def init_config(
     nlp = blank(lang)
     docs = [read(path, nlp) for path in (train, dev)]
     insist_entities(docs[0], train, "learn")
-    folder = encoder_folder(encoder)
     with told(ImportError, OSError, ValueError):
-        if not folder.is_dir():
-            n_weights = fetch_encoder(encoder, folder)
-            msg.good(f"Encoder {encoder} ({n_weights / 1e6:.1f} M weights, all frozen) put into {folder}")
+        folder = fetched(encoder)
         start = make_config(train, dev, sum(map(len, docs[1])), folder, lang, features / folder.name)
         with replacing(output) as temporary:
             start.config.to_disk(temporary)

@@ -7,7 +7,7 @@ from typing import Annotated, Dict, List
 import typer
 from wasabi import msg
 
-from .shared import GpuId, blank, insist_entities, read
+from .shared import GpuId, blank, fetched, insist_entities, read
 
 
 def compare_encoders(
@@ -29,7 +29,7 @@ def compare_encoders(
 
     What has been tried already is not tried again.
     """
-    from ..frozen.download import encoder_folder, fetch_encoder, short_name
+    from ..frozen.download import short_name
     from ..starting.config import make_config
     from ..starting.encoders import STORE, Tried, try_encoder
 
@@ -41,10 +41,9 @@ def compare_encoders(
     failed: Dict[str, Exception] = {}
     for name in encoders:
         msg.divider(name)
-        folder, own = encoder_folder(name), output / short_name(name)
+        own = output / short_name(name)
         try:
-            if not folder.is_dir():
-                fetch_encoder(name, folder)
+            folder = fetched(name)
             start = make_config(train, dev, sum(map(len, docs[dev])), folder, lang, own / STORE)
             tried[name] = try_encoder(start.config, dev, own, gpu_id)
         except (ImportError, OSError, ValueError, subprocess.CalledProcessError) as error:

@@ -54,6 +54,22 @@ def blank(lang: str) -> "Language":
     return nlp
 
 
+def fetched(encoder: str) -> Path:
+    """Find the folder of an encoder, and put it there if need be.
+
+    encoder (str): A folder, or a name.
+    RETURNS (Path): The folder.
+    RAISES (ImportError, OSError, ValueError): If it can't be had.
+    """
+    from ..frozen.download import encoder_folder, fetch_encoder
+
+    folder = encoder_folder(encoder)
+    if not folder.is_dir():
+        n_weights = fetch_encoder(encoder, folder)
+        msg.good(f"Encoder {encoder} ({n_weights / 1e6:.1f} M weights, all frozen) put into {folder}")
+    return folder
+
+
 def read(corpus: Path, nlp: "Language") -> List["Doc"]:
     """Read annotated documents."""
     from ..annotated import UnreadableError, read_annotated
