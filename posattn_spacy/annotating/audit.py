@@ -1,12 +1,13 @@
 """Which annotations are probably wrong, as judged by heads that have not learned from them."""
 
 from collections import defaultdict
+from math import log
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from thinc.api import xp2torch
 
@@ -18,7 +19,11 @@ from ..lattice import Lattice
 from ..scored import ScoredBatch
 from ..temperature import fit_temperature
 from .bench import Bench, folds
+from .elsewhere import Elsewhere
 from .findings import Place, disagreements
+
+UNSEEN = 0.5  # what counts of each way that is not seen elsewhere
+TINY = 1e-12
 
 
 class Finding(NamedTuple):
@@ -31,7 +36,8 @@ class Finding(NamedTuple):
     suggested (Optional[Place]): The same of what is more probable; None for no entity.
     p_given (float): Probability of what is annotated.
     p_suggested (float): Probability of what is suggested.
-    score (float): By which findings are ranked, the higher the worse.
+    elsewhere_given (int): How often the same words are annotated in this way at other places.
+    elsewhere_suggested (int): How often in the way that is suggested.
     """
 
     doc: int
@@ -40,7 +46,14 @@ class Finding(NamedTuple):
     suggested: Optional[Place]
     p_given: float
     p_suggested: float
-    score: float
+    elsewhere_given: int = 0
+    elsewhere_suggested: int = 0
+
+    @property
+    def score(self) -> float:
+        """RETURNS (float): By which findings are ranked, the higher the worse (DESIGN.md 2.11)."""
+        elsewhere = (self.elsewhere_suggested + UNSEEN) / (self.elsewhere_given + UNSEEN)
+        return log(max(self.p_suggested, TINY) / max(self.p_given, TINY) * elsewhere)
 
 
 class Held(NamedTuple):
@@ -69,7 +82,9 @@ def audit(bench: Bench, docs: Sequence[Doc], *, n_folds: int = 5, seed: int = 0)
     RETURNS (List[Finding]): The findings, the most probable first.
     RAISES (ValueError): If there are fewer documents than parts, or no entity is found anywhere.
     """
-    return findings_of(*held_out(bench, docs, n_folds=n_folds, seed=seed))
+    found = findings_of(*held_out(bench, docs, n_folds=n_folds, seed=seed))
+    _, pipe = only_pipe(bench.nlp)
+    return weighed(found, docs, pipe.labels)
 
 
 def held_out(
@@ -97,10 +112,37 @@ def findings_of(held: Sequence[Held], temperature: float) -> List[Finding]:
 
     held (Sequence[Held]): What they say.
     temperature (float): By which their scores are divided.
+    RETURNS (List[Finding]): The findings.
+    """
+    return [finding for each in held for finding in _of_batch(each, temperature)]
+
+
+def weighed(findings: Sequence[Finding], docs: Sequence[Doc], labels: Sequence[str]) -> List[Finding]:
+    """Look how the same words are annotated elsewhere in the corpus, and rank findings by that as well.
+
+    findings (Sequence[Finding]): The findings.
+    docs (Sequence[Doc]): The documents.
+    labels (Sequence[str]): The labels.
     RETURNS (List[Finding]): The findings, the most probable first.
     """
-    found = [finding for each in held for finding in _of_batch(each, temperature)]
-    return sorted(found, key=lambda finding: -finding.score)
+    ways = [_ways(finding, docs[finding.doc], labels) for finding in findings]
+    elsewhere = Elsewhere(docs, [phrase for way in ways for phrase, _ in way])
+    counted = []
+    for finding, way in zip(findings, ways, strict=True):
+        given, suggested = (elsewhere.count(phrase, label) for phrase, label in way)
+        counted.append(finding._replace(elsewhere_given=given, elsewhere_suggested=suggested))
+    return sorted(counted, key=lambda finding: -finding.score)
+
+
+def _ways(finding: Finding, doc: Doc, labels: Sequence[str]) -> List[Tuple[Span, str]]:
+    """The words that are annotated, and those that are suggested, each with the label; "" for none."""
+    either = finding.given or finding.suggested
+    assert either is not None
+    ways = []
+    for place in (finding.given, finding.suggested):
+        start, stop, _ = place or either
+        ways.append((doc[start:stop], labels[place[2]] if place else ""))
+    return ways
 
 
 def _judged(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[Held]:
@@ -132,9 +174,7 @@ def _of_batch(held: Held, temperature: float) -> Iterator[Finding]:
         assert place is not None
         number = int(np.searchsorted(ends, place[0], side="right"))
         given, suggested = (_tokens(span, held.scores.places) for span in (each.given, each.suggested))
-        yield Finding(
-            held.docs[number], each.kind, given, suggested, each.p_given, each.p_suggested, each.score
-        )
+        yield Finding(held.docs[number], each.kind, given, suggested, each.p_given, each.p_suggested)
 
 
 def _tokens(span: Optional[Place], places: np.ndarray) -> Optional[Place]:

@@ -11,7 +11,6 @@ from ..tagging import Spans, span_bounds
 
 WRONG_TYPE, SHIFTED, MADE_UP, MISSED = "wrong type", "shifted edge", "made up", "missed"
 LEAST = 0.02  # probability of a span that is thought of
-TINY = 1e-12
 
 Place = Tuple[int, int, int]  # first word, one past the last, index of the label
 
@@ -38,11 +37,6 @@ class Disagreement(NamedTuple):
         if self.suggested is None:
             return MADE_UP
         return WRONG_TYPE if self.given[:2] == self.suggested[:2] else SHIFTED
-
-    @property
-    def score(self) -> float:
-        """RETURNS (float): Logarithm of how much more probable the suggestion is."""
-        return float(np.log(max(self.p_suggested, TINY)) - np.log(max(self.p_given, TINY)))
 
 
 def disagreements(lattice: Lattice, tags: Tensor) -> Iterator[Disagreement]:

@@ -44,7 +44,8 @@ def records(
     findings (Sequence[Finding]): The findings.
     docs (Sequence[Doc]): The documents.
     labels (Sequence[str]): The labels.
-    YIELDS (Dict[str, Any]): Document, kind, both entities in characters, and their probabilities.
+    YIELDS (Dict[str, Any]): Document, kind, both entities in characters, their probabilities, and how
+        often their words are annotated so elsewhere.
     """
     for finding in findings:
         doc = docs[finding.doc]
@@ -55,6 +56,8 @@ def records(
             **places,
             "p_given": finding.p_given,
             "p_suggested": finding.p_suggested,
+            "elsewhere_given": finding.elsewhere_given,
+            "elsewhere_suggested": finding.elsewhere_suggested,
             "text": doc.text,
         }
 

@@ -122,9 +122,10 @@ def audit_corpus(
     rows = []
     for finding in findings[:top]:
         said = in_words(finding, docs[finding.doc], labels)
-        shares = f"{finding.p_given:.3f}", f"{finding.p_suggested:.3f}"
-        rows.append((str(finding.doc + 1), finding.kind, *said, *shares))
-    header = ("document", "probably", "annotated", "suggested", "p", "p suggested")
+        shares = f"{finding.p_given:.3f} : {finding.p_suggested:.3f}"
+        elsewhere = f"{finding.elsewhere_given:,} : {finding.elsewhere_suggested:,}"
+        rows.append((str(finding.doc + 1), finding.kind, *said, shares, elsewhere))
+    header = ("document", "probably", "annotated", "suggested", "probabilities", "elsewhere")
     msg.table(rows, header=header, divider=True, aligns=("r", "l", "l", "l", "r", "r"), max_col=40)
     for docs_of, ways in annotated_in_two_ways(docs):
         numbers = ", ".join(str(i + 1) for i in docs_of)

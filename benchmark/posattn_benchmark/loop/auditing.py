@@ -12,7 +12,8 @@ import srsly
 import torch
 from spacy.tokens import Doc
 
-from posattn_spacy.annotating.audit import Finding, Held, findings_of, held_out
+from posattn_spacy.annotating.audit import Finding, Held, findings_of, held_out, weighed
+from posattn_spacy.calibration import only_pipe
 from posattn_spacy.gold import count_labels
 from posattn_spacy.lattice import Lattice
 
@@ -37,8 +38,9 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     docs = ground.docs("train", bench.nlp.vocab)
     errors = plant(docs, sorted(count_labels(docs)), SHARE, ground.seed)
     held, temperature = held_out(bench, docs, seed=ground.seed)
+    _, pipe = only_pipe(bench.nlp)
     rankings = {
-        "audit": [_place(finding) for finding in findings_of(held, temperature)],
+        "audit": [_place(each) for each in weighed(findings_of(held, temperature), docs, pipe.labels)],
         "loss": by_loss(held, temperature, docs),
         "cleanlab": by_cleanlab(held, temperature, docs),
     }
