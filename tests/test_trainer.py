@@ -14,8 +14,10 @@ from thinc.api import Config
 
 from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy import schedule
+from posattn_spacy.annotating import audit as audit_module
 from posattn_spacy.annotating.audit import annotated_in_two_ways, audit
 from posattn_spacy.annotating.bench import Bench, folds
+from posattn_spacy.annotating.effort import Effort
 from posattn_spacy.annotating.showing import doubtful_docs, page, records
 from posattn_spacy.annotating.trainer import reader_of, train
 from posattn_spacy.corpora.exported import NOTE
@@ -37,6 +39,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def few_updates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "LEAST_WORDS", 40_000)
+    monkeypatch.setattr(audit_module, "EFFORT", Effort(40_000, 2, 1000))
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from spacy.tokens import Doc, DocBin, Span
 
 from pipelines import TRAIN_DATA, make_examples, plain_pipeline, train
 from posattn_spacy.annotating import update as module
-from posattn_spacy.annotating.update import Effort, update
+from posattn_spacy.annotating.effort import Effort
+from posattn_spacy.annotating.update import update
 from posattn_spacy.partial import ANNOTATED_FOR, annotate_for
 
 NAME = "posattn_ner"

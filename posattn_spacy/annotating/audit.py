@@ -19,9 +19,12 @@ from ..lattice import Lattice
 from ..scored import ScoredBatch
 from ..temperature import fit_temperature
 from .bench import Bench, folds
+from .effort import Effort
 from .elsewhere import Elsewhere
 from .findings import Place, disagreements
 
+# Heads that learn longer come to know the errors of the texts they learn from: they find fewer in others.
+EFFORT = Effort(200_000, 2, 50)
 UNSEEN = 0.5  # what counts of each way that is not seen elsewhere
 TINY = 1e-12
 
@@ -102,7 +105,7 @@ def held_out(
     held: List[Held] = []
     for number, part in enumerate(folds(docs, n_folds), start=1):
         others = [doc for i, doc in enumerate(docs) if i < part[0] or i > part[-1]]
-        bench.train(others, seed=seed, name=f"head {number} of {n_folds}")
+        bench.train(others, seed=seed, effort=EFFORT, name=f"head {number} of {n_folds}")
         held += _judged(bench.nlp, [(i, docs[i]) for i in part])
     return held, fit_temperature([decode(each.batch) for each in held])
 

@@ -4,11 +4,13 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.training import Example
 from spacy.util import load_model_from_config, set_dot_to_object
 from thinc.api import Config, fix_random_seed
 
 from ..calibration import posattn_pipes
 from ..starting.fitted import LAYERS, fitted_training
+from .effort import Effort, short_training
 from .trainer import Reader, Trained, reader_of, train
 
 
@@ -44,6 +46,7 @@ class Bench:
         dev: Optional[Sequence[Doc]] = None,
         *,
         seed: int = 0,
+        effort: Optional[Effort] = None,
         name: str = "training",
     ) -> Trained:
         """Train from new weights.
@@ -51,17 +54,22 @@ class Bench:
         docs (Sequence[Doc]): What to learn from.
         dev (Optional[Sequence[Doc]]): What to evaluate on; without it the last weights are taken.
         seed (int): Seed of the training.
+        effort (Optional[Effort]): How long; None for what fits the documents.
         name (str): What the progress bar is called.
         RETURNS (Trained): What came of it; `nlp` has the weights.
         RAISES (ValueError): If no document has a token.
         """
         corpus = self.reader("train", docs)
-        fitted = fitted_training(self._config, {LAYERS}, list(corpus(self.nlp))).overrides
-        self._set({**fitted, "training.seed": seed})
+        self._set({**self._fitted(list(corpus(self.nlp)), effort), "training.seed": seed})
         fix_random_seed(seed)
         with self.nlp.select_pipes(enable=[pipe for pipe, _ in posattn_pipes(self.nlp)]):
             self.nlp.initialize(lambda: corpus(self.nlp))
         return train(self.nlp, corpus, self.reader("dev", dev) if dev else None, name=name)
+
+    def _fitted(self, examples: Sequence[Example], effort: Optional[Effort]) -> Dict[str, Any]:
+        if effort is None:
+            return fitted_training(self._config, {LAYERS}, examples).overrides
+        return short_training(self._config, examples, effort)
 
     def _set(self, overrides: Dict[str, Any]) -> None:
         """Change settings under `[training]` of the pipeline's config."""

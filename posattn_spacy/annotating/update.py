@@ -1,38 +1,18 @@
 """A trained pipeline goes on learning: new annotation, and new labels, in seconds."""
 
 from contextlib import contextmanager
-from math import ceil
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.training import Example
 from spacy.util import filter_spans, set_dot_to_object
-from thinc.api import Config
 
 from ..annotated import bare_copy
 from ..calibration import only_pipe
 from ..gold import count_labels
 from ..partial import ANNOTATED_FOR, annotate_for
-from ..schedule import measure_pass, schedule_of
-from ..starting.fitted import LARGE, SIZE, SMALL_BATCH
+from .effort import Effort, short_training
 from .trainer import before_saving, evaluate, reader_of, train
-
-
-class Effort(NamedTuple):
-    """How long is learned, and how fast.
-
-    words (int): Tokens that are learned from, if that takes neither fewer nor more passes.
-    least (int): Passes at least.
-    most (int): Passes at most.
-    rate (float): Learning rate at its highest.
-    """
-
-    words: int
-    least: int
-    most: int
-    rate: float
-
 
 # Of what is known already: at a higher rate, weights that were found over many passes are lost.
 MORE = Effort(60_000, 2, 8, 3e-4)
@@ -92,7 +72,7 @@ def update(
     for label in added:
         pipe.add_label(label)
     examples = list(reader_of(config, "train", [*old, *new])(nlp))  # all passes see the same
-    with _schedule(nlp, _short(nlp.config, examples, NEW_LABELS if added else MORE), seed):
+    with _schedule(nlp, short_training(nlp.config, examples, NEW_LABELS if added else MORE), seed):
         steps = train(nlp, lambda nlp: examples, name="learning").steps
     after: Dict[str, Any] = {}
     if judge:
@@ -114,21 +94,6 @@ def _schedule(nlp: Language, overrides: Dict[str, Any], seed: int) -> Iterator[N
         yield
     finally:
         nlp.config = before
-
-
-def _short(config: Config, examples: Sequence[Example], effort: Effort) -> Dict[str, Any]:
-    """Settings for few updates."""
-    config = config.copy()
-    size = measure_pass(config, examples)
-    if size.words < LARGE and config["training"]["batcher"].get("size", 0) > SMALL_BATCH:
-        config["training"]["batcher"]["size"] = SMALL_BATCH
-        size = measure_pass(config, examples)
-    passes = min(effort.most, max(effort.least, ceil(effort.words / size.words)))
-    return {
-        SIZE: config["training"]["batcher"].get("size"),
-        **schedule_of(config, passes * size.batches, 1),
-        "training.optimizer.learn_rate.initial_rate": effort.rate,
-    }
 
 
 def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> int:

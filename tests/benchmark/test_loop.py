@@ -27,8 +27,8 @@ from posattn_benchmark.loop.studies import STUDIES, Setting, Study, make_missing
 from spacy.tokens import Doc, Span
 
 from posattn_spacy import schedule
-from posattn_spacy.annotating import update
-from posattn_spacy.annotating.update import Effort
+from posattn_spacy.annotating import audit, update
+from posattn_spacy.annotating.effort import Effort
 from small_corpora import conll_text
 
 LABELS = ["geo", "per"]
@@ -100,6 +100,7 @@ def test_entities_are_scored_by_document_place_and_label() -> None:
 def ground(tmp_path: Path, tiny_encoder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Ground:
     """A small corpus, a tiny encoder and short trainings, in a folder of its own."""
     monkeypatch.setattr(schedule, "LEAST_WORDS", 6_000)
+    monkeypatch.setattr(audit, "EFFORT", Effort(12_000, 2, 500))
     monkeypatch.setattr(update, "NEW_LABELS", Effort(12_000, 2, 500, 2e-3))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digests").mkdir()
