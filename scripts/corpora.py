@@ -17,6 +17,7 @@ from posattn_benchmark.corpora.summary import (
 )
 from posattn_benchmark.corpora.systems import SYSTEMS
 from posattn_benchmark.corpora.training import make_missing, shown_run, tell, workplaces
+from posattn_benchmark.options import CONVERTED, ENCODER, ConvertedFolder, EncoderFolder, Lang
 from posattn_benchmark.pages import fill_page, seen_from
 from wasabi import msg
 
@@ -30,15 +31,13 @@ def main(
         typer.Argument(help=f"{', '.join(TITLES)}, or a corpus of one's own; by default the three of them"),
     ] = None,
     metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/corpora"),
-    converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
+    converted: ConvertedFolder = CONVERTED,
     system: Annotated[
         List[str] | None, typer.Option(help=f"{', '.join(SYSTEMS)}; by default all of them")
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of ours, and of what takes under ten minutes")] = 3,
-    encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
-        "assets/encoder/all-MiniLM-L6-v2"
-    ),
-    lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
+    encoder: EncoderFolder = ENCODER,
+    lang: Lang = "en",
     stale: Annotated[bool, typer.Option("--stale", help="Make anew what older code has made")] = False,
     chart: Annotated[Path, typer.Option(help="Picture for README and docs")] = Path("assets/corpora.png"),
     readme: Annotated[Path | None, typer.Option(help="README to put the overview into")] = None,

@@ -7,6 +7,7 @@ import typer
 from posattn_benchmark.corpora.systems import fill_store
 from posattn_benchmark.corpora.training import make_missing, shown_run, tell, workplaces
 from posattn_benchmark.corpora.variants import PAGE, STUDIED, VARIANTS, defaults_markdown, variant_rows
+from posattn_benchmark.options import CONVERTED, ENCODER, ConvertedFolder, EncoderFolder, Lang
 from posattn_benchmark.pages import fill_page
 from wasabi import msg
 
@@ -20,12 +21,10 @@ def main(
     ] = None,
     corpus: Annotated[List[str] | None, typer.Option(help=f"By default {', '.join(STUDIED)}")] = None,
     metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/corpora/defaults"),
-    converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
+    converted: ConvertedFolder = CONVERTED,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of each training")] = 2,
-    encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
-        "assets/encoder/all-MiniLM-L6-v2"
-    ),
-    lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
+    encoder: EncoderFolder = ENCODER,
+    lang: Lang = "en",
     stale: Annotated[bool, typer.Option("--stale", help="Make anew what older code has made")] = False,
     page: Annotated[Path | None, typer.Option(help="Page to put the tables into")] = None,
 ) -> None:

@@ -7,6 +7,7 @@ import typer
 from posattn_benchmark.corpora.training import require_encoder, shown_run, tell
 from posattn_benchmark.loop.page import PAGE, TABLES, draw_choosing, loop_markdown
 from posattn_benchmark.loop.studies import STUDIES, Setting, make_missing
+from posattn_benchmark.options import CONVERTED, ENCODER, ConvertedFolder, EncoderFolder, Lang
 from posattn_benchmark.pages import fill_page, seen_from
 from wasabi import msg
 
@@ -18,12 +19,10 @@ def main(
         List[str] | None, typer.Argument(help=f"{', '.join(STUDIES)}; by default all of them")
     ] = None,
     metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/loop"),
-    converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
+    converted: ConvertedFolder = CONVERTED,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds of each variant, at most")] = 5,
-    encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
-        "assets/encoder/all-MiniLM-L6-v2"
-    ),
-    lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
+    encoder: EncoderFolder = ENCODER,
+    lang: Lang = "en",
     chart: Annotated[Path, typer.Option(help="Picture for the page")] = Path("assets/loop.png"),
     page: Annotated[Path | None, typer.Option(help="Page to put the tables into")] = None,
 ) -> None:

@@ -15,6 +15,7 @@ from posattn_benchmark.corpora.looks import (
 )
 from posattn_benchmark.corpora.systems import OURS
 from posattn_benchmark.corpora.training import make_missing, shown_run, tell, workplaces
+from posattn_benchmark.options import CONVERTED, ENCODER, ConvertedFolder, EncoderFolder, Lang
 from posattn_benchmark.pages import fill_page, seen_from
 from wasabi import msg
 
@@ -28,12 +29,10 @@ def main(
         typer.Argument(help=f"{', '.join(TITLES)}, or a corpus of one's own; by default the three of them"),
     ] = None,
     metrics: Annotated[Path, typer.Option(help="Folder for the figures")] = Path("metrics/corpora"),
-    converted: Annotated[Path, typer.Option(help="Folder for converted corpora")] = Path("corpora"),
+    converted: ConvertedFolder = CONVERTED,
     seeds: Annotated[int, typer.Option(min=1, help="Seeds on each corpus")] = 3,
-    encoder: Annotated[Path, typer.Option(help="Folder of the encoder")] = Path(
-        "assets/encoder/all-MiniLM-L6-v2"
-    ),
-    lang: Annotated[str, typer.Option(help="Language of the corpora")] = "en",
+    encoder: EncoderFolder = ENCODER,
+    lang: Lang = "en",
     stale: Annotated[bool, typer.Option("--stale", help="Make anew what older code has made")] = False,
     chart: Annotated[Path, typer.Option(help="Picture for README and docs")] = Path("assets/second-look.png"),
     readme: Annotated[Path | None, typer.Option(help="README to put the table into")] = None,

@@ -1,4 +1,4 @@
-"""What all charts have in common: series are named where they end."""
+"""What all charts have in common: their colours, and that series are named where they end."""
 
 import math
 from typing import Any, List, Tuple, cast
@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+TEAL, GREY = "#0d9488", "#8a8f98"
 LINE_HEIGHT = 16  # pixels
 
 

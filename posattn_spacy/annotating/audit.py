@@ -5,19 +5,18 @@ from math import log
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-import torch
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from thinc.api import xp2torch
+from thinc.api import to_numpy
 
 from ..annotated import bare_copy
 from ..calibration import decode, only_pipe
-from ..decoding import filled_lengths
 from ..evaluation import piped_batches
 from ..lattice import Lattice
 from ..scored import ScoredBatch
 from ..temperature import fit_temperature
+from ..texts import text_lengths
 from .bench import Bench, folds
 from .effort import Effort
 from .elsewhere import Elsewhere
@@ -161,9 +160,7 @@ def _judged(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[Held]:
     for batch, piped in piped_batches(nlp, pipe, examples):
         scores = pipe.model.predict(piped)
         if len(scores.places):
-            gold = pipe.gold_of(batch)
-            lengths = filled_lengths(scores)
-            of = ScoredBatch(xp2torch(scores.tags).cpu(), lengths, torch.from_numpy(gold.tags))
+            of = ScoredBatch.of(scores, text_lengths(piped), pipe.gold_of(batch))
             held.append(Held([numbers[id(example)] for example in batch], scores, of))
     return held
 
@@ -171,7 +168,7 @@ def _judged(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[Held]:
 def _of_batch(held: Held, temperature: float) -> Iterator[Finding]:
     rows, lengths, tags, *_ = held.batch
     lattice = Lattice(rows / temperature, lengths)
-    ends = np.cumsum(held.scores.lengths)
+    ends = np.cumsum(to_numpy(held.scores.lengths))
     for each in disagreements(lattice, tags):
         place = each.given or each.suggested
         assert place is not None

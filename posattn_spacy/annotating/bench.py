@@ -5,13 +5,13 @@ from typing import Any, Dict, List, Optional, Sequence
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import load_model_from_config, set_dot_to_object
+from spacy.util import load_model_from_config
 from thinc.api import Config, fix_random_seed
 
 from ..calibration import posattn_pipes
 from ..starting.fitted import LAYERS, fitted_training
 from .effort import Effort, short_training
-from .trainer import Reader, Trained, reader_of, train
+from .trainer import Reader, Trained, configure, reader_of, train
 
 
 class Bench:
@@ -60,7 +60,7 @@ class Bench:
         RAISES (ValueError): If no document has a token.
         """
         corpus = self.reader("train", docs)
-        self._set({**self._fitted(list(corpus(self.nlp)), effort), "training.seed": seed})
+        configure(self.nlp, {**self._fitted(list(corpus(self.nlp)), effort), "training.seed": seed})
         fix_random_seed(seed)
         with self.nlp.select_pipes(enable=[pipe for pipe, _ in posattn_pipes(self.nlp)]):
             self.nlp.initialize(lambda: corpus(self.nlp))
@@ -70,13 +70,6 @@ class Bench:
         if effort is None:
             return fitted_training(self._config, {LAYERS}, examples).overrides
         return short_training(self._config, examples, effort)
-
-    def _set(self, overrides: Dict[str, Any]) -> None:
-        """Change settings under `[training]` of the pipeline's config."""
-        config = self.nlp.config
-        for key, value in overrides.items():
-            set_dot_to_object(config, key, value)
-        self.nlp.config = config
 
 
 def folds(docs: Sequence[Any], n: int) -> List[List[int]]:

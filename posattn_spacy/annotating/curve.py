@@ -29,6 +29,10 @@ class Point(NamedTuple):
     f: float
     labels: Dict[str, float]
 
+    def of(self, label: Optional[str]) -> float:
+        """RETURNS (float): F1 of a label, 0 if nothing is known of it; of None, that of all."""
+        return self.f if label is None else self.labels.get(label, 0.0)
+
 
 class LabelNeed(NamedTuple):
     """What a label gains with more data.
@@ -106,8 +110,20 @@ def expected_f(points: Sequence[Point], docs: int, label: Optional[str] = None) 
     RETURNS (Extrapolation): F1.
     RAISES (ValueError): If the curve has fewer than three sizes.
     """
-    scores = [point.f if label is None else point.labels.get(label, 0.0) for point in points]
-    return extrapolate([point.docs for point in points], scores, docs)
+    return extrapolate([point.docs for point in points], [point.of(label) for point in points], docs)
+
+
+def by_size(points: Sequence[Point], label: Optional[str] = None) -> Dict[int, List[float]]:
+    """Put the scores of a learning curve together that were reached with as many documents.
+
+    points (Sequence[Point]): The curve.
+    label (Optional[str]): F1 of this label; None for that of all.
+    RETURNS (Dict[int, List[float]]): F1 of each seed by the number of documents, the fewest first.
+    """
+    scores: Dict[int, List[float]] = {docs: [] for docs in sorted({point.docs for point in points})}
+    for point in points:
+        scores[point.docs].append(point.of(label))
+    return scores
 
 
 def label_needs(points: Sequence[Point], docs: Sequence[Doc]) -> List[LabelNeed]:
@@ -117,19 +133,9 @@ def label_needs(points: Sequence[Point], docs: Sequence[Doc]) -> List[LabelNeed]
     docs (Sequence[Doc]): The documents that were learned from.
     RETURNS (List[LabelNeed]): All labels, those with most to gain first.
     """
-    sizes = sorted({point.docs for point in points})
-
-    def f(label: str, size: int) -> float:
-        return mean(point.labels.get(label, 0.0) for point in points if point.docs == size)
-
-    needs = [
-        LabelNeed(
-            label,
-            entities,
-            f(label, sizes[-2]),
-            f(label, sizes[-1]),
-            expected_f(points, 2 * sizes[-1], label),
-        )
-        for label, entities in count_labels(docs).items()
-    ]
+    twice = 2 * max(point.docs for point in points)
+    needs = []
+    for label, entities in count_labels(docs).items():
+        *_, half, whole = map(mean, by_size(points, label).values())
+        needs.append(LabelNeed(label, entities, half, whole, expected_f(points, twice, label)))
     return sorted(needs, key=lambda need: need.whole - need.twice.expected)

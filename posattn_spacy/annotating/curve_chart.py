@@ -7,7 +7,7 @@ from typing import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .curve import Point, expected_f
+from .curve import Point, by_size, expected_f
 
 TEAL = "#0d9488"
 
@@ -30,11 +30,12 @@ def draw_curve(points: Sequence[Point], path: Path, kind: str) -> None:
     path (Path): The picture.
     kind (str): Of which kind it is, such as "png".
     """
-    sizes = sorted({point.docs for point in points})
+    scores = by_size(points)
+    sizes = list(scores)
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot([point.docs for point in points], [point.f for point in points], "o", color=TEAL, alpha=0.5)
-    axes.plot(sizes, [mean(each.f for each in points if each.docs == size) for size in sizes], color=TEAL)
+    axes.plot(sizes, list(map(mean, scores.values())), color=TEAL)
     ahead = np.geomspace(sizes[-1], 2 * sizes[-1], 12)
     expected = [expected_f(points, round(size)) for size in ahead]
     axes.plot(ahead, [each.expected for each in expected], "--", color=TEAL, label="expected")

@@ -7,7 +7,7 @@ from spacy.training import Example
 from thinc.api import Config
 
 from ..schedule import measure_pass, schedule_of
-from ..starting.fitted import LARGE, SIZE, SMALL_BATCH
+from ..starting.fitted import LARGE, SIZE, SMALL_BATCH, in_small_batches
 
 
 class Effort(NamedTuple):
@@ -34,11 +34,9 @@ def short_training(config: Config, examples: Sequence[Example], effort: Effort) 
     RETURNS (Dict[str, Any]): Settings of batches, schedule and rate.
     RAISES (ValueError): If there are no examples, or the config has another schedule than `warmup_linear.v1`.
     """
-    config = config.copy()
     size = measure_pass(config, examples)
     if size.words < LARGE and config["training"]["batcher"].get("size", 0) > SMALL_BATCH:
-        config["training"]["batcher"]["size"] = SMALL_BATCH
-        size = measure_pass(config, examples)
+        config, size = in_small_batches(config, examples)
     passes = min(effort.most, max(effort.least, ceil(effort.words / size.words)))
     rate = {} if effort.rate is None else {"training.optimizer.learn_rate.initial_rate": effort.rate}
     batches = config["training"]["batcher"].get("size")

@@ -97,12 +97,23 @@ def doubtful(nlp: Language, texts: Iterable[Text], known: Set[str]) -> Iterator[
     known (Set[str]): Texts that are left out, too.
     YIELDS (Suggestion): The texts.
     """
-    name, pipe = only_pipe(nlp)
-    later = nlp.pipe_names[nlp.pipe_names.index(name) :]
-    with nlp.select_pipes(disable=later):
+    _, pipe = only_pipe(nlp)
+    for batch in upstream_batches(nlp, texts, known):
+        yield from _of_docs(pipe, batch)
+
+
+def upstream_batches(
+    nlp: Language, texts: Iterable[Text], known: Set[str]
+) -> Iterator[List[Tuple[Doc, int]]]:
+    """Run a pipeline on texts up to its `posattn_ner`; arguments as of `doubtful`.
+
+    YIELDS (List[Tuple[Doc, int]]): Documents that may be looked at together, each with its place among the
+        texts.
+    """
+    name, _ = only_pipe(nlp)
+    with nlp.select_pipes(disable=nlp.pipe_names[nlp.pipe_names.index(name) :]):
         numbered = nlp.pipe(_new(texts, known), as_tuples=True)
-        for batch in minibatch_by_words(numbered, size=AT_ONCE, tolerance=0.0, get_length=_length):
-            yield from _of_docs(pipe, batch)
+        yield from minibatch_by_words(numbered, size=AT_ONCE, tolerance=0.0, get_length=_length)
 
 
 def _new(texts: Iterable[Text], known: Set[str]) -> Iterator[Tuple[Text, int]]:

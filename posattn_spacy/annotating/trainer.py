@@ -8,7 +8,7 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.loop import create_evaluation_callback, create_train_batches, train_while_improving
-from spacy.util import registry
+from spacy.util import registry, set_dot_to_object
 from thinc.api import fix_random_seed
 from tqdm import tqdm
 
@@ -103,25 +103,38 @@ def train(nlp: Language, corpus: Reader, dev: Optional[Reader] = None, *, name: 
         best = best._replace(steps=info["step"] + 1)
         if is_best and dev:
             with nlp.use_params(optimizer.averages):
-                weights = _weights(nlp, settings["before_to_disk"])
+                before_saving(nlp)
+                weights = _weights(nlp)
             best = best._replace(score=info["score"], scores=info["other_scores"])
     if not dev:
         with nlp.use_params(optimizer.averages):
-            weights = _weights(nlp, None)
+            weights = _weights(nlp)
     for pipe, data in weights:
         pipe.from_bytes(data, exclude=["vocab"])
     return best
 
 
-def evaluate(nlp: Language, dev: Reader) -> Dict[str, Any]:
+def configure(nlp: Language, overrides: Dict[str, Any]) -> None:
+    """Change settings of a pipeline's config.
+
+    nlp (Language): The pipeline.
+    overrides (Dict[str, Any]): The settings, as for `spacy train`.
+    """
+    config = nlp.config
+    for key, value in overrides.items():
+        set_dot_to_object(config, key, value)
+    nlp.config = config
+
+
+def evaluate(nlp: Language, examples: Sequence[Example]) -> Dict[str, Any]:
     """Evaluate a pipeline as training would.
 
     nlp (Language): The pipeline.
-    dev (Reader): What to evaluate on.
+    examples (Sequence[Example]): What to evaluate on.
     RETURNS (Dict[str, Any]): All scores.
     """
     weights = nlp.config.interpolate()["training"]["score_weights"]
-    _, scores = create_evaluation_callback(nlp, dev, weights)()
+    _, scores = create_evaluation_callback(nlp, lambda nlp: examples, weights)()
     return scores
 
 
@@ -142,12 +155,8 @@ def _learning(nlp: Language) -> List[str]:
     return [name for name, pipe in nlp.pipeline if name in own or getattr(pipe, "listening_components", [])]
 
 
-def _weights(
-    nlp: Language, before_to_disk: Optional[Callable[[Language], Language]]
-) -> List[Tuple[TrainablePipe, bytes]]:
+def _weights(nlp: Language) -> List[Tuple[TrainablePipe, bytes]]:
     """What the components have learned so far, as it would be saved; a frozen encoder has learned nothing."""
-    if before_to_disk is not None:
-        before_to_disk(nlp)
     pipes = [nlp.get_pipe(name) for name in _learning(nlp)]
     return [
         (pipe, pipe.to_bytes(exclude=["vocab"]))

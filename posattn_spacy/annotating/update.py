@@ -5,14 +5,14 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import filter_spans, set_dot_to_object
+from spacy.util import filter_spans
 
 from ..annotated import bare_copy
 from ..calibration import only_pipe
 from ..gold import count_labels
 from ..partial import ANNOTATED_FOR, annotate_for
 from .effort import Effort, short_training
-from .trainer import before_saving, evaluate, reader_of, train
+from .trainer import before_saving, configure, evaluate, reader_of, train
 
 # Of what is known already: at a higher rate, weights that were found over many passes are lost.
 MORE = Effort(60_000, 2, 8, 3e-4)
@@ -67,17 +67,17 @@ def update(
                     annotate_for(doc, labels)
     rehearsed = 0 if old else _rehearse(nlp, new, known)
     config = nlp.config.interpolate()
-    judge = reader_of(config, "dev", dev) if dev else None
-    before = evaluate(nlp, judge) if judge else {}
+    judged = list(reader_of(config, "dev", dev)(nlp))
+    before = evaluate(nlp, judged) if dev else {}
     for label in added:
         pipe.add_label(label)
     examples = list(reader_of(config, "train", [*old, *new])(nlp))  # all passes see the same
     with _schedule(nlp, short_training(nlp.config, examples, NEW_LABELS if added else MORE), seed):
         steps = train(nlp, lambda nlp: examples, name="learning").steps
     after: Dict[str, Any] = {}
-    if judge:
+    if dev:
         pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
-        after = evaluate(nlp, judge)
+        after = evaluate(nlp, judged)
         before_saving(nlp)
     return Updated(added, rehearsed, steps, before, after)
 
@@ -87,10 +87,7 @@ def _schedule(nlp: Language, overrides: Dict[str, Any], seed: int) -> Iterator[N
     """Let training be another than the config's for a while."""
     before = nlp.config.copy()
     try:
-        config = before.copy()
-        for key, value in {**overrides, "training.seed": seed}.items():
-            set_dot_to_object(config, key, value)
-        nlp.config = config
+        configure(nlp, {**overrides, "training.seed": seed})
         yield
     finally:
         nlp.config = before

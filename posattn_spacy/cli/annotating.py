@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..telling import insist_writable, told
 from .pipeline import ModelPath
-from .shared import GpuId, fetched, insist_entities, load, read, use_gpu
+from .shared import GpuId, fetched, insist_entities, insist_tool, load, read, use_gpu
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -101,12 +101,11 @@ def audit_corpus(
     from ..annotating.bench import Bench
     from ..annotating.showing import doubtful_docs, in_words, page, records
     from ..calibration import posattn_pipes
-    from ..corpora.export import TOOLS, export_docs
+    from ..corpora.export import export_docs
     from ..corpora.sentences import CorpusError
     from ..writing import replacing
 
-    if to not in TOOLS:
-        msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+    insist_tool(to)
     for path in (output, html, export):
         if path is not None:
             insist_writable(path)
@@ -173,12 +172,11 @@ def suggest_texts(
     from tqdm import tqdm
 
     from ..annotating.suggest import suggest, with_entities
-    from ..corpora.export import TOOLS, export_docs
+    from ..corpora.export import export_docs
     from ..corpora.plain import read_texts
     from ..corpora.sentences import CorpusError
 
-    if to not in TOOLS:
-        msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+    insist_tool(to)
     if n_texts and n_words:
         msg.fail("Say how many --texts, or how many --words, and not both.", exits=1)
     insist_writable(output)
@@ -277,10 +275,12 @@ def _show_curve(points: List["Point"]) -> None:
     """Show span F1 for each size."""
     from statistics import mean, pstdev
 
-    rows = []
-    for size in sorted({point.docs for point in points}):
-        scores = [point.f for point in points if point.docs == size]
-        rows.append((f"{size:,}", f"{mean(scores):.4f}", f"{pstdev(scores):.4f}"))
+    from ..annotating.curve import by_size
+
+    rows = [
+        (f"{size:,}", f"{mean(scores):.4f}", f"{pstdev(scores):.4f}")
+        for size, scores in by_size(points).items()
+    ]
     msg.table(rows, header=("documents", "span F1", "± std"), divider=True, aligns=("r", "r", "r"))
 
 

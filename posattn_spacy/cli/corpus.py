@@ -10,7 +10,7 @@ import typer
 from wasabi import msg
 
 from ..telling import insist_writable, told
-from .shared import GpuId, blank, fetched, insist_entities, listed, load, read, show, use_gpu
+from .shared import GpuId, blank, fetched, insist_entities, insist_tool, listed, load, read, show, use_gpu
 
 init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
 
@@ -118,12 +118,11 @@ def export_command(
     from spacy.tokens import Doc
     from tqdm import tqdm
 
-    from ..corpora.export import TOOLS, export_docs
+    from ..corpora.export import export_docs
     from ..corpora.plain import read_texts
     from ..corpora.sentences import CorpusError
 
-    if to not in TOOLS:
-        msg.fail(f"--to {to}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+    insist_tool(to)
     insist_writable(output)
     docs: Iterable[Doc]
     if model is None:

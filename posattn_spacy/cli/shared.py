@@ -88,6 +88,14 @@ def insist_entities(docs: Sequence["Doc"], path: Path, what_for: str) -> None:
         msg.fail(f"No entity is annotated in {path}: there is nothing to {what_for}.{spans}", exits=1)
 
 
+def insist_tool(name: str) -> None:
+    """End the program if there is no annotation tool of that name."""
+    from ..corpora.export import TOOLS
+
+    if name not in TOOLS:
+        msg.fail(f"--to {name}: there is no such tool. Choose from {', '.join(TOOLS)}.", exits=1)
+
+
 def show(findings: Iterable["Finding"]) -> None:
     """Print what checks have found."""
     for finding in findings:

@@ -1,7 +1,7 @@
 """What of a training config follows from the corpus: batches, passes and layers (docs/defaults.md)."""
 
 from pathlib import Path
-from typing import Any, Container, Dict, NamedTuple, Optional, Sequence, Set
+from typing import Any, Container, Dict, NamedTuple, Optional, Sequence, Set, Tuple
 
 from spacy.training import Example
 from spacy.util import dot_to_object, load_config
@@ -56,11 +56,19 @@ def fitted_training(
     own_batcher = config["training"]["batcher"].get("@batchers") == BATCHER
     if size.words >= LARGE or not chosen.isdisjoint(SCHEDULE) or not own_batcher:
         return Fit({**layers, **scaled_schedule(config, size.batches)}, size)
-    smaller = config.copy()
-    smaller["training"]["batcher"]["size"] = SMALL_BATCH
-    size = measure_pass(smaller, examples)
+    smaller, size = in_small_batches(config, examples)
     steps = max(SMALL_PASSES * size.batches, least_steps(smaller))
     return Fit({**layers, SIZE: SMALL_BATCH, **schedule_of(config, steps, SMALL_PASSES)}, size)
+
+
+def in_small_batches(config: Config, examples: Optional[Sequence[Example]]) -> Tuple[Config, PassSize]:
+    """Let a config learn in small batches; arguments as of `fitted_training`.
+
+    RETURNS (Tuple[Config, PassSize]): A config that does, and one pass with it.
+    """
+    smaller = config.copy()
+    smaller["training"]["batcher"]["size"] = SMALL_BATCH
+    return smaller, measure_pass(smaller, examples)
 
 
 def _chosen(config: Config, given: Container[str]) -> Set[str]:

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
+from ..drawing import GREY, TEAL
 from ..grid.archive import Archive
 from .found import Corpus
 from .summary import COLUMNS, by_system
 from .systems import OURS, SYSTEMS
 
-TEAL, GREY = "#0d9488", "#8a8f98"
 CORNERS = ((6, 4), (-6, 4), (6, -11), (-6, -11))  # of a name beside its point
 Points = Dict[str, Tuple[float, float]]  # CPU minutes and span F1 of each system
 

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from ..drawing import GREY, TEAL
 from ..grid.archive import Archive
 from ..pages import Rows, markdown_table
 from ..results import spread
-from .chart import GREY, TEAL
 from .found import Corpus
 from .summary import seeds_of
 from .systems import OURS, SYSTEMS

@@ -5,12 +5,13 @@ import sys
 import venv
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import srsly
 import torch
 from spacy.tokens import Doc
+from thinc.api import to_numpy
 
 from posattn_spacy.annotating.audit import Finding, Held, findings_of, held_out, weighed
 from posattn_spacy.calibration import only_pipe
@@ -38,11 +39,12 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     docs = ground.docs("train", bench.nlp.vocab)
     errors = plant(docs, sorted(count_labels(docs)), SHARE, ground.seed)
     held, temperature = held_out(bench, docs, seed=ground.seed)
+    tokens = Tokens.of(held, temperature)
     _, pipe = only_pipe(bench.nlp)
     rankings = {
         "audit": [_place(each) for each in weighed(findings_of(held, temperature), docs, pipe.labels)],
-        "loss": by_loss(held, temperature, docs),
-        "cleanlab": by_cleanlab(held, temperature, docs),
+        "loss": by_loss(tokens, docs),
+        "cleanlab": by_cleanlab(tokens, docs),
     }
     scored = {name: score_ranking(ranked, errors)._asdict() for name, ranked in rankings.items()}
     return {"errors": len(errors), "kinds": _counts(errors), **scored}
@@ -59,41 +61,47 @@ def _place(finding: Finding) -> Place:
     return finding.doc, min(each[0] for each in both), max(each[1] for each in both)
 
 
-class _Tokens:
-    """What is said of all tokens that have a gold tag, one after another."""
+class Tokens(NamedTuple):
+    """What is said of all tokens that have a gold tag, one after another.
 
-    def __init__(self, held: Sequence[Held], temperature: float) -> None:
-        docs, places, tags, probabilities = [], [], [], []
+    docs (np.ndarray): (tokens,) int64 document of each.
+    places (np.ndarray): (tokens,) int64 where it stands there.
+    tags (np.ndarray): (tokens,) int64 gold tags.
+    probabilities (np.ndarray): (tokens, tags) float64.
+    """
+
+    docs: np.ndarray
+    places: np.ndarray
+    tags: np.ndarray
+    probabilities: np.ndarray
+
+    @classmethod
+    def of(cls, held: Sequence[Held], temperature: float) -> "Tokens":
+        """RETURNS (Tokens): What heads say, with scores divided by a temperature."""
+        fields = []
         for each in held:
             lattice = Lattice(each.batch.scores / temperature, each.batch.lengths)
-            docs.append(np.repeat(each.docs, np.asarray(each.scores.lengths)))
-            places.append(each.scores.places)
-            tags.append(each.batch.tags.numpy())
-            probabilities.append(lattice.tag_probabilities().numpy())
-        self.docs, self.places, self.tags = map(np.concatenate, (docs, places, tags))
-        self.probabilities = np.concatenate(probabilities)
-        known = self.tags >= 0
-        self.docs, self.places, self.tags = self.docs[known], self.places[known], self.tags[known]
-        self.probabilities = self.probabilities[known]
+            docs = np.repeat(each.docs, to_numpy(each.scores.lengths))
+            tags = each.batch.tags.numpy()
+            every = docs, each.scores.places, tags, lattice.tag_probabilities().numpy()
+            fields.append([field[tags >= 0] for field in every])
+        return cls(*map(np.concatenate, zip(*fields, strict=True)))
 
 
-def by_loss(held: Sequence[Held], temperature: float, docs: Sequence[Doc]) -> List[Place]:
+def by_loss(tokens: Tokens, docs: Sequence[Doc]) -> List[Place]:
     """Rank tokens by the loss of their gold tag.
 
-    held (Sequence[Held]): What heads say of documents that they have not seen.
-    temperature (float): By which their scores are divided.
+    tokens (Tokens): What heads say of documents that they have not seen.
     docs (Sequence[Doc]): The documents.
     RETURNS (List[Place]): The places, each the annotated entity that the token is in, or the token.
     """
-    tokens = _Tokens(held, temperature)
     p = torch.from_numpy(tokens.probabilities).gather(1, torch.from_numpy(tokens.tags)[:, None]).squeeze(1)
     order = p.argsort(stable=True).tolist()
     return [_entity_at(docs, int(tokens.docs[i]), int(tokens.places[i])) for i in order]
 
 
-def by_cleanlab(held: Sequence[Held], temperature: float, docs: Sequence[Doc]) -> List[Place]:
+def by_cleanlab(tokens: Tokens, docs: Sequence[Doc]) -> List[Place]:
     """Rank tokens as cleanlab's token classification does; arguments and return as of `by_loss`."""
-    tokens = _Tokens(held, temperature)
     changes = np.flatnonzero(np.diff(tokens.docs, prepend=-1, append=-1))
     with TemporaryDirectory() as folder:
         given, taken = Path(folder) / "given.npz", Path(folder) / "taken.json"

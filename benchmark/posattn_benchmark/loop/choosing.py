@@ -8,13 +8,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from posattn_spacy.annotated import bare_copy
-from posattn_spacy.annotating.suggest import doubtful, suggest
+from posattn_spacy.annotating.suggest import doubtful, suggest, upstream_batches
 from posattn_spacy.calibration import only_pipe
 
 from .ground import Ground, entities, found, span_f
 
 SHARES = (0.01, 0.02, 0.035, 0.05, 0.075, 0.1)  # of the words of train
-AT_ONCE = 8192  # words that are looked at together
 
 
 class Pool(NamedTuple):
@@ -51,15 +50,9 @@ def _longest(pool: Pool) -> List[int]:
 
 def _least_sure_token(pool: Pool) -> List[int]:
     """By the least probable tag of a text, as others do from token to token."""
-    name, pipe = only_pipe(pool.nlp)
+    _, pipe = only_pipe(pool.nlp)
     doubts: Dict[int, float] = {}
-    with pool.nlp.select_pipes(disable=pool.nlp.pipe_names[pool.nlp.pipe_names.index(name) :]):
-        batch: List[tuple[Doc, int]] = []
-        for numbered in pool.nlp.pipe(((doc, i) for i, doc in enumerate(pool.docs)), as_tuples=True):
-            batch.append(numbered)
-            if sum(len(doc) for doc, _ in batch) >= AT_ONCE:
-                doubts |= _largest(pipe, batch)
-                batch = []
+    for batch in upstream_batches(pool.nlp, pool.docs, set()):
         doubts |= _largest(pipe, batch)
     return _until(pool, sorted(doubts, key=lambda i: -doubts[i]))
 
@@ -77,9 +70,13 @@ def _largest(pipe: Any, batch: Sequence[tuple[Doc, int]]) -> Dict[int, float]:
 
 
 def _until(pool: Pool, ranked: Sequence[int]) -> List[int]:
-    """The first of a ranking, with as many words as are wanted."""
-    upto = np.cumsum([len(pool.docs[i]) for i in ranked])
-    return list(ranked[: int(np.searchsorted(upto, pool.words, side="left")) + 1])
+    return first_of(ranked, pool.docs, pool.words)
+
+
+def first_of(ranked: Sequence[int], docs: Sequence[Doc], words: float) -> List[int]:
+    """RETURNS (List[int]): The first of a ranking of documents, until they have so many words."""
+    upto = np.cumsum([len(docs[i]) for i in ranked])
+    return list(ranked[: int(np.searchsorted(upto, words)) + 1])
 
 
 STRATEGIES: Dict[str, Callable[[Pool], List[int]]] = {
@@ -103,12 +100,11 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     docs, dev = ground.docs("train", nlp.vocab, None), ground.docs("dev", nlp.vocab)
     gold, total = entities(dev), sum(map(len, docs))
     order = random.Random(ground.seed).sample(range(len(docs)), len(docs))
-    upto = np.cumsum([len(docs[i]) for i in order])
-    chosen = order[: int(np.searchsorted(upto, SHARES[0] * total)) + 1]
+    chosen = first_of(order, docs, SHARES[0] * total)
+    words = sum(len(docs[i]) for i in chosen)
     bench.prepare(docs)
     points: List[List[float]] = []
     for share in SHARES:
-        words = sum(len(docs[i]) for i in chosen)
         if points:
             left = sorted(set(range(len(docs))) - set(chosen))
             bare = [bare_copy(docs[i], nlp.vocab, sentences=True) for i in left]

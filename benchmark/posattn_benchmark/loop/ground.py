@@ -4,16 +4,19 @@ import random
 from pathlib import Path
 from typing import Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
+import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from posattn_spacy.annotated import bare_copy
 from posattn_spacy.annotating.bench import Bench
+from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.starting.config import make_config
 
 from ..corpora.found import Corpus
 
+STORE_GB = 20.0
 Entity = Tuple[int, int, int, str]  # document, first token, one past the last, label
 
 
@@ -44,6 +47,12 @@ class Ground(NamedTuple):
         if not first_look:
             made.config["components"]["posattn_ner"]["model"]["first_width"] = 0
         return Bench(made.config)
+
+    def load(self, folder: Path) -> Language:
+        """RETURNS (Language): The pipeline in a folder, which reads and keeps features where trainings do."""
+        nlp = spacy.load(folder)
+        FeatureStoreCallback(self.features, STORE_GB, "float16").attach(nlp)
+        return nlp
 
     def docs(self, part: str, vocab: Vocab, n: Optional[int] = None) -> List[Doc]:
         """Read documents.

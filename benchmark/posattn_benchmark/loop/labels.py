@@ -4,15 +4,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Dict, List, Sequence
 
-import spacy
 from spacy.tokens import Doc
 
 from posattn_spacy.annotating.update import update
-from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.gold import count_labels
 
 from .ground import Ground, entities, found, span_f
-from .updating import STORE_GB
 
 
 def measure(ground: Ground, variant: str) -> Dict[str, Any]:
@@ -37,8 +34,7 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     narrow.train(hidden, _without(dev, variant), seed=ground.seed, name=f"without {variant}")
     with TemporaryDirectory() as folder:
         narrow.nlp.to_disk(Path(folder))
-        nlp = spacy.load(Path(folder))
-    FeatureStoreCallback(ground.features, STORE_GB, "float16").attach(nlp)
+        nlp = ground.load(Path(folder))
     docs, dev = (ground.docs(part, nlp.vocab) for part in ("train", "dev"))
     updated = update(nlp, docs[1::2], _without(docs[::2], variant), dev, seed=ground.seed)
     added = found(nlp, test)

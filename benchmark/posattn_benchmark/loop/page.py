@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..drawing import name_series
+from ..drawing import GREY, TEAL, name_series
 from ..grid.archive import Archive
 from ..pages import Rows, bold, markdown_table
 from ..provenance import made_sentence
@@ -19,7 +19,6 @@ from .partial import WAYS
 from .studies import STUDIES, found_by
 
 PAGE = ("<!-- LOOP: written by `spacy project run loop` -->", "<!-- END OF LOOP -->")
-TEAL, GREY = "#0d9488", "#8a8f98"
 OURS, CHANCE = "suggest", "random"
 CORPORA = {
     "gmb": "GMB",

@@ -126,7 +126,7 @@ def score_ranking(ranked: Sequence[Tuple[int, int, int]], errors: Sequence[Error
         if touched and touched <= found:
             continue
         n_places += 1
-        if touched - found:
+        if touched:
             found |= touched
             precisions.append(len(found) / n_places)
             if n_places <= len(errors):

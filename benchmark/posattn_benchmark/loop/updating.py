@@ -5,17 +5,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Dict
 
-import spacy
 from spacy.tokens import DocBin
 
 from posattn_spacy.annotated import read_annotated
 from posattn_spacy.annotating.update import update
-from posattn_spacy.frozen.callback import FeatureStoreCallback
 
 from .ground import Ground, entities, found, span_f
 
 SIZES = ("200", "1000", "5000")  # sentences, a tenth of which are new
-STORE_GB = 20.0
 
 
 def measure(ground: Ground, variant: str) -> Dict[str, Any]:
@@ -43,9 +40,8 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
         for part, of in (("old", docs[:cut]), ("new", docs[cut:]), ("dev", dev)):
             DocBin(docs=of).to_disk(folder / f"{part}.spacy")
         started = time.process_time()
-        own = spacy.load(folder / "old")
+        own = ground.load(folder / "old")
         parts = [read_annotated(folder / f"{part}.spacy", own.vocab) for part in ("new", "old", "dev")]
-        FeatureStoreCallback(ground.features, STORE_GB, "float16").attach(own)
         updated = update(own, *parts, seed=ground.seed)
         own.to_disk(folder / "new")
         seconds = time.process_time() - started

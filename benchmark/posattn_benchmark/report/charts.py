@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from ..drawing import name_series
+from ..drawing import GREY, TEAL, name_series
 from ..grid.comparison import COLUMNS, Variants, on_one_machine, passes_at
 from ..results import complete
 
 # Each stands out from white and from black.
-TEAL, ORANGE, VIOLET, GREY = "#0d9488", "#d97706", "#8b5cf6", "#8a8f98"
+ORANGE, VIOLET = "#d97706", "#8b5cf6"
 MARKERS = "osD^vPX*"  # one for each system
 COLORS = (TEAL, ORANGE, GREY, VIOLET)  # one for each line
 STYLES = ("o-", "s--", "^:", "D-.")  # likewise
