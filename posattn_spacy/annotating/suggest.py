@@ -58,8 +58,8 @@ def suggest(
 
     They are ranked by their entropy per word. Of the first, many times as much as is asked for, those are
     taken one after another that have the highest score, which counts the less the more a text's doubtful
-    words are like those of one that was taken before. The texts stream through; beyond what is bounded by what
-    is asked for, a number is kept of each, to know it again.
+    words are like those of one that was taken before. The texts stream through; beyond what is bounded by
+    what is asked for, a number is kept of each, to know it again.
 
     nlp (Language): The pipeline, with one `posattn_ner`.
     texts (Iterable[Union[str, Doc]]): The texts, or documents of their tokens.
