@@ -143,13 +143,7 @@ class PositionalNER(LearningPipe):
             run, or a setting is out of its range.
         """
         docs = list(docs)
-        self.require_settings()
-        self.pipeline.mend()
-        take_turns(self.model)
-        if not is_initialized(self.model):
-            raise ValueError(Errors.E109.format(name=self.name))
-        for listener in find_listeners(self.model):
-            require_features(docs, listener)
+        self._require_ready(docs)
         predictions = {id(doc): Prediction.none() for doc in docs}
         filled = [doc for doc in docs if len(doc)]
         threshold = self.look_threshold
@@ -173,8 +167,11 @@ class PositionalNER(LearningPipe):
         YIELDS (Tuple[List[Doc], np.ndarray, Seen]): Some of the documents, what is seen of some of their
             texts, and between them (texts,) int64 which of these documents each text is of. Each text is
             settled once.
+        RAISES (ValueError): As `predict`.
         """
-        words = dict(zip(map(id, docs), read_words(list(docs)), strict=True))
+        docs = list(docs)
+        self._require_ready(docs)
+        words = dict(zip(map(id, docs), read_words(docs), strict=True))
         filled = [doc for doc in docs if len(words[id(doc)].places)]
         threshold, overwrite = self.look_threshold, self.cfg["overwrite"]
         twice = [doc for doc in filled if threshold is not None and can_look_twice(words[id(doc)])]
@@ -190,6 +187,16 @@ class PositionalNER(LearningPipe):
             seen = seen_by_encoder(self.model, together, own, self.cfg["temperature"], overwrite)
             yield together, seen.owners(own), seen
         self._memory.batch_read()
+
+    def _require_ready(self, docs: List[Doc]) -> None:
+        """Raise ValueError unless the component can look at documents."""
+        self.require_settings()
+        self.pipeline.mend()
+        take_turns(self.model)
+        if not is_initialized(self.model):
+            raise ValueError(Errors.E109.format(name=self.name))
+        for listener in find_listeners(self.model):
+            require_features(docs, listener)
 
     def _decode_all(self, docs: List[Doc]) -> List[Prediction]:
         """Find what is in documents, all of which the encoder has read."""

@@ -15,6 +15,9 @@ from .scored import ScoredBatch
 from .second_look import Promise, TextCounts, count_texts, fit_second_look
 from .temperature import PRIOR, fit_temperature
 
+CALIBRATE = "posattn-spacy.calibrate.v1"
+CALIBRATE_DOCS = 10_000
+
 
 class Fitted(NamedTuple):
     """What was fitted for a component, and is in its cfg now.
@@ -78,7 +81,7 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     return Fitted(name, temperature, promise, counts)
 
 
-def configure_calibrate_v1(docs: int = 10_000) -> Callable[[Language], Language]:
+def configure_calibrate_v1(docs: int = CALIBRATE_DOCS) -> Callable[[Language], Language]:
     """Make `posattn-spacy.calibrate.v1` for `[training.before_to_disk]`: it fits on dev what is to be fitted.
 
     It takes the scores of the evaluation that was just made, where the weights are still those. spaCy calls
@@ -93,19 +96,27 @@ def configure_calibrate_v1(docs: int = 10_000) -> Callable[[Language], Language]
         raise ValueError(f"training.before_to_disk.docs = {docs}: give at least 1.")
 
     def fit_all(nlp: Language) -> Language:
-        for name, pipe in posattn_pipes(nlp):
-            try:
-                batches = last_evaluated(pipe, docs)
-                batches = batches or list(scored_batches(nlp, pipe, dev_examples(nlp, docs)))
-                fitted = fit(name, pipe, batches)
-            except Exception as error:
-                message = f"The entities' probabilities are not calibrated: {error}"
-                warnings.warn(message, stacklevel=2)
-            else:
-                tell(nlp, fitted)
+        fit_or_warn(nlp, docs, lambda: dev_examples(nlp, docs))
         return nlp
 
     return fit_all
+
+
+def fit_or_warn(nlp: Language, docs: int, examples: Callable[[], Sequence[Example]]) -> None:
+    """Fit every `posattn_ner` of a pipeline to its last evaluation; warn of what goes wrong.
+
+    nlp (Language): The pipeline.
+    docs (int): To how many of the documents, at most.
+    examples (Callable[[], Sequence[Example]]): Gives what to fit it to where no evaluation was kept.
+    """
+    for name, pipe in posattn_pipes(nlp):
+        try:
+            batches = last_evaluated(pipe, docs) or list(scored_batches(nlp, pipe, examples()))
+            fitted = fit(name, pipe, batches)
+        except Exception as error:
+            warnings.warn(f"The entities' probabilities are not calibrated: {error}", stacklevel=2)
+        else:
+            tell(nlp, fitted)
 
 
 def tell(nlp: Language, fitted: Fitted) -> None:

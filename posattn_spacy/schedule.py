@@ -85,7 +85,9 @@ def schedule_of(config: Config, steps: int, evaluations: int) -> Dict[str, Any]:
     """
     training = config["training"]
     schedule = training["optimizer"]["learn_rate"]
-    if evaluations < 1 or not (isinstance(schedule, dict) and "warmup_steps" in schedule):
+    if min(evaluations, training["max_steps"]) < 1 or not (
+        isinstance(schedule, dict) and "warmup_steps" in schedule
+    ):
         raise ValueError(
             "The schedule can't be fitted to the corpus: that takes a training.max_steps of at least "
             "training.eval_frequency, and warmup_linear.v1 as training.optimizer.learn_rate. Use "

@@ -102,16 +102,22 @@ def test_larger_parts_hold_the_smaller_ones_and_seeds_differ() -> None:
 def test_labels_that_still_gain_lack_data() -> None:
     bench: Any = CountingBench()
     docs = documents(40)
-    per, geo = label_needs(list(learning_curve(bench, docs, docs, seeds=1)), docs)
+    per, geo = label_needs(list(learning_curve(bench, docs, docs, seeds=1)), docs, docs)
     assert (per.label, per.entities, per.starved) == ("per", 40, True)
     assert (geo.label, geo.entities, geo.starved) == ("geo", 40, False)
     assert per.half == pytest.approx(law(20, 0.1, 0.3, 0.4))
     assert geo.twice.expected == pytest.approx(0.9, abs=0.005)
 
 
-def test_a_label_that_is_never_found_is_no_error() -> None:
+def test_a_label_that_is_never_found_lacks_data_and_of_one_without_dev_nothing_is_known() -> None:
     points = [Point(n, 0, 0.5, {}) for n in (1, 2, 4)]
-    assert label_needs(points, documents(4))[0].whole == 0.0
+    docs = documents(4)
+    dev = [doc.copy() for doc in docs]
+    for doc in dev:
+        doc.set_ents([ent for ent in doc.ents if ent.label_ == "per"])
+    needs = {need.label: need for need in label_needs(points, docs, dev)}
+    assert (needs["per"].judged, needs["per"].whole, needs["per"].starved) == (4, 0.0, True)
+    assert (needs["geo"].judged, needs["geo"].starved) == (0, False)
 
 
 def test_too_few_documents_are_told() -> None:

@@ -2,15 +2,17 @@
 
 from math import ceil
 from pathlib import Path
-from typing import Any, Callable, Dict, Set, Tuple
+from typing import Any, Callable, Dict, List, Set, Tuple
 
 import pytest
 import spacy
 from spacy.tokens import DocBin
+from spacy.training import Example
 from spacy.util import load_config
 
 from posattn_spacy import schedule
-from posattn_spacy.schedule import LEAST_WORDS, measure_pass, scaled_schedule
+from posattn_spacy.annotating.effort import Effort, short_training
+from posattn_spacy.schedule import LEAST_WORDS, measure_pass, scaled_schedule, schedule_of
 from posattn_spacy.starting import fitted
 from posattn_spacy.starting.fitted import LAYERS, SIZE, fitted_training
 from processes import ROOT, run
@@ -135,6 +137,30 @@ def test_batches_of_ones_own_stay(
     assert "training.batcher.size" not in fitted_training(config).overrides
 
 
+def test_batches_whose_size_changes_stay(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:
+    paths = {"train": write_corpus(tmp_path / "train.spacy", 100), "encoder": tiny_encoder("bert")}
+    config = load_config(CONFIG, overrides=as_overrides(paths))
+    growing = {"@schedules": "compounding.v1", "start": 100, "stop": 1000, "compound": 1.001}
+    config["training"]["batcher"] = {
+        "@batchers": "spacy.batch_by_words.v1",
+        "discard_oversize": False,
+        "tolerance": 0.2,
+        "get_length": None,
+        "size": growing,
+    }
+    for settings in (
+        fitted_training(config).overrides,
+        short_training(config, _examples(paths["train"]), Effort(1_000, 2, 8)),
+    ):
+        assert SIZE not in settings
+        assert settings["training.max_steps"] > 0
+
+
+def _examples(path: Path) -> List[Example]:
+    nlp = spacy.blank("en")
+    return [Example(doc, doc) for doc in DocBin().from_disk(path).get_docs(nlp.vocab)]
+
+
 def test_empty_corpus_ends_training_with_its_path(tmp_path: Path) -> None:
     path = write_corpus(tmp_path / "train.spacy", 0)
     arguments = ("--output", tmp_path / "out", "--paths.train", path)
@@ -152,6 +178,12 @@ def test_settings_on_the_command_line_win_over_the_schedule(
     command = "".join(shown.split("Running:")[1].split("===")[0].split())
     assert command.count("--training.max_steps") == 1
     assert "--training.max_steps987" in command
+
+
+def test_schedule_without_an_end_is_refused() -> None:
+    config = load_config(CONFIG, overrides={"training.max_steps": 0})
+    with pytest.raises(ValueError, match="max_steps of at least"):
+        schedule_of(config, 100, 1)
 
 
 def test_schedule_of_another_kind_is_refused() -> None:

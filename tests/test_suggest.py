@@ -94,6 +94,15 @@ def test_texts_that_are_known_or_come_again_or_are_empty_are_left_out(nlp: Langu
     assert sorted(each.number for each in found) == [0, 5]
 
 
+def test_who_looks_is_told_what_is_missing(nlp: Language) -> None:
+    pipe = nlp.get_pipe(NAME)
+    with pytest.raises(ValueError, match="transformer"):
+        next(pipe.see([nlp.make_doc(POOL[0])]))
+    pipe.cfg["threshold"] = 2.0
+    with pytest.raises(ValueError, match="threshold"):
+        list(doubtful(nlp, POOL, set()))
+
+
 @pytest.mark.parametrize("asked", [{}, {"n_texts": 1, "n_words": 1}, {"n_texts": 0}, {"n_words": -1}])
 def test_how_much_is_asked_for_has_to_be_said(nlp: Language, asked: dict) -> None:
     with pytest.raises(ValueError, match="how many"):
@@ -134,7 +143,8 @@ def test_a_text_like_one_that_was_chosen_counts_less() -> None:
 def test_words_are_no_more_than_asked_for_and_none_that_fits_is_left(texts: list, asked: int) -> None:
     pool = [text(entropy, words, number=i) for i, (entropy, words) in enumerate(texts)]
     chosen = spread(pool, asked, lambda each: each.words)
-    assert chosen[0].score == max(each.score for each in pool)
+    fitting = [each for each in pool if each.words <= asked] or pool
+    assert chosen[0].score == max(each.score for each in fitting)
     assert len({each.number for each in chosen}) == len(chosen)
     left = asked - sum(each.words for each in chosen)
     assert left >= 0 or len(chosen) == 1

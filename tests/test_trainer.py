@@ -177,6 +177,18 @@ def test_an_audit_finds_what_was_annotated_wrong(config: Config, tmp_path: Path)
     assert [each.docs for each in ways] == [[0, n], [1, n + 1]]
 
 
+def test_white_space_is_no_other_way_to_annotate() -> None:
+    vocab = spacy.blank("en").vocab
+    plain = Doc(vocab, words=["In", "New", "York"])
+    spaced = Doc(vocab, words=[" ", "In", "New", " ", "York"])
+    plain.ents = [Span(plain, 1, 3, label="geo")]
+    spaced.ents = [Span(spaced, 2, 5, label="geo")]
+    assert annotated_in_two_ways([plain, spaced]) == []
+    spaced.ents = [Span(spaced, 4, 5, label="geo")]
+    (found,) = annotated_in_two_ways([plain, spaced])
+    assert found.ways == ["New York (geo)", "York (geo)"]
+
+
 def test_an_audit_needs_documents_for_its_parts(config: Config) -> None:
     bench = Bench(config)
     with pytest.raises(ValueError, match="1 documents can't be dealt into 5 parts"):

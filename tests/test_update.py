@@ -8,6 +8,7 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 
 from pipelines import TRAIN_DATA, make_examples, plain_pipeline, train
+from posattn_spacy import evaluated
 from posattn_spacy.annotating import update as module
 from posattn_spacy.annotating.effort import Effort
 from posattn_spacy.annotating.update import update
@@ -110,6 +111,20 @@ def test_dev_says_what_the_best_weights_are(trained: spacy.Language) -> None:
     updated = update(trained, orgs(trained), docs_of(trained), dev)
     assert updated.before["ents_f"] <= updated.after["ents_f"] == 1.0
     assert trained.get_pipe(NAME).cfg["temperature"] > 0
+
+
+@pytest.mark.filterwarnings("ignore:The entities' probabilities are not calibrated")
+def test_a_large_dev_is_what_the_pipeline_is_calibrated_on(
+    trained: spacy.Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluated, "MOST_WORDS", 1)  # so that no scores of the evaluation are kept
+    config = trained.config
+    config["training"]["before_to_disk"] = {"@callbacks": "posattn-spacy.calibrate.v1", "docs": 100}
+    config["corpora"]["dev"]["path"] = "what/the/config/had/is/long/gone.spacy"
+    trained.config = config
+    trained.get_pipe(NAME).cfg["temperature"] = before = 31.0
+    update(trained, docs_of(trained), [], docs_of(trained))
+    assert trained.get_pipe(NAME).cfg["temperature"] < before
 
 
 def test_nothing_annotated_is_nothing_to_learn(trained: spacy.Language) -> None:

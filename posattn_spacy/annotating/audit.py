@@ -1,5 +1,6 @@
 """Which annotations are probably wrong, as judged by heads that have not learned from them."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from math import log
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
@@ -203,14 +204,21 @@ def annotated_in_two_ways(docs: Sequence[Doc]) -> List[TwoWays]:
     """
     by_words: Dict[Tuple[str, ...], Dict[Tuple[Any, ...], int]] = defaultdict(dict)
     for i, doc in enumerate(docs):
-        words = tuple(token.text for token in doc if not token.is_space)
-        entities = tuple((ent.text, ent.start, ent.label_) for ent in doc.ents)
+        places = [token.i for token in doc if not token.is_space]
+        words = tuple(doc[place].text for place in places)
+        entities = tuple(_of_words(ent, places) for ent in doc.ents)
         by_words[words].setdefault(entities, i)
     return [
         TwoWays(list(ways.values()), [_in_words(entities) for entities in ways])
         for ways in by_words.values()
         if len(ways) > 1
     ]
+
+
+def _of_words(ent: Span, places: Sequence[int]) -> Tuple[str, int, str]:
+    """The words of an entity, which word is its first, and its label; white space counts for nothing."""
+    text = " ".join(token.text for token in ent if not token.is_space)
+    return text, bisect_left(places, ent.start), ent.label_
 
 
 def _in_words(entities: Sequence[Tuple[str, int, str]]) -> str:

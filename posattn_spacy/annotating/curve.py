@@ -39,6 +39,7 @@ class LabelNeed(NamedTuple):
 
     label (str): The label.
     entities (int): Its entities in the whole corpus.
+    judged (int): Its entities in what was evaluated on; without any, nothing is known of its F1.
     half (float): Its F1 with half of the corpus, the mean over seeds.
     whole (float): The same with all of it.
     twice (Extrapolation): What is expected with twice as much.
@@ -46,14 +47,15 @@ class LabelNeed(NamedTuple):
 
     label: str
     entities: int
+    judged: int
     half: float
     whole: float
     twice: Extrapolation
 
     @property
     def starved(self) -> bool:
-        """RETURNS (bool): Whether it lacks data."""
-        return self.twice.expected - self.whole >= STARVED
+        """RETURNS (bool): Whether it lacks data: it would gain by more, or is not found at all so far."""
+        return self.judged > 0 and (self.whole == 0 or self.twice.expected - self.whole >= STARVED)
 
 
 def hold_out(docs: Sequence[Doc]) -> Tuple[List[Doc], List[Doc]]:
@@ -126,16 +128,18 @@ def by_size(points: Sequence[Point], label: Optional[str] = None) -> Dict[int, L
     return scores
 
 
-def label_needs(points: Sequence[Point], docs: Sequence[Doc]) -> List[LabelNeed]:
+def label_needs(points: Sequence[Point], docs: Sequence[Doc], dev: Sequence[Doc]) -> List[LabelNeed]:
     """Find which labels lack data.
 
     points (Sequence[Point]): A learning curve.
     docs (Sequence[Doc]): The documents that were learned from.
+    dev (Sequence[Doc]): The documents that were evaluated on.
     RETURNS (List[LabelNeed]): All labels, those with most to gain first.
     """
     twice = 2 * max(point.docs for point in points)
-    needs = []
+    needs, judged = [], count_labels(dev)
     for label, entities in count_labels(docs).items():
         *_, half, whole = map(mean, by_size(points, label).values())
-        needs.append(LabelNeed(label, entities, half, whole, expected_f(points, twice, label)))
+        expected = expected_f(points, twice, label)
+        needs.append(LabelNeed(label, entities, judged.get(label, 0), half, whole, expected))
     return sorted(needs, key=lambda need: need.whole - need.twice.expected)

@@ -35,9 +35,10 @@ def short_training(config: Config, examples: Sequence[Example], effort: Effort) 
     RAISES (ValueError): If there are no examples, or the config has another schedule than `warmup_linear.v1`.
     """
     size = measure_pass(config, examples)
-    if size.words < LARGE and config["training"]["batcher"].get("size", 0) > SMALL_BATCH:
+    batch = config["training"]["batcher"].get("size")
+    if size.words < LARGE and isinstance(batch, int) and batch > SMALL_BATCH:
         config, size = in_small_batches(config, examples)
     passes = min(effort.most, max(effort.least, ceil(effort.words / size.words)))
     rate = {} if effort.rate is None else {"training.optimizer.learn_rate.initial_rate": effort.rate}
-    batches = config["training"]["batcher"].get("size")
-    return {SIZE: batches, **schedule_of(config, passes * size.batches, 1), **rate}
+    own = {SIZE: config["training"]["batcher"]["size"]} if isinstance(batch, int) else {}
+    return {**own, **schedule_of(config, passes * size.batches, 1), **rate}

@@ -17,6 +17,7 @@ from ..corpora.exported import NOTE
 from ..looks import AT_ONCE, Seen
 from ..model import first_torch_head
 
+LARGEST = float(np.finfo(np.float16).max)
 POOL = 10  # times as much as is asked for is kept, to choose from
 Text = Union[str, Doc]
 Size = Callable[["Suggestion"], int]
@@ -141,7 +142,7 @@ def _of_docs(pipe: PositionalNER, numbered: Sequence[Tuple[Doc, int]]) -> Iterat
     for doc, _ in numbered:
         own = sums[id(doc)]
         if own.words:
-            place = (own.place / max(own.doubt, 1e-12)).astype(np.float16)
+            place = (own.place / max(own.doubt, 1e-12)).clip(-LARGEST, LARGEST).astype(np.float16)
             yield Suggestion(numbers[id(doc)], doc.text, own.words, own.entropy, own.log_best, place)
 
 
@@ -212,7 +213,9 @@ def spread(pool: Sequence[Suggestion], asked: int, size: Size) -> List[Suggestio
     left, open_ = asked, np.ones(len(pool), dtype=bool)
     chosen: List[int] = []
     while True:
-        fits = open_ & (sizes <= left) if chosen else open_
+        fits = open_ & (sizes <= left)
+        if not chosen and not fits.any():  # one at least
+            fits = open_
         if left <= 0 or not fits.any():
             return [pool[i] for i in chosen]
         best = int(np.where(fits, scores * (1 - nearest), -np.inf).argmax())

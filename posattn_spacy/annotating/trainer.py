@@ -1,5 +1,6 @@
 """Training in this process, by the config's own `[training]`: the updates are those of `spacy train`."""
 
+from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.language import Language
@@ -13,6 +14,7 @@ from thinc.api import fix_random_seed
 from tqdm import tqdm
 
 from ..calibration import posattn_pipes
+from ..fitting import CALIBRATE, CALIBRATE_DOCS, fit_or_warn
 from ..reader import PartialCorpus
 
 Reader = Callable[[Language], Iterable[Example]]
@@ -103,7 +105,7 @@ def train(nlp: Language, corpus: Reader, dev: Optional[Reader] = None, *, name: 
         best = best._replace(steps=info["step"] + 1)
         if is_best and dev:
             with nlp.use_params(optimizer.averages):
-                before_saving(nlp)
+                before_saving(nlp, dev)
                 weights = _weights(nlp)
             best = best._replace(score=info["score"], scores=info["other_scores"])
     if not dev:
@@ -138,10 +140,17 @@ def evaluate(nlp: Language, examples: Sequence[Example]) -> Dict[str, Any]:
     return scores
 
 
-def before_saving(nlp: Language) -> None:
-    """Do what a training's config has it do before it saves a pipeline."""
+def before_saving(nlp: Language, dev: Reader) -> None:
+    """Do what a training's config has it do before it saves a pipeline.
+
+    nlp (Language): The pipeline.
+    dev (Reader): What it was evaluated on, which is what it is calibrated on: not the config's own dev.
+    """
     callback = nlp.config.interpolate()["training"]["before_to_disk"]
-    if callback is not None:
+    if callback is not None and callback["@callbacks"] == CALIBRATE:
+        docs = callback.get("docs", CALIBRATE_DOCS)
+        fit_or_warn(nlp, docs, lambda: list(islice(dev(nlp), docs)))
+    elif callback is not None:
         registry.resolve({"callback": callback})["callback"](nlp)
 
 

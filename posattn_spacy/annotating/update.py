@@ -78,7 +78,7 @@ def update(
     if dev:
         pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
         after = evaluate(nlp, judged)
-        before_saving(nlp)
+        before_saving(nlp, lambda nlp: judged)
     return Updated(added, rehearsed, steps, before, after)
 
 

@@ -2,7 +2,7 @@
 
 from math import exp
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Dict, List, Optional, Tuple
 
 import typer
 from wasabi import msg
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spacy.language import Language
     from thinc.api import Config
 
-    from ..annotating.curve import Point
+    from ..annotating.curve import LabelNeed, Point
 
 STORE_GB = 20.0
 Features = Annotated[Path, typer.Option(help="Folder for feature stores")]
@@ -250,17 +250,7 @@ def learning_curve(
         with replacing(chart) as temporary:
             draw_curve(points, temporary, chart.suffix[1:].lower())
     _show_curve(points)
-    rows = [
-        (
-            need.label,
-            f"{need.entities:,}",
-            f"{need.half:.3f}",
-            f"{need.whole:.3f}",
-            f"{need.twice.expected:.3f} ({need.twice.low:.3f} to {need.twice.high:.3f})",
-            "lacks data" if need.starved else "",
-        )
-        for need in label_needs(points, train)
-    ]
+    rows = [_label_row(need) for need in label_needs(points, train, held_out)]
     header = ("label", "entities", "F1, half", "F1, all", "F1, twice the data", "")
     msg.table(rows, header=header, divider=True, aligns=("l", "r", "r", "r", "l", "l"))
     twice = expected_f(points, 2 * len(train))
@@ -268,6 +258,20 @@ def learning_curve(
     msg.good(
         f"With {2 * len(train):,} documents, twice as many, span F1 is expected at {twice.expected:.3f} "
         f"({twice.low:.3f} to {twice.high:.3f}){f'; written to {written}' if written else ''}"
+    )
+
+
+def _label_row(need: "LabelNeed") -> Tuple[str, ...]:
+    """What a label gains with more data, as a row of a table."""
+    if not need.judged:
+        return need.label, f"{need.entities:,}", "–", "–", "–", "none to evaluate on"
+    return (
+        need.label,
+        f"{need.entities:,}",
+        f"{need.half:.3f}",
+        f"{need.whole:.3f}",
+        f"{need.twice.expected:.3f} ({need.twice.low:.3f} to {need.twice.high:.3f})",
+        "lacks data" if need.starved else "",
     )
 
 

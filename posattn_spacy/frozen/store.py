@@ -190,8 +190,9 @@ class FeatureStore:
 
     @contextmanager
     def looking(self) -> Iterator[Handle]:
-        """YIELDS (Handle): The environment, for who only looks; meanwhile nothing is written."""
+        """YIELDS (Handle): The environment, for who only looks: all is written, and nothing meanwhile."""
         with self._lock:
+            self.finish()
             yield self._handle
 
     @property

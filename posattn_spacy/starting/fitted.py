@@ -52,7 +52,7 @@ def fitted_training(
     """
     size = measure_pass(config, examples)
     chosen = _chosen(config, given)
-    layers = {} if LAYERS in chosen else _fitting_layers(config, size.words)
+    layers = {} if LAYERS in chosen else fitting_layers(config, size.words)
     own_batcher = config["training"]["batcher"].get("@batchers") == BATCHER
     if size.words >= LARGE or not chosen.isdisjoint(SCHEDULE) or not own_batcher:
         return Fit({**layers, **scaled_schedule(config, size.batches)}, size)
@@ -84,8 +84,13 @@ def _get(config: Config, setting: str) -> Any:
         return None
 
 
-def _fitting_layers(config: Config, words: int) -> Dict[str, Any]:
-    """All layers, if there is enough to learn from and their features are not too many."""
+def fitting_layers(config: Config, words: int) -> Dict[str, Any]:
+    """Read all layers, if there is enough to learn from and their features are not too many.
+
+    config (Config): A training config.
+    words (int): How many words there are to learn from.
+    RETURNS (Dict[str, Any]): The setting; none if the encoder is not frozen.
+    """
     model = config.interpolate()["components"]["transformer"]["model"]
     if model["@architectures"] != TRANSFORMER:
         return {}

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+import numpy as np
 import pytest
 import spacy
 from hypothesis import given
@@ -148,6 +149,22 @@ def test_planted_errors_are_looked_for(ground: Ground, monkeypatch: pytest.Monke
     assert found["audit"]["share"] > 0.8
     assert set(found["audit"]["by_kind"]) == set(KINDS)
     assert 0 < found["loss"]["average_precision"] <= 1
+
+
+def test_tokens_of_one_doubt_are_one_place() -> None:
+    docs = documents(2)
+    every = {"docs": np.repeat([0, 1], 10), "places": np.tile(np.arange(10), 2)}
+    tags = np.tile([1, 2, 0, 0, 0, 0, 3, 0, 0, 0], 2)
+    probabilities = np.tile([0.9, 0.1, 0.0, 0.0], (20, 1))
+    probabilities[[3, 4, 5, 9, 10]] = [0.1, 0.9, 0.0, 0.0]
+    tokens = auditing.Tokens(**every, tags=tags, probabilities=probabilities)
+    assert tokens.places_of(docs, [4, 9, 11, 2, 6]) == [
+        (0, 3, 6),
+        (0, 9, 10),
+        (1, 0, 2),
+        (0, 2, 3),
+        (0, 6, 7),
+    ]
 
 
 @pytest.mark.parametrize("strategy", choosing.STRATEGIES)

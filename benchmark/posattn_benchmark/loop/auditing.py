@@ -35,7 +35,7 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     variant (str): Nothing; all are measured at once.
     RETURNS (Dict[str, Any]): `errors`, how many there are, and by name of who looks what `Hits` has.
     """
-    bench = ground.bench()
+    bench = ground.bench(ground.corpus.words("train"))
     docs = ground.docs("train", bench.nlp.vocab)
     errors = plant(docs, sorted(count_labels(docs)), SHARE, ground.seed)
     held, temperature = held_out(bench, docs, seed=ground.seed)
@@ -87,17 +87,40 @@ class Tokens(NamedTuple):
             fields.append([field[tags >= 0] for field in every])
         return cls(*map(np.concatenate, zip(*fields, strict=True)))
 
+    def places_of(self, docs: Sequence[Doc], rows: Sequence[int]) -> List[Place]:
+        """RETURNS (List[Place]): What the tokens in these rows are part of, see `by_loss`."""
+        missed = (self.tags == 0) & (self.probabilities.argmax(1) > 0)
+        follows = np.append(False, (np.diff(self.docs) == 0) & (np.diff(self.places) == 1))
+        first = ~(missed & np.append(False, missed[:-1]) & follows)
+        group = first.cumsum() - 1  # neighbours that are missed are in one, any other token is alone
+        starts = np.flatnonzero(first)
+        stops = np.append(starts[1:], len(group)) - 1
+        spans: Dict[Tuple[int, int], Place] = {
+            (i, token): (i, ent.start, ent.end)
+            for i, doc in enumerate(docs)
+            for ent in doc.ents
+            for token in range(ent.start, ent.end)
+        }
+        found = []
+        for row in rows:
+            own = group[row]
+            doc, start, last = (
+                int(each) for each in (self.docs[row], self.places[starts[own]], self.places[stops[own]])
+            )
+            found.append(spans.get((doc, int(self.places[row])), (doc, start, last + 1)))
+        return found
+
 
 def by_loss(tokens: Tokens, docs: Sequence[Doc]) -> List[Place]:
     """Rank tokens by the loss of their gold tag.
 
     tokens (Tokens): What heads say of documents that they have not seen.
     docs (Sequence[Doc]): The documents.
-    RETURNS (List[Place]): The places, each the annotated entity that the token is in, or the token.
+    RETURNS (List[Place]): The places, each the annotated entity that the token is in, or else all
+        neighbouring tokens that are annotated as none and more probably are one's.
     """
     p = torch.from_numpy(tokens.probabilities).gather(1, torch.from_numpy(tokens.tags)[:, None]).squeeze(1)
-    order = p.argsort(stable=True).tolist()
-    return [_entity_at(docs, int(tokens.docs[i]), int(tokens.places[i])) for i in order]
+    return tokens.places_of(docs, p.argsort(stable=True).tolist())
 
 
 def by_cleanlab(tokens: Tokens, docs: Sequence[Doc]) -> List[Place]:
@@ -108,8 +131,7 @@ def by_cleanlab(tokens: Tokens, docs: Sequence[Doc]) -> List[Place]:
         np.savez(given, tags=tokens.tags, probabilities=tokens.probabilities, lengths=np.diff(changes))
         subprocess.run([_python(), str(PROGRAM), str(given), str(taken)], check=True)
         issues = srsly.read_json(taken)
-    rows = [int(changes[sentence]) + token for sentence, token in issues]
-    return [_entity_at(docs, int(tokens.docs[i]), int(tokens.places[i])) for i in rows]
+    return tokens.places_of(docs, [int(changes[sentence]) + token for sentence, token in issues])
 
 
 def _python() -> str:
@@ -120,10 +142,3 @@ def _python() -> str:
         subprocess.run([str(python), "-m", "pip", "install", "--quiet", CLEANLAB], check=True)
         (PLACE / "made").touch()
     return str(python)
-
-
-def _entity_at(docs: Sequence[Doc], doc: int, token: int) -> Place:
-    for ent in docs[doc].ents:
-        if ent.start <= token < ent.end:
-            return doc, ent.start, ent.end
-    return doc, token, token + 1

@@ -7,12 +7,14 @@ from typing import Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
+from spacy.util import load_config, set_dot_to_object
 from spacy.vocab import Vocab
 
 from posattn_spacy.annotated import bare_copy
 from posattn_spacy.annotating.bench import Bench
 from posattn_spacy.frozen.callback import FeatureStoreCallback
 from posattn_spacy.starting.config import make_config
+from posattn_spacy.starting.fitted import TEMPLATE, fitting_layers
 
 from ..corpora.found import Corpus
 
@@ -36,14 +38,18 @@ class Ground(NamedTuple):
     features: Path
     seed: int
 
-    def bench(self, first_look: bool = False) -> Bench:
+    def bench(self, words: int, first_look: bool = False) -> Bench:
         """Make what trains heads on the corpus, or on parts of it.
 
+        words (int): How many there are to learn from, to which the layers are fitted.
         first_look (bool): Whether they look twice.
-        RETURNS (Bench): With the settings that fit the whole corpus.
+        RETURNS (Bench): With the settings that fit so many words.
         """
         train, dev = (self.corpus.folder / f"{part}.spacy" for part in ("train", "dev"))
         made = make_config(train, dev, self.corpus.words("dev"), self.encoder, self.lang, self.features)
+        shipped = load_config(TEMPLATE, overrides={"paths.encoder": str(self.encoder)})
+        for setting, value in fitting_layers(shipped, words).items():
+            set_dot_to_object(made.config, setting, value)
         if not first_look:
             made.config["components"]["posattn_ner"]["model"]["first_width"] = 0
         return Bench(made.config)
@@ -64,6 +70,10 @@ class Ground(NamedTuple):
         """
         docs = list(DocBin().from_disk(self.corpus.folder / f"{part}.spacy").get_docs(vocab))
         return docs if n is None else random.Random(self.seed).sample(docs, min(n, len(docs)))
+
+    def words(self, n: int) -> int:
+        """RETURNS (int): How many words so many documents of train have, drawn by the seed."""
+        return sum(map(len, self.docs("train", Vocab(), n)))
 
 
 def entities(docs: Iterable[Doc]) -> Set[Entity]:

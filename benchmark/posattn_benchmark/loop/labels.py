@@ -20,14 +20,15 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): Span F1 on test of the other labels and of this one, of a training on all
         (`joint_old`, `joint_new`) and of the pipeline that was told later (`added_old`, `added_new`).
     """
-    bench = ground.bench()
+    words = ground.corpus.words("train")
+    bench = ground.bench(words)
     docs, dev = (ground.docs(part, bench.nlp.vocab) for part in ("train", "dev"))
     test = ground.docs("test", bench.nlp.vocab)
     gold, others = entities(test), set(count_labels(docs)) - {variant}
     bench.prepare(docs)
     bench.train(docs, dev, seed=ground.seed, name="all labels")
     joint = found(bench.nlp, test)
-    narrow = ground.bench()
+    narrow = ground.bench(words)
     docs, dev = (ground.docs(part, narrow.nlp.vocab) for part in ("train", "dev"))
     hidden = _without(docs[::2], variant)
     narrow.prepare(hidden)

@@ -16,7 +16,7 @@ from ..provenance import made_sentence
 from ..results import spread
 from .choosing import STRATEGIES
 from .partial import WAYS
-from .studies import STUDIES, found_by
+from .studies import STUDIES, by_seed, found_by
 
 PAGE = ("<!-- LOOP: written by `spacy project run loop` -->", "<!-- END OF LOOP -->")
 OURS, CHANCE = "suggest", "random"
@@ -119,16 +119,16 @@ def suggest_table(archive: Archive) -> Table:
     header = ("corpus", "chosen by", "words needed", "of those of chance", "F1 with as many words as chance")
     rows: Rows = []
     for corpus in STUDIES["suggest"].variants:
-        chance = [each["points"] for each in found_by(archive, corpus, CHANCE)]
+        chance = by_seed(archive, corpus, CHANCE)
         for name in STRATEGIES if chance else ():
-            own = [each["points"] for each in found_by(archive, corpus, name)]
-            pairs = list(zip(own, chance, strict=False))
+            own = by_seed(archive, corpus, name)
+            pairs = [(own[seed]["points"], chance[seed]["points"]) for seed in own if seed in chance]
             needed = [words_needed(mine, theirs[-1][1]) for mine, theirs in pairs]
             shares = [
                 None if words is None else words / theirs[-1][0]
                 for words, (_, theirs) in zip(needed, pairs, strict=True)
             ]
-            last = spread([mine[-1][1] for mine in own])
+            last = spread([mine[-1][1] for mine, _ in pairs])
             row = (CORPORA[corpus], name, spread(needed, 0), spread(shares, 2), last)
             rows.append(bold(row) if name == OURS else row)
     return header, rows
@@ -154,7 +154,7 @@ def curve_table(archive: Archive) -> Table:
 
 def ranking_table(archive: Archive) -> Table:
     """RETURNS (Table): What ranking texts costs."""
-    header = ("texts", "words", "CPU minutes per million words", "more memory at the end, MB")
+    header = ("texts", "words", "CPU minutes per million words", "more memory at the most, MB")
     rows: Rows = [
         (
             f"{int(variant):,}",
@@ -207,7 +207,7 @@ def draw_choosing(archive: Archive, path: Path) -> None:
     for axes, corpus in zip(panels, corpora, strict=True):
         _draw(axes, archive, corpus)
         axes.set_title(CORPORA[corpus])
-    panels[0].set_ylabel("span F1 on dev")
+    panels[0].set_ylabel("span F1 on test")
     figure.draw_without_rendering()
     for axes in panels:
         name_series(axes)

@@ -155,9 +155,13 @@ def make(given: str) -> None:
 
 def found_by(archive: Archive, corpus: str, variant: str) -> List[Dict[str, Any]]:
     """RETURNS (List[Dict[str, Any]]): What the trials of a variant found, seed by seed."""
-    return [
-        each["found"] for each in archive.values() if each["corpus"] == corpus and each["variant"] == variant
-    ]
+    return list(by_seed(archive, corpus, variant).values())
+
+
+def by_seed(archive: Archive, corpus: str, variant: str) -> Dict[int, Dict[str, Any]]:
+    """RETURNS (Dict[int, Dict[str, Any]]): The same by their seeds, in order."""
+    own = [each for each in archive.values() if (each["corpus"], each["variant"]) == (corpus, variant)]
+    return {each["seed"]: each["found"] for each in sorted(own, key=lambda each: each["seed"])}
 
 
 if __name__ == "__main__":
