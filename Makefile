@@ -12,6 +12,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+ENGINES := $(VENV)/.engines
 # spacy-transformers can't be imported beside transformers 5; what encodes and stores does without it.
 VENV5 := .venv-transformers5
 INSTALLED5 := $(VENV5)/.installed
@@ -36,7 +37,12 @@ $(INSTALLED): setup.cfg pyproject.toml benchmark/setup.cfg constraints.txt
 	$(BIN)/python -m $(INSTALL) --constraint constraints.txt --editable ".[dev]" --editable ./benchmark
 	touch $@
 
-test: install
+# `make all` does without them.
+$(ENGINES): $(INSTALLED)
+	$(BIN)/python -m $(INSTALL) --constraint constraints.txt --editable ".[engines]"
+	touch $@
+
+test: $(ENGINES)
 	$(BIN)/python -m pytest -m "not browser" --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 10
 
 test-transformers5: $(INSTALLED5)
@@ -55,7 +61,7 @@ test-gpu: install
 	$(BIN)/python -m pytest --gpu 0
 
 # It goes on where it was stopped; `python -m stress ROW`, in tests/, runs one row.
-stress: install
+stress: $(ENGINES)
 	cd tests && $(abspath $(BIN))/python -m stress all
 
 document: install
@@ -76,4 +82,5 @@ lint: install
 
 clean:
 	rm -rf $(VENV) $(VENV5) corpus corpora digests features training report packages dist project.lock
-	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/corpora/*' -not -path 'metrics/stress.json' -delete
+	find metrics -type f -not -path 'metrics/gmb/*' -not -path 'metrics/corpora/*' -not -path 'metrics/loop/*' -not -path 'metrics/stress.json' \
+		-not -path 'metrics/bulk.json' -delete

@@ -12,7 +12,18 @@ from spacy.tokens import Doc, DocBin, Span, SpanGroup
 from pipelines import LEXICAL, TRAIN_DATA, frozen_pipeline, make_examples, train
 from processes import ROOT
 from served import PIPELINES
-from stress import kinds, lattice, long, memory, random_documents, record, repeat, threads, white_space
+from stress import (
+    annotating,
+    kinds,
+    lattice,
+    long,
+    memory,
+    random_documents,
+    record,
+    repeat,
+    threads,
+    white_space,
+)
 from stress.rows import ROWS
 from stress.running import Found, NotReady, Outcome, Setting
 
@@ -91,6 +102,12 @@ def test_a_training_repeated_gives_the_same_head(
     outcome = repeat.repeat(setting(2))
     assert outcome.held
     assert outcome.figures == {"trainings": 2, "different heads": 0}
+
+
+def test_files_are_annotated_whoever_is_killed(setting: Callable[[int], Setting]) -> None:
+    outcome = annotating.kills(setting(2))  # with processes, and with Ray
+    assert outcome.held, outcome.reason
+    assert outcome.figures["kills"] == 6
 
 
 # What is wrong is found

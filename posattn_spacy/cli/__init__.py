@@ -7,6 +7,7 @@ import typer
 from spacy.cli import app
 
 from .annotating import audit_corpus, learning_curve, suggest_texts, update_model
+from .bulk import annotate_files
 from .corpus import convert_command, export_command, init
 from .encoders import compare_encoders
 from .pipeline import calibrate_model, doctor, find_threshold
@@ -20,6 +21,7 @@ posattn.command("find-threshold")(find_threshold)
 posattn.command("doctor")(doctor)
 posattn.command("convert")(convert_command)
 posattn.command("export")(export_command)
+posattn.command("annotate")(annotate_files)
 posattn.command("audit")(audit_corpus)
 posattn.command("suggest")(suggest_texts)
 posattn.command("curve")(learning_curve)

@@ -54,6 +54,12 @@ ROWS: Dict[str, Row] = {
         "for byte",
         *(1_000, "calls of each thread", "threads", "threads"),
     ),
+    "annotate": Row(
+        "12 files are annotated, with processes and on a Ray cluster of three nodes in turn, while a worker, "
+        "another or its node, and then the command itself are killed: the command, given again, makes what "
+        "it makes undisturbed, byte for byte",
+        *(100, "runs", "annotating", "kills"),
+    ),
     "lattice": Row(
         "Random scores are decoded: no tag sequence is illegal",
         *(1_000_000, "decodes", "lattice", "lattice"),

@@ -1,0 +1,1 @@
+"""What `posattn annotate` costs: beside `nlp.pipe`, by engine, in memory."""

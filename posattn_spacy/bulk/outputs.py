@@ -1,0 +1,221 @@
+"""What a part becomes: its rows with their entities, as JSONL, Parquet or spaCy's documents."""
+
+import base64
+import json
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
+
+from spacy.tokens import Doc, DocBin
+
+from ..corpora.exported import exported
+from .parts import Part, PartError
+from .rows import Cells, Row, open_parquet
+
+FIELDS = "posattn_fields"  # in `user_data`, where a document has the other fields of its row
+Annotated = Sequence[Tuple[Row, Doc]]
+Write = Callable[[Annotated], None]
+
+
+def entities(doc: Doc) -> List[Dict[str, Any]]:
+    """RETURNS (List[Dict[str, Any]]): Entities: first character, one past the last, label, text and score."""
+    return [
+        {
+            "start": start,
+            "end": end,
+            "label": label,
+            "text": doc.text[start:end],
+            "score": score,
+        }
+        for start, end, label, score in exported(doc).entities
+    ]
+
+
+@contextmanager
+def open_output(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+    """Open the file that a part becomes.
+
+    part (Part): The part.
+    path (Path): The file.
+    field (str): Where it has the entities.
+    read (Callable[[], Iterator[Row]]): Reads the rows, of which Parquet needs to know all fields beforehand.
+    YIELDS (Callable[[Sequence[Tuple[Row, Doc]]], None]): Writes rows.
+    RAISES (PartError): If the part can't become what is asked for.
+    """
+    opened = {"jsonl": _jsonl, "parquet": _parquet, "spacy": _spacy}[part.to]
+    with opened(part, path, field, read) as write:
+        yield write
+
+
+@contextmanager
+def _jsonl(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+    with path.open("wb") as file:
+
+        def write(rows: Annotated) -> None:
+            for row, doc in rows:
+                file.write(_line({**row.record(), field: entities(doc)}))
+
+        yield write
+
+
+def _line(record: Dict[str, Any]) -> bytes:
+    try:
+        return f"{json.dumps(record, ensure_ascii=False, default=_plain)}\n".encode()
+    except UnicodeEncodeError:  # half a character in another field: JSON has a way to write it
+        return f"{json.dumps(record, default=_plain)}\n".encode()
+
+
+def _plain(value: Any) -> str:
+    """What JSON has no word for: dates and decimals as they are written, bytes in base 64."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def _spacy(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+    stored = DocBin(store_user_data=True)
+
+    def write(rows: Annotated) -> None:
+        for row, doc in rows:
+            if part.kind != "spacy":
+                doc.user_data[FIELDS] = json.dumps(row.record(), default=_plain)
+            stored.add(doc)
+
+    yield write
+    stored.to_disk(path)
+
+
+@contextmanager
+def _parquet(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+    import pyarrow.parquet
+
+    columns = _columns(part, read)
+    names = [column.name for column in columns]
+    schema = pyarrow.schema([column.field for column in columns]).append(_entity_column(field))
+    with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+
+        def write(rows: Annotated) -> None:
+            found = pyarrow.array([entities(doc) for _, doc in rows], schema.field(field).type)
+            if part.kind == "parquet":
+                arrays = _taken([row.fields for row, _ in rows], names)
+            else:
+                records = [row.record() for row, _ in rows]
+                arrays = [column.array([record.get(column.name) for record in records]) for column in columns]
+            writer.write_table(pyarrow.Table.from_arrays([*arrays, found], schema=schema))
+
+        yield write
+
+
+class Column(NamedTuple):
+    """A column of Parquet.
+
+    field (Any): Its pyarrow.Field.
+    as_json (bool): Whether its values are written as JSON, because they are of many types.
+    """
+
+    field: Any
+    as_json: bool
+
+    @property
+    def name(self) -> str:
+        """RETURNS (str): Its name."""
+        name: str = self.field.name
+        return name
+
+    def array(self, values: Sequence[Any]) -> Any:
+        """RETURNS (Any): Values as a pyarrow.Array."""
+        import pyarrow
+
+        if self.as_json:
+            values = [None if value is None else json.dumps(value) for value in values]
+        return pyarrow.array(values, self.field.type)
+
+
+def _columns(part: Part, read: Callable[[], Iterator[Row]]) -> List[Column]:
+    """The columns for all fields of a part but the entities."""
+    import pyarrow
+
+    if part.kind == "parquet":
+        with open_parquet(part.source) as file:
+            return [Column(field, False) for field in file.schema_arrow]
+    if part.kind != "jsonl":
+        return [Column(pyarrow.field("text", pyarrow.string()), False)]
+    types: Dict[str, Any] = {}
+    mixed: Set[str] = set()
+    seen: Set[Tuple[str, type]] = set()  # of what one look is enough
+    for row in read():
+        for name, value in row.record().items() if not row.problem else ():
+            if (name, type(value)) not in seen:
+                _widen(types, mixed, name, value)
+                if isinstance(value, (str, bool, float)):
+                    seen.add((name, type(value)))
+    return [Column(pyarrow.field(name, types[name]), name in mixed) for name in types]
+
+
+def _widen(types: Dict[str, Any], mixed: Set[str], name: str, value: Any) -> None:
+    """Let the type of a column be one that a value has, too; text, if there is none."""
+    import pyarrow
+
+    if name in mixed or (name in types and value is None):
+        return
+    try:
+        own = pyarrow.schema([(name, pyarrow.infer_type([value]))])
+        if name in types:
+            before = pyarrow.schema([(name, types[name])])
+            own = pyarrow.unify_schemas([before, own], promote_options="permissive")
+        types[name] = own.field(name).type
+        pyarrow.array([value], types[name])
+    except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError):
+        types[name] = pyarrow.string()
+        mixed.add(name)
+
+
+def _taken(cells: Sequence[Any], names: Sequence[str]) -> List[Any]:
+    """The rows of Parquet files as they lie there, one array for each column."""
+    import pyarrow
+
+    batches = []
+    for _, group in groupby(cells, key=lambda cell: id(cell.batch)):
+        own: List[Cells] = list(group)
+        batches.append(own[0].batch.take(pyarrow.array([cell.at for cell in own])))
+    table = pyarrow.Table.from_batches(batches)
+    return [table.column(name) for name in names]
+
+
+def _entity_column(field: str) -> Any:
+    import pyarrow
+
+    of_entity = [("start", pyarrow.int64()), ("end", pyarrow.int64()), ("label", pyarrow.string())]
+    of_entity += [("text", pyarrow.string()), ("score", pyarrow.float64())]
+    return pyarrow.field(field, pyarrow.list_(pyarrow.struct(of_entity)))
+
+
+def clash(row: Row, field: str) -> str:
+    """RETURNS (str): Why a row can't be given entities: it has a field of that name; mostly nothing."""
+    names = row.fields.batch.schema.names if isinstance(row.fields, Cells) else row.fields
+    if field not in names:
+        return ""
+    return f'the row has a field "{field}" of its own; --entities-field gives the entities another name'
+
+
+def require_output(part: Part, field: str) -> None:
+    """Insist that a part can become what is asked for.
+
+    part (Part): The part.
+    field (str): Where it is to have the entities.
+    RAISES (PartError): If it can't.
+    """
+    if "parquet" in (part.kind, part.to):
+        try:
+            import pyarrow.parquet  # noqa: F401
+        except ImportError as error:
+            raise PartError(
+                'Parquet files need pyarrow. Install it: pip install "posattn-spacy[parquet]"'
+            ) from error
+    if part.kind == "parquet":
+        with open_parquet(part.source) as file:
+            if field in file.schema_arrow.names:
+                raise PartError(
+                    f'{part.source} has a column "{field}" of its own; --entities-field gives the entities '
+                    "another name."
+                )

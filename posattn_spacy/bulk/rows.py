@@ -1,0 +1,208 @@
+"""What is in a part: rows with a text each, one after another, however large the file is."""
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, Iterator, NamedTuple, Optional, Tuple, Union
+
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from .parts import Part, PartError
+
+AT_ONCE = 512  # rows of a Parquet file that are read together
+# Bytes of a line beyond those of its text, for all other fields, and for each character of the text.
+LINE_BYTES, CHARACTER_BYTES = 1 << 24, 12
+BOM = b"\xef\xbb\xbf"
+
+
+class Cells(NamedTuple):
+    """A row of a Parquet file, as it lies there.
+
+    batch (Any): The pyarrow.RecordBatch that it is in.
+    at (int): Which row of it.
+    """
+
+    batch: Any
+    at: int
+
+
+class Row(NamedTuple):
+    """A row of a part.
+
+    number (int): Its line, or which row or document it is, from 1.
+    position (int): How many bytes of the part have been read, about.
+    fields (Union[Dict[str, Any], Cells]): All its fields.
+    text (Union[str, Doc]): Its text, or a document with its tokens.
+    problem (str): Why it can't be annotated; mostly nothing.
+    """
+
+    number: int
+    position: int
+    fields: Union[Dict[str, Any], Cells]
+    text: Union[str, Doc]
+    problem: str = ""
+
+    @property
+    def size(self) -> int:
+        """RETURNS (int): Characters of its text."""
+        return len(self.text if isinstance(self.text, str) else self.text.text)
+
+    def record(self) -> Dict[str, Any]:
+        """RETURNS (Dict[str, Any]): All its fields, as Python has them."""
+        if isinstance(self.fields, Cells):
+            record: Dict[str, Any] = self.fields.batch.slice(self.fields.at, 1).to_pylist()[0]
+            return record
+        return self.fields
+
+
+def read_rows(part: Part, text_field: str, max_chars: int, vocab: Vocab) -> Iterator[Row]:
+    """Read the rows of a part.
+
+    part (Part): The part.
+    text_field (str): Where JSONL and Parquet have the text.
+    max_chars (int): Rows with a longer text have a problem.
+    vocab (Vocab): For the documents of a .spacy file.
+    YIELDS (Row): The rows. Blank lines of JSONL are none.
+    RAISES (PartError): If the file as a whole can't be read.
+    """
+    try:
+        if part.kind == "spacy":
+            rows = _documents(part.source, vocab)
+        elif part.kind == "parquet":
+            rows = _records(part.source, text_field)
+        else:
+            rows = _lines(part, text_field, LINE_BYTES + CHARACTER_BYTES * max_chars)
+        for row in rows:
+            yield row if row.problem else row._replace(problem=_too_long(row, max_chars))
+    except OSError as error:
+        raise PartError(f"{part.source} can't be read: {error.strerror or error}.") from error
+
+
+def _too_long(row: Row, max_chars: int) -> str:
+    if row.size <= max_chars:
+        return ""
+    return f"the text has {row.size:,} characters, more than the {max_chars:,} of --max-chars"
+
+
+def _lines(part: Part, text_field: str, most: int) -> Iterator[Row]:
+    with part.source.open("rb") as file:
+        if file.read(len(BOM)) != BOM:
+            file.seek(0)
+        number = 0
+        while line := file.readline(most):
+            number += 1
+            too_long = _skip_rest(file, line, most)
+            position = file.tell()
+            if too_long:
+                problem = f"the line has more than {most:,} bytes; --max-chars lets it be longer"
+                yield Row(number, position, {}, "", problem)
+            elif part.kind == "txt":
+                yield _of_text(number, position, line.rstrip(b"\r\n"))
+            elif line.strip():
+                yield _of_json(number, position, line, text_field)
+
+
+def _skip_rest(file: BinaryIO, line: bytes, most: int) -> bool:
+    """Whether a line was cut off; then what is left of it is skipped."""
+    if len(line) < most or line.endswith(b"\n"):
+        return False
+    while rest := file.readline(most):
+        if rest.endswith(b"\n"):
+            break
+    return True
+
+
+def _of_text(number: int, position: int, line: bytes) -> Row:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return Row(number, position, {}, "", f"the line is not UTF-8 ({error.reason} at byte {error.start})")
+    return Row(number, position, {"text": text}, text)
+
+
+def _of_json(number: int, position: int, line: bytes, text_field: str) -> Row:
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return Row(number, position, {}, "", f"the line is not UTF-8 ({error.reason} at byte {error.start})")
+    except (ValueError, RecursionError) as error:
+        return Row(number, position, {}, "", f"the line is not JSON ({error})")
+    if not isinstance(record, dict):
+        return Row(number, position, {}, "", f"the line is no record, but {_kind(record)}")
+    return _of_fields(number, position, record, record.get(text_field), text_field)
+
+
+def _of_fields(
+    number: int, position: int, fields: Union[Dict[str, Any], Cells], text: Any, text_field: str
+) -> Row:
+    if text is None:
+        return Row(number, position, fields, "", f'there is no text in the field "{text_field}"')
+    if not isinstance(text, str):
+        return Row(number, position, fields, "", f'the field "{text_field}" is no text, but {_kind(text)}')
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        lone = ascii(text[error.start])
+        return Row(number, position, fields, "", f"the text has half a character ({lone} at {error.start})")
+    return Row(number, position, fields, text)
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "a record"}
+    return names.get(type(value), "null" if value is None else type(value).__name__)
+
+
+def open_parquet(path: Path) -> Any:
+    """Open a Parquet file.
+
+    path (Path): The file.
+    RETURNS (pyarrow.parquet.ParquetFile): The file.
+    RAISES (PartError): If it is none, or pyarrow is missing.
+    """
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise PartError(
+            f'{path}: Parquet files need pyarrow. Install it: pip install "posattn-spacy[parquet]"'
+        ) from error
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except pyarrow.ArrowException as error:
+        raise PartError(f"{path} is no Parquet file that can be read: {error}") from error
+
+
+def _records(path: Path, text_field: str) -> Iterator[Row]:
+    import pyarrow
+
+    size = path.stat().st_size
+    with open_parquet(path) as file:
+        names = file.schema_arrow.names
+        if text_field not in names:
+            raise PartError(
+                f'{path} has no column "{text_field}", but {", ".join(names)}. --text-field says where the '
+                "text is."
+            )
+        n_rows, number = file.metadata.num_rows, 0
+        try:
+            for batch in file.iter_batches(batch_size=AT_ONCE):
+                for index, text in enumerate(batch.column(text_field).to_pylist()):
+                    number += 1
+                    place = number, size * number // n_rows
+                    yield _of_fields(*place, Cells(batch, index), text, text_field)
+        except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+            raise PartError(f"{path} is damaged after row {number:,}: {error}") from error
+
+
+def _documents(path: Path, vocab: Vocab) -> Iterator[Row]:
+    size = path.stat().st_size
+    try:
+        stored = DocBin().from_disk(path)
+        docs: Iterator[Tuple[int, Optional[Doc]]] = enumerate(stored.get_docs(vocab), start=1)
+        for number, doc in docs:
+            assert doc is not None
+            yield Row(number, size * number // max(len(stored), 1), {"text": doc.text}, doc)
+    except OSError:
+        raise
+    except Exception as error:  # of zlib, msgpack, numpy or spaCy
+        raise PartError(f"{path} is no .spacy file that can be read ({error}). Make it anew.") from error

@@ -1,0 +1,341 @@
+"""Annotating many files: what goes in, what comes out, and what is refused."""
+
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import spacy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin, Span
+
+from pipelines import TEXTS, plain_pipeline, train
+from posattn_spacy.bulk import work
+from posattn_spacy.bulk.outputs import FIELDS
+from processes import command
+
+TEXT = TEXTS[0]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    nlp = plain_pipeline()
+    train(nlp, 40)
+    folder = tmp_path_factory.mktemp("model")
+    nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nlp(model: Path) -> Language:
+    return spacy.load(model)
+
+
+def found_in(nlp: Language, text: str) -> List[Dict[str, Any]]:
+    doc = nlp(text)
+    scores = doc.spans["posattn_ner"].attrs["scores"]
+    return [
+        {
+            "start": ent.start_char,
+            "end": ent.end_char,
+            "label": ent.label_,
+            "text": ent.text,
+            "score": pytest.approx(float(score), abs=1e-3),
+        }
+        for ent, score in zip(doc.ents, scores, strict=True)
+    ]
+
+
+def lines(path: Path) -> List[Dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write(path: Path, *rows: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def annotated(*arguments: object, status: int = 0) -> str:
+    from typer.testing import CliRunner
+
+    from posattn_spacy.cli import posattn
+
+    result = CliRunner().invoke(posattn, ["annotate", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == status, result.output
+    return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())
+
+
+def test_records_get_their_entities_and_keep_all_else(model: Path, nlp: Language, tmp_path: Path) -> None:
+    rows = [{"id": i, "body": text, "tags": ["a", {"b": None}], "ü": 1.5} for i, text in enumerate(TEXTS)]
+    write(tmp_path / "in" / "a.jsonl", *rows)
+    said = annotated(model, tmp_path / "in", "--output", tmp_path / "out", "--text-field", "body")
+    assert f"texts {len(rows)}" in said
+    for row, text, out in zip(rows, TEXTS, lines(tmp_path / "out" / "a.jsonl"), strict=True):
+        entities = out.pop("entities")
+        assert out == row
+        assert entities == found_in(nlp, text)
+    assert not (tmp_path / "out" / "rejected.jsonl").exists()
+
+
+def test_each_line_of_a_text_is_one(model: Path, nlp: Language, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(f"\ufeff{TEXT}\r\n\n{TEXTS[1]}".encode())
+    annotated(model, tmp_path / "a.txt", "--output", tmp_path / "out")
+    out = lines(tmp_path / "out" / "a.txt.jsonl")
+    assert [row["text"] for row in out] == [TEXT, "", TEXTS[1]]
+    assert [row["entities"] for row in out] == [found_in(nlp, row["text"]) for row in out]
+
+
+def test_parquet_keeps_the_types_of_its_columns(model: Path, nlp: Language, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "when": pa.array([1, 2, None], pa.timestamp("ns", "UTC")),
+            "text": [TEXT, None, TEXTS[1]],
+            "kind": pa.array(["x", "y", "x"]).dictionary_encode(),
+            "map": pa.array([[("k", 1)], [], None], pa.map_(pa.string(), pa.int8())),
+        }
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    annotated(model, tmp_path / "a.parquet", "--output", tmp_path / "out", status=3)
+    out = pq.read_table(tmp_path / "out" / "a.parquet")
+    assert out.select(table.column_names).to_pylist() == table.take([0, 2]).to_pylist()
+    assert [out.schema.field(name).type for name in table.column_names] == table.schema.types
+    assert out.column("entities").to_pylist() == [found_in(nlp, TEXT), found_in(nlp, TEXTS[1])]
+    (rejected,) = lines(tmp_path / "out" / "rejected.jsonl")
+    assert (rejected["file"], rejected["line"]) == (str(tmp_path / "a.parquet"), 2)
+    assert 'no text in the field "text"' in rejected["reason"]
+
+
+def test_records_of_all_kinds_become_parquet(model: Path, tmp_path: Path) -> None:
+    rows = [
+        {"text": TEXT, "n": 1, "mixed": 1, "list": [1], "big": 2**70},
+        {"text": TEXTS[1], "n": 1.5, "mixed": "one", "list": None, "late": {"a": True}},
+        {"text": TEXTS[2], "n": None, "mixed": [1, "a"], "late": {"b": "x"}},
+    ]
+    write(tmp_path / "a.jsonl", *rows)
+    annotated(model, tmp_path / "a.jsonl", "--output", tmp_path / "out", "--to", "parquet")
+    out = pq.read_table(tmp_path / "out" / "a.jsonl.parquet").to_pylist()
+    assert [row["text"] for row in out] == TEXTS[:3]
+    assert [row["n"] for row in out] == [1.0, 1.5, None]
+    assert [json.loads(row["mixed"]) for row in out] == [1, "one", [1, "a"]]
+    assert [row["list"] for row in out] == [[1], None, None]
+    assert json.loads(out[0]["big"]) == 2**70
+    assert out[2]["late"] == {"a": None, "b": "x"}
+    assert all(row["entities"] for row in out)
+
+
+def test_documents_keep_their_tokens_and_records_become_documents(
+    model: Path, nlp: Language, tmp_path: Path
+) -> None:
+    own = Doc(nlp.vocab, words=["Alice", "Smith", "lives", "in", "Berlin"], user_data={"a": 1})
+    own.ents = [Span(own, 4, 5, label="mine")]
+    DocBin(docs=[own], store_user_data=True).to_disk(tmp_path / "a.spacy")
+    annotated(model, tmp_path / "a.spacy", "--output", tmp_path / "out")
+    (doc,) = DocBin().from_disk(tmp_path / "out" / "a.spacy").get_docs(nlp.vocab)
+    assert [token.text for token in doc] == [token.text for token in own]
+    assert [ent.label_ for ent in doc.ents] == ["per", "mine"]
+    assert doc.user_data["a"] == 1
+    write(tmp_path / "b.jsonl", {"text": TEXT, "id": 7})
+    annotated(model, tmp_path / "b.jsonl", "--output", tmp_path / "out", "--to", "spacy")
+    (doc,) = DocBin().from_disk(tmp_path / "out" / "b.jsonl.spacy").get_docs(nlp.vocab)
+    assert json.loads(doc.user_data[FIELDS]) == {"text": TEXT, "id": 7}
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [(ent.text, ent.label_) for ent in nlp(TEXT).ents]
+
+
+BROKEN = [
+    (b'{"text": "a"', "not JSON"),
+    (b"[1]", "no record, but a list"),
+    (b"null", "no record, but null"),
+    (b'{"body": "a"}', 'no text in the field "text"'),
+    (b'{"text": null}', 'no text in the field "text"'),
+    (b'{"text": 7}', "is no text, but a number"),
+    (b'{"text": true}', "is no text, but true or false"),
+    (b'{"text": ["a"]}', "is no text, but a list"),
+    (b'{"text": "\\ud800"}', "half a character"),
+    (b'{"text": "\xff"}', "not UTF-8"),
+    (b'{"text": "%s"}' % (b"a" * 51), "51 characters, more than the 50 of --max-chars"),
+    (b'{"text": "a", "entities": []}', 'a field "entities" of its own'),
+    (b"[" * 100_000, "not JSON"),
+    (b'{"text": "a", "more": "%s"}' % (b"b" * 5000), "more than"),
+]
+
+
+@pytest.mark.parametrize(("line", "reason"), BROKEN)
+def test_rows_that_cannot_be_annotated_are_listed(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, reason: str
+) -> None:
+    monkeypatch.setattr("posattn_spacy.bulk.rows.LINE_BYTES", 4000 if b"more" in line else 1 << 24)
+    good = json.dumps({"text": TEXT}).encode()
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join([good, b"", line, good]))
+    said = annotated(model, path, "--output", tmp_path / "out", "--max-chars", 50, status=3)
+    assert "texts 2" in said
+    assert "1 rows can't be annotated" in said
+    (rejected,) = lines(tmp_path / "out" / "rejected.jsonl")
+    assert (rejected["file"], rejected["line"]) == (str(path), 3)
+    assert reason in rejected["reason"]
+    assert [row["text"] for row in lines(tmp_path / "out" / "a.jsonl")] == [TEXT, TEXT]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "\u200b", "a" * 5000, "🙂" * 100, "x\x00y"])
+def test_texts_that_are_odd_are_texts(model: Path, tmp_path: Path, text: str) -> None:
+    write(tmp_path / "a.jsonl", {"text": text}, {"text": TEXT})
+    annotated(model, tmp_path / "a.jsonl", "--output", tmp_path / "out")
+    odd, plain = lines(tmp_path / "out" / "a.jsonl")
+    assert odd["text"] == text
+    assert plain["entities"]
+
+
+def test_a_text_on_which_a_component_fails_costs_no_other(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_doc = Language.make_doc
+
+    def fail(self: Language, text: str) -> Doc:
+        if "Peru" in text:
+            raise KeyError("E000")
+        return make_doc(self, text)
+
+    monkeypatch.setattr(Language, "make_doc", fail)
+    rows = [{"text": text} for text in ["Alice left Berlin .", "Peru", "Bob left ."]]
+    write(tmp_path / "a.jsonl", *rows)
+    annotated(model, tmp_path / "a.jsonl", "--output", tmp_path / "out", status=3)
+    assert [row["text"] for row in lines(tmp_path / "out" / "a.jsonl")] == [rows[0]["text"], rows[2]["text"]]
+    (rejected,) = lines(tmp_path / "out" / "rejected.jsonl")
+    assert "can't be annotated: 'E000'" in rejected["reason"]
+
+
+def test_what_is_done_is_done_once(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in "abc":
+        write(folder / "deep" / f"{name}.jsonl", {"text": TEXT}, {"text": None})
+    first = annotated(model, folder, "--output", out, status=3)
+    assert "of them done before 0" in first
+    before = {path: path.read_bytes() for path in out.rglob("*.jsonl")}
+    assert len(lines(out / "rejected.jsonl")) == 3
+    monkeypatch.setattr(work, "read_rows", None)  # nothing is to be read again
+    again = annotated(model, folder, "--output", out, status=3)
+    assert "of them done before 3 texts 3" in again
+    monkeypatch.undo()
+    write(folder / "deep" / "b.jsonl", {"text": TEXTS[1]})
+    write(folder / "d.jsonl", {"text": TEXT})
+    assert "of them done before 2 texts 4" in annotated(model, folder, "--output", out, status=3)
+    assert lines(out / "deep" / "b.jsonl")[0]["text"] == TEXTS[1]
+    assert len(lines(out / "rejected.jsonl")) == 2
+    for name in "ac":
+        assert (out / "deep" / f"{name}.jsonl").read_bytes() == before[out / "deep" / f"{name}.jsonl"]
+
+
+def test_parts_that_fail_are_named_and_the_others_are_made(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "good.jsonl", {"text": TEXT})
+    (folder / "bad.spacy").write_bytes(b"no documents")
+    (folder / "bad.parquet").write_bytes(b"PAR1 no columns PAR1")
+    pq.write_table(pa.table({"body": ["a"]}), folder / "other.parquet")
+    pq.write_table(pa.table({"text": ["a"], "entities": [1]}), folder / "taken.parquet")
+    said = annotated(model, folder, "--output", tmp_path / "out", status=1)
+    assert "files that can't be annotated 4" in said
+    assert "bad.spacy is no .spacy file" in said
+    assert "bad.parquet is no Parquet file" in said
+    assert 'other.parquet has no column "text", but body' in said
+    assert 'taken.parquet has a column "entities" of its own' in said
+    assert lines(tmp_path / "out" / "good.jsonl")[0]["entities"]
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.name != ".annotated"] == ["good.jsonl"]
+
+
+def test_what_cannot_be_done_is_said_before_anything_is(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def refused(*arguments: object) -> str:
+        return annotated(*arguments, "--output", out, status=1)
+
+    assert "There is no file" in refused(model, tmp_path / "no.jsonl")
+    assert "matches no .jsonl" in refused(model, f"{tmp_path}/*.jsonl")
+    (tmp_path / "empty").mkdir()
+    assert "in the folder" in refused(model, tmp_path / "empty")
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(b"{}"))
+    assert "only .jsonl" in refused(model, tmp_path / "a.jsonl.gz")
+    one, two = (write(tmp_path / name / "a.jsonl", {"text": TEXT}) for name in ("one", "two"))
+    assert "both be written to a.jsonl" in refused(model, one, two)
+    assert "There is no pipeline" in refused(tmp_path / "no", one)
+    assert "that of the list of rejected rows" in refused(model, write(tmp_path / "rejected.jsonl", {}))
+    assert not out.exists()
+    assert "is in" in annotated(model, one, "--output", one.parent, status=1)
+    (out / "a.jsonl").parent.mkdir()
+    (out / "a.jsonl").write_text("somebody's", encoding="utf-8")
+    assert "is there already, and not from a run" in refused(model, one)
+    assert (out / "a.jsonl").read_text(encoding="utf-8") == "somebody's"
+
+
+def test_another_pipeline_or_other_options_need_another_folder(model: Path, tmp_path: Path) -> None:
+    path, out = write(tmp_path / "a.jsonl", {"text": TEXT}), tmp_path / "out"
+    annotated(model, path, "--output", out)
+    assert "other options" in annotated(model, path, "--output", out, "--max-chars", 9, status=1)
+    other = plain_pipeline()
+    train(other, 1)
+    other.to_disk(tmp_path / "other")
+    assert "another pipeline" in annotated(tmp_path / "other", path, "--output", out, status=1)
+
+
+def test_patterns_and_folders_keep_the_folders_below(model: Path, tmp_path: Path) -> None:
+    for name in ("x/a.jsonl", "y/a.jsonl", "y/.hidden.jsonl"):
+        write(tmp_path / "in" / name, {"text": TEXT})
+    annotated(model, f"{tmp_path}/in/*/a.jsonl", "--output", tmp_path / "out")
+    made = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.jsonl")]
+    assert sorted(map(str, made)) == ["x/a.jsonl", "y/a.jsonl"]
+
+
+def test_a_folder_is_one_runs_at_a_time(model: Path, tmp_path: Path) -> None:
+    import portalocker
+
+    path = write(tmp_path / "a.jsonl", {"text": TEXT})
+    (tmp_path / "out" / ".annotated").mkdir(parents=True)
+    with portalocker.Lock(tmp_path / "out" / ".annotated" / "lock", "a"):
+        said = annotated(model, path, "--output", tmp_path / "out", status=1)
+    assert "Another run writes to" in said
+
+
+@pytest.fixture
+def worker(model: Path, tmp_path: Path) -> work.Worker:
+    from posattn_spacy.bulk.job import Job
+
+    return work.Worker(Job(str(model), tmp_path, "text", "entities", 1000, 1, -1))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 3000), max_size=30))
+def test_what_is_held_at_once_is_bounded(sizes: List[int]) -> None:
+    from posattn_spacy.bulk.rows import Row
+
+    rows = [Row(i, 0, {}, "a" * size) for i, size in enumerate(sizes)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "ROWS", 5)
+        patch.setattr(work, "CHARACTERS", 4000)
+        batches = list(work._together(rows))
+    assert [row for batch in batches for row in batch] == rows
+    assert all(len(batch) <= 5 for batch in batches)
+    assert all(len(batch) == 1 or sum(row.size for row in batch) <= 4000 for batch in batches)
+
+
+def test_words_that_come_once_are_not_kept(worker: work.Worker, tmp_path: Path) -> None:
+    from posattn_spacy.bulk.parts import find_parts
+
+    path = write(tmp_path / "in" / "a.jsonl", *({"text": f"word{i} left Berlin"} for i in range(3000)))
+    worker.nlp("word left Berlin")
+    before = len(list(worker.nlp.vocab)), len(worker.nlp.vocab.strings)
+    told: List[int] = []
+    counts = worker.annotate(*find_parts([str(path)]), lambda read, words: told.append(read))
+    assert (len(list(worker.nlp.vocab)), len(worker.nlp.vocab.strings)) == before
+    assert (counts.rows, counts.words, counts.rejected) == (3000, 9000, 0)
+    assert sum(told) == path.stat().st_size
+
+
+def test_the_command_is_listed() -> None:
+    assert "annotate" in command("--help")
