@@ -60,6 +60,19 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary.touch(exist_ok=False)
     try:
         yield temporary
+        _settle(temporary)  # or it may have its name, and nothing in it, after the power was lost
         temporary.replace(path)
+        _settle(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    """Let a file, or the names in a folder, be on the disk."""
+    if path.is_dir() and os.name != "posix":
+        return  # elsewhere folders can't be opened
+    opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Dict, List
 
 import srsly
 import typer
-from posattn_benchmark.bulk.measuring import ENGINES, REPEATS, THREADS
+from posattn_benchmark.bulk.measuring import ENGINES, THREADS, WAYS
 from posattn_benchmark.bulk.page import HEADER, PAGE, bulk_markdown, core_hours, table
 from posattn_benchmark.pages import fill_page
 from posattn_benchmark.processes import run
@@ -18,6 +18,7 @@ from posattn_spacy.writing import replacing
 
 FIGURES = Path("metrics/bulk.json")
 OUTPUTS = Path("training/bulk")
+REPEATS = 3  # in turn
 
 
 def main(
@@ -30,7 +31,7 @@ def main(
     figures: Dict[str, List[Dict[str, Any]]] = defaultdict(list)
     if FIGURES.is_file() and not anew:
         figures.update(srsly.read_json(FIGURES))
-    wanted = ["pipe", *(name for _ in range(REPEATS) for name in ENGINES), "memory"]
+    wanted = [*(name for _ in range(REPEATS) for name in (*WAYS, *ENGINES)), "memory"]
     OUTPUTS.mkdir(parents=True, exist_ok=True)
     for position, what in enumerate(wanted):
         if len(figures[what]) > wanted[:position].count(what):

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -14,11 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
+from typer.testing import CliRunner
 
 from pipelines import TEXTS, plain_pipeline, train
-from posattn_spacy.bulk import work
+from posattn_spacy.bulk import job, work
+from posattn_spacy.bulk.job import Job, model_digest
 from posattn_spacy.bulk.outputs import FIELDS
-from processes import command
+from posattn_spacy.bulk.parts import find_parts
+from posattn_spacy.bulk.rows import Row
+from posattn_spacy.cli import posattn
+from processes import command, run
 
 TEXT = TEXTS[0]
 
@@ -63,14 +70,14 @@ def write(path: Path, *rows: object) -> Path:
 
 
 def annotated(*arguments: object, status: int = 0) -> str:
-    from typer.testing import CliRunner
-
-    from posattn_spacy.cli import posattn
-
     result = CliRunner().invoke(posattn, ["annotate", *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert result.exit_code == status, result.output
     return " ".join(re.sub(r"\x1b\[[\d;]*m", "", result.output).split())
+
+
+def status_of(*arguments: object) -> int:
+    return CliRunner().invoke(posattn, ["annotate", *map(str, arguments)]).exit_code
 
 
 def test_records_get_their_entities_and_keep_all_else(model: Path, nlp: Language, tmp_path: Path) -> None:
@@ -163,6 +170,8 @@ BROKEN = [
     (b'{"text": "%s"}' % (b"a" * 51), "51 characters, more than the 50 of --max-chars"),
     (b'{"text": "a", "entities": []}', 'a field "entities" of its own'),
     (b"[" * 100_000, "not JSON"),
+    (b'{"text": "a", "x": NaN}', "NaN is no JSON"),
+    (b'{"text": "a", "text": "b"}', "two fields of one name"),
     (b'{"text": "a", "more": "%s"}' % (b"b" * 5000), "more than"),
 ]
 
@@ -237,11 +246,13 @@ def test_parts_that_fail_are_named_and_the_others_are_made(model: Path, tmp_path
     folder = tmp_path / "in"
     write(folder / "good.jsonl", {"text": TEXT})
     (folder / "bad.spacy").write_bytes(b"no documents")
+    (folder / "wide.txt").write_text(TEXT, encoding="utf-16")
     (folder / "bad.parquet").write_bytes(b"PAR1 no columns PAR1")
     pq.write_table(pa.table({"body": ["a"]}), folder / "other.parquet")
     pq.write_table(pa.table({"text": ["a"], "entities": [1]}), folder / "taken.parquet")
     said = annotated(model, folder, "--output", tmp_path / "out", status=1)
-    assert "files that can't be annotated 4" in said
+    assert "files that can't be annotated 5" in said
+    assert "wide.txt is UTF-16" in said
     assert "bad.spacy is no .spacy file" in said
     assert "bad.parquet is no Parquet file" in said
     assert 'other.parquet has no column "text", but body' in said
@@ -268,6 +279,8 @@ def test_what_cannot_be_done_is_said_before_anything_is(model: Path, tmp_path: P
     assert "that of the list of rejected rows" in refused(model, write(tmp_path / "rejected.jsonl", {}))
     assert not out.exists()
     assert "is in" in annotated(model, one, "--output", one.parent, status=1)
+    assert "give --engine ray" in refused(model, one, "--address", "auto")
+    assert "can't be in one field" in refused(model, one, "--entities-field", "text")
     (out / "a.jsonl").parent.mkdir()
     (out / "a.jsonl").write_text("somebody's", encoding="utf-8")
     assert "is there already, and not from a run" in refused(model, one)
@@ -277,11 +290,193 @@ def test_what_cannot_be_done_is_said_before_anything_is(model: Path, tmp_path: P
 def test_another_pipeline_or_other_options_need_another_folder(model: Path, tmp_path: Path) -> None:
     path, out = write(tmp_path / "a.jsonl", {"text": TEXT}), tmp_path / "out"
     annotated(model, path, "--output", out)
-    assert "other options" in annotated(model, path, "--output", out, "--max-chars", 9, status=1)
+    assert "--max-chars was 1000000 and is 9" in annotated(
+        model, path, "--output", out, "--max-chars", 9, status=1
+    )
     other = plain_pipeline()
     train(other, 1)
     other.to_disk(tmp_path / "other")
-    assert "another pipeline" in annotated(tmp_path / "other", path, "--output", out, status=1)
+    assert "otherwise: pipeline was" in annotated(tmp_path / "other", path, "--output", out, status=1)
+
+
+def test_a_machine_that_fails_costs_no_rows(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows are rejected for what they are, and never for what the machine lacks for a while."""
+    path, out = write(tmp_path / "a.jsonl", *({"text": text} for text in TEXTS)), tmp_path / "out"
+    for error in (MemoryError("none left"), OSError(28, "No space left"), KeyError("every row")):
+
+        def fail(self: Language, text: str, error: Exception = error) -> Doc:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Language, "make_doc", fail)
+            annotated(model, path, "--output", out, status=1)
+        assert not (out / "a.jsonl").exists()
+        assert not (out / "rejected.jsonl").exists()
+    annotated(model, path, "--output", out)
+    assert len(lines(out / "a.jsonl")) == len(TEXTS)
+
+
+def test_what_is_not_whole_or_of_another_source_is_not_done(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = write(tmp_path / "in" / "a.jsonl", {"text": TEXT}), tmp_path / "out"
+    annotated(model, path, "--output", out)
+    whole = (out / "a.jsonl").read_bytes()
+    (out / "a.jsonl").write_bytes(b"")  # as after the power was lost
+    assert "of them done before 0" in annotated(model, path, "--output", out)
+    assert (out / "a.jsonl").read_bytes() == whole
+    (out / ".annotated" / "a.jsonl.json").write_bytes(b"{")
+    assert "of them done before 0" in annotated(model, path, "--output", out)
+    other = write(tmp_path / "in2" / "a.jsonl", {"text": TEXTS[1]})
+    assert "would take its place" in annotated(model, other, "--output", out, status=1)
+    assert (out / "a.jsonl").read_bytes() == whole
+    write(path, {"text": TEXTS[1]}, {"text": TEXTS[2]})
+    with monkeypatch.context() as patch:  # killed after the note, before the file has its name
+        patch.setattr(work, "finish", _finish_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            work.Worker(_job(model, out)).annotate(*find_parts([str(path)]).parts, lambda read, words: None)
+    assert "of them done before 0" in annotated(model, path, "--output", out)
+    assert len(lines(out / "a.jsonl")) == 2
+
+
+def _job(model: Path, output: Path) -> Job:
+    return Job(str(model), model_digest(str(model)), output, "text", "entities", 1_000_000, 1, -1)
+
+
+def _finish_and_die(*arguments: Any) -> None:
+    job.finish(*arguments)
+    raise KeyboardInterrupt
+
+
+def test_a_source_that_changes_meanwhile_is_not_done(model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"text": TEXT})
+
+    def change(read: int, words: int) -> None:
+        write(path, {"text": TEXTS[1]})
+
+    with pytest.raises(ValueError, match="has changed while"):
+        work.Worker(_job(model, tmp_path / "out")).annotate(*find_parts([str(path)]).parts, change)
+    assert not (tmp_path / "out" / "a.jsonl").exists()
+
+
+def test_the_list_of_rejected_rows_is_that_of_all_runs(model: Path, tmp_path: Path) -> None:
+    first = write(tmp_path / "one" / "a.jsonl", {"text": None})
+    second = write(tmp_path / "two" / "b.jsonl", {"text": TEXT})
+    annotated(model, first, "--output", tmp_path / "out", status=3)
+    annotated(model, second, "--output", tmp_path / "out")
+    assert [row["file"] for row in lines(tmp_path / "out" / "rejected.jsonl")] == [str(first)]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "rejected.jsonl").write_text("somebody's", encoding="utf-8")
+    assert "not from a run" in annotated(model, second, "--output", tmp_path / "mine", status=1)
+    assert (tmp_path / "mine" / "rejected.jsonl").read_text(encoding="utf-8") == "somebody's"
+
+
+def test_links_are_followed_and_what_is_left_out_is_said(model: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    write(folder / "A.JSONL", {"text": TEXT})
+    write(tmp_path / "else" / "b.jsonl", {"text": TEXT})
+    (folder / "link").symlink_to(tmp_path / "else")
+    (folder / "again").symlink_to(folder)
+    (folder / "c.csv").touch()
+    for _ in range(2):  # also where the output is in the folder
+        said = annotated(model, folder, "--output", folder / "out")
+        assert "annotated 2" in said
+        assert "left out: 1 .csv" in said
+    assert "annotated 2" in annotated(model, f"{folder}/[Al]*", "--output", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"text": "b", "entities": []},
+        {"text": "b", "x": {}},
+        {"text": "b", "x": "\ud800"},
+        {"text": "b", "x": 1.5},
+        {"text": "b", "x\ud800": 1},
+        {"text": "b", "x": [2**60, 1.5]},
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_odd_row_costs_parquet_no_other(
+    model: Path, tmp_path: Path, odd: Dict[str, Any], first: bool
+) -> None:
+    plain = [{"text": text, "x": value} for text, value in zip(TEXTS, ["a", 2**60, {"y": 1}], strict=False)]
+    rows = [odd, *plain] if first else [*plain, odd]
+    path = write(tmp_path / "a.jsonl", *rows)
+    said = status_of(model, path, "--output", tmp_path / "out", "--to", "parquet")
+    assert said in (0, 3)
+    texts = pq.read_table(tmp_path / "out" / "a.jsonl.parquet").column("text").to_pylist()
+    assert [text for text in texts if text != "b"] == [row["text"] for row in plain]
+    rejected = lines(tmp_path / "out" / "rejected.jsonl") if said else []
+    assert len(texts) + len(rejected) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "values", [["a", "b"], [1, 2**60], [2**60, 1.5], [1.5, 2**60], [{}, {}], [[1], ["a"]]]
+)
+def test_other_fields_survive_parquet(model: Path, tmp_path: Path, values: List[Any]) -> None:
+    path = write(tmp_path / "a.jsonl", *({"text": TEXT, "x": value} for value in values))
+    annotated(model, path, "--output", tmp_path / "out", "--to", "parquet")
+    found = pq.read_table(tmp_path / "out" / "a.jsonl.parquet").column("x").to_pylist()
+    read = [json.loads(value) if isinstance(value, str) and values[0] != "a" else value for value in found]
+    assert read == values
+
+
+def test_parquet_says_what_it_said_of_itself(model: Path, tmp_path: Path) -> None:
+    table = pa.table({"text": [TEXT, TEXT], "x": [float("nan"), 1.0]}).replace_schema_metadata(
+        {"own": "word"}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "empty.parquet")
+    (tmp_path / "b.jsonl").touch()
+    annotated(model, tmp_path / "a.parquet", tmp_path / "empty.parquet", "--output", tmp_path / "out")
+    assert pq.read_schema(tmp_path / "out" / "a.parquet").metadata[b"own"] == b"word"
+    assert pq.read_table(tmp_path / "out" / "empty.parquet").column_names == ["text", "entities"]
+    annotated(model, tmp_path / "b.jsonl", "--output", tmp_path / "out", "--to", "parquet")
+    assert pq.read_table(tmp_path / "out" / "b.jsonl.parquet").column_names == ["text", "entities"]
+    annotated(model, tmp_path / "a.parquet", "--output", tmp_path / "out", "--to", "jsonl")
+    assert [row["x"] for row in lines(tmp_path / "out" / "a.parquet.jsonl")] == [None, 1.0]
+    twice = pa.Table.from_arrays([pa.array(["a"]), pa.array([1]), pa.array([2])], ["text", "x", "x"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    said = annotated(model, tmp_path / "twice.parquet", "--output", tmp_path / "out", status=1)
+    assert "two columns of one name" in said
+
+
+def test_rows_with_much_else_are_not_held_together(worker: work.Worker, tmp_path: Path) -> None:
+    rows = ({"text": "a", "more": "b" * (1 << 20)} for _ in range(8))
+    (part,) = find_parts([str(write(tmp_path / "in" / "a.jsonl", *rows))]).parts
+    told: List[int] = []
+    worker.annotate(part, lambda read, words: told.append(read))
+    assert len(told) == 8
+
+
+@pytest.mark.parametrize("options", [["--n-process", 2], ["--engine", "ray", "--n-process", 2]])
+def test_engines_make_the_same_from_wherever_they_are_started(
+    model: Path, tmp_path: Path, options: List[object]
+) -> None:
+    for i in range(4):
+        write(tmp_path / "in" / f"{i}.jsonl", *({"text": text} for text in TEXTS), {"text": None})
+    annotated(model, tmp_path / "in", "--output", tmp_path / "alone", "--threads", 1, status=3)
+    relative = ["annotate", os.path.relpath(model, tmp_path), "in", "--output", "out", "--threads", 1]
+    ran = run("-m", "spacy", "posattn", *relative, *options, folder=tmp_path, fails=True)
+    assert ran.returncode == 3, ran.stderr
+    for path in (tmp_path / "alone").glob("*.jsonl"):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_pipeline_that_cannot_be_loaded_is_said_once(model: Path, tmp_path: Path) -> None:
+    spoilt = tmp_path / "spoilt"
+    shutil.copytree(model, spoilt)
+    (spoilt / "posattn_ner" / "model").write_bytes(b"")
+    for i in range(3):
+        write(tmp_path / "in" / f"{i}.jsonl", {"text": TEXT})
+    said = annotated(spoilt, tmp_path / "in", "--output", tmp_path / "out", "--n-process", 2, status=1)
+    assert said.count("can't be loaded as a pipeline") == 1
+    spacy.blank("en").to_disk(tmp_path / "blank")
+    said = annotated(tmp_path / "blank", tmp_path / "in", "--output", tmp_path / "other", status=1)
+    assert "no component that finds entities" in said
 
 
 def test_patterns_and_folders_keep_the_folders_below(model: Path, tmp_path: Path) -> None:
@@ -304,34 +499,28 @@ def test_a_folder_is_one_runs_at_a_time(model: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def worker(model: Path, tmp_path: Path) -> work.Worker:
-    from posattn_spacy.bulk.job import Job
-
-    return work.Worker(Job(str(model), tmp_path, "text", "entities", 1000, 1, -1))
+    return work.Worker(Job(str(model), model_digest(str(model)), tmp_path, "text", "entities", 1000, 1, -1))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 3000), max_size=30))
 def test_what_is_held_at_once_is_bounded(sizes: List[int]) -> None:
-    from posattn_spacy.bulk.rows import Row
-
-    rows = [Row(i, 0, {}, "a" * size) for i, size in enumerate(sizes)]
+    rows = [Row(i, 0, {}, "", size) for i, size in enumerate(sizes)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "ROWS", 5)
-        patch.setattr(work, "CHARACTERS", 4000)
+        patch.setattr(work, "BYTES", 4000)
         batches = list(work._together(rows))
     assert [row for batch in batches for row in batch] == rows
     assert all(len(batch) <= 5 for batch in batches)
-    assert all(len(batch) == 1 or sum(row.size for row in batch) <= 4000 for batch in batches)
+    assert all(len(batch) == 1 or sum(row.weight for row in batch) <= 4000 for batch in batches)
 
 
 def test_words_that_come_once_are_not_kept(worker: work.Worker, tmp_path: Path) -> None:
-    from posattn_spacy.bulk.parts import find_parts
-
     path = write(tmp_path / "in" / "a.jsonl", *({"text": f"word{i} left Berlin"} for i in range(3000)))
     worker.nlp("word left Berlin")
     before = len(list(worker.nlp.vocab)), len(worker.nlp.vocab.strings)
     told: List[int] = []
-    counts = worker.annotate(*find_parts([str(path)]), lambda read, words: told.append(read))
+    counts = worker.annotate(*find_parts([str(path)]).parts, lambda read, words: told.append(read))
     assert (len(list(worker.nlp.vocab)), len(worker.nlp.vocab.strings)) == before
     assert (counts.rows, counts.words, counts.rejected) == (3000, 9000, 0)
     assert sum(told) == path.stat().st_size

@@ -62,9 +62,10 @@ def test_the_web_service_answers_eight_threads(model: Path, tmp_path: Path) -> N
 
             answers = list(pool.map(ask, texts))
             refused = client.post("/entities", json={"text": "a" * 100_001})
+            odd = client.post("/entities", content=b'{"text": "\\ud800"}')
         server.terminate()
         server.communicate()
-    assert refused.status_code == 422
+    assert refused.status_code == odd.status_code == 422
     for text, answer in zip(texts, answers, strict=True):
         expected = found_in(nlp, text)
         assert [{**each, "score": 0} for each in answer] == [{**each, "score": 0} for each in expected]
@@ -74,9 +75,11 @@ def test_the_web_service_answers_eight_threads(model: Path, tmp_path: Path) -> N
 
 def test_spark_finds_what_the_pipeline_finds(model: Path, tmp_path: Path) -> None:
     (tmp_path / "spark.py").write_text(program("docs/cluster.md", "pyspark", model), encoding="utf-8")
-    rows = [{"id": i, "text": text} for i, text in enumerate(TEXTS * 5)]
+    rows: List[Dict[str, Any]] = [{"id": i, "text": text} for i, text in enumerate(TEXTS * 5)]
     (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "a.json").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    odd = [{"id": len(rows), "text": None}]
+    lines = "\n".join(map(json.dumps, [*rows, *odd]))
+    (tmp_path / "texts" / "a.json").write_text(f"{lines}\nno record", encoding="utf-8")
     local = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell"}
     ran = subprocess.run(
         [sys.executable, "spark.py"],

@@ -15,7 +15,7 @@ from .effort import Effort, short_training
 from .trainer import before_saving, configure, evaluate, reader_of, train
 
 # Of what is known already: at a higher rate, weights that were found over many passes are lost.
-MORE = Effort(60_000, 2, 8, 3e-4)
+MORE = Effort(40_000, 1, 4, 5e-4)
 NEW_LABELS = Effort(200_000, 2, 50, 1e-3)
 
 

@@ -3,24 +3,30 @@
 import hashlib
 import json
 import os
+import re
+import shutil
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
+from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Set
 
 import portalocker
 import srsly
 from spacy.util import get_package_path, is_package
 
 from ..writing import replacing
-from .parts import REJECTED, Part, PartError
+from .parts import NOTES, REJECTED, Part, PartError
 
-NOTES = ".annotated"  # folder in the output, with what is known of it
+TRIES = ".tries"
+TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}")  # names that `replacing` gives
+VERSIONS = ("posattn-spacy", "spacy", "torch")
 
 
 class Job(NamedTuple):
     """What is asked for, beside the parts; it travels to all who work on it.
 
     model (str): The pipeline, a folder or the name of a package.
+    digest (str): What `model_digest` says of it; no other one under the same name is used.
     output (Path): Folder for what the parts become.
     text_field (str): Where JSONL and Parquet have the text.
     entities_field (str): Where they get the entities.
@@ -30,6 +36,7 @@ class Job(NamedTuple):
     """
 
     model: str
+    digest: str
     output: Path
     text_field: str
     entities_field: str
@@ -75,8 +82,27 @@ class Place(NamedTuple):
     def of(cls, job: Job, part: Part) -> "Place":
         """RETURNS (Place): The place of a part."""
         note = job.output / NOTES / part.name
-        endings = ".json", f".{REJECTED}", ".tries"
+        endings = ".json", f".{REJECTED}", TRIES
         return cls(job.output / part.name, *(note.with_name(f"{note.name}{ending}") for ending in endings))
+
+
+class Source(NamedTuple):
+    """By what it is seen that a file is another, or has changed.
+
+    path (str): Where it is.
+    bytes (int): Its size.
+    changed (int): When it was written to last, in nanoseconds.
+    """
+
+    path: str
+    bytes: int
+    changed: int
+
+    @classmethod
+    def of(cls, part: Part) -> "Source":
+        """RETURNS (Source): That of a part, as it is now."""
+        about = part.source.stat()
+        return cls(str(part.source.resolve()), about.st_size, about.st_mtime_ns)
 
 
 def done(job: Job, part: Part) -> Optional[Counts]:
@@ -84,11 +110,12 @@ def done(job: Job, part: Part) -> Optional[Counts]:
 
     job (Job): What is asked for.
     part (Part): The part.
-    RETURNS (Optional[Counts]): What came of it; None if it is to be annotated yet, because it was not or has
-        changed since.
+    RETURNS (Optional[Counts]): What came of it; None if it is to be annotated yet, because it was not, or has
+        changed since, or is not whole.
     RAISES (PartError): If there is something else where it is to be written.
+    RAISES (OSError): If its source is gone.
     """
-    place = Place.of(job, part)
+    place, source = Place.of(job, part), Source.of(part)
     if not place.output.exists():
         return None
     if not place.note.is_file():
@@ -96,25 +123,36 @@ def done(job: Job, part: Part) -> Optional[Counts]:
             f"{place.output} is there already, and not from a run of this command. Give another folder as "
             "--output, or take the file away."
         )
-    note = srsly.read_json(place.note)
-    return Counts(**note["counts"]) if note["source"] == _state(part.source) else None
+    try:
+        note = srsly.read_json(place.note)
+        before, size, counts = Source(**note["source"]), note["bytes"], Counts(**note["counts"])
+    except (ValueError, TypeError, KeyError):  # it was damaged since
+        return None
+    if before.path != source.path:
+        raise PartError(
+            f"{place.output} was made of {before.path}, and {source.path} would take its place. Give each "
+            "an --output of its own, or the folder that both are in."
+        )
+    return counts if before == source and place.output.stat().st_size == size else None
 
 
-def finish(job: Job, part: Part, counts: Counts) -> None:
+def finish(job: Job, part: Part, source: Source, made: Path, counts: Counts) -> None:
     """Note what came of a part, just before it gets its name.
 
     job (Job): What was asked for.
     part (Part): The part.
+    source (Source): What it was when it was begun.
+    made (Path): The file that is about to get its name; one that had it gives way.
     counts (Counts): What came of it.
+    RAISES (PartError): If its source has changed meanwhile.
     """
-    with replacing(Place.of(job, part).note) as temporary:
-        srsly.write_json(temporary, {"source": _state(part.source), "counts": counts._asdict()})
-
-
-def _state(source: Path) -> Dict[str, Any]:
-    """By what it is seen that a file has changed."""
-    about = source.stat()
-    return {"path": str(source.resolve()), "bytes": about.st_size, "changed": about.st_mtime_ns}
+    if Source.of(part) != source:
+        raise PartError(f"{part.source} has changed while it was annotated. Give the command again.")
+    place = Place.of(job, part)
+    place.output.unlink(missing_ok=True)
+    note = {"source": source._asdict(), "bytes": made.stat().st_size, "counts": counts._asdict()}
+    with replacing(place.note) as temporary:
+        srsly.write_json(temporary, note)
 
 
 def tried(job: Job, part: Part) -> int:
@@ -154,13 +192,28 @@ def working(job: Job) -> Iterator[None]:
 
 def _require_same(job: Job, path: Path) -> None:
     """Insist that what is in the output folder was made in the same way."""
-    ways = job.text_field, job.entities_field, job.max_chars
-    own = {"model": model_digest(job.model), "options": list(ways)}
-    if path.is_file() and srsly.read_json(path) != own:
-        what = "another pipeline" if srsly.read_json(path)["model"] != own["model"] else "other options"
+    own = {
+        "pipeline": job.digest,
+        "--text-field": job.text_field,
+        "--entities-field": job.entities_field,
+        "--max-chars": job.max_chars,
+        **{f"version of {name}": version(name) for name in VERSIONS},
+    }
+    try:
+        before = srsly.read_json(path)
+    except ValueError:  # there is none, or it was damaged
+        if (job.output / REJECTED).exists():
+            raise PartError(
+                f"{job.output / REJECTED} is there already, and not from a run of this command. Give another "
+                "folder as --output, or take the file away."
+            ) from None
+        before = {}
+    other = [what for what in own if before.get(what) != own[what]]
+    if before and other and any(each != path for each in path.parent.rglob("*.json")):
+        what = ", ".join(f"{what} was {before.get(what)} and is {own[what]}" for what in other)
         raise PartError(
-            f"What is in {job.output} was made with {what}. Give another folder as --output, or the "
-            "pipeline and the options of before."
+            f"What is in {job.output} was made otherwise: {what}. Give another folder as --output, or what "
+            "was given before; to begin anew, remove the folder."
         )
     with replacing(path) as temporary:
         srsly.write_json(temporary, own)
@@ -187,40 +240,39 @@ def clear_away(job: Job, parts: Sequence[Part]) -> None:
     job (Job): The job, whose folder is taken.
     parts (Sequence[Part]): Its parts.
     """
-    for part in parts:
-        place = Place.of(job, part)
-        place.tries.unlink(missing_ok=True)
-        for path in place:
-            for left in path.parent.glob(f".{glob_escape(path.name)}.????????"):
+    places = [Place.of(job, part) for part in parts]
+    own: Dict[Path, Set[str]] = {}
+    for path in (path for place in places for path in place):
+        own.setdefault(path.parent, set()).add(path.name)
+    for folder, names in own.items():
+        for left in folder.iterdir() if folder.is_dir() else ():
+            of = TEMPORARY.fullmatch(left.name)
+            if (of and of[1] in names) or (left.name in names and left.name.endswith(TRIES)):
                 left.unlink(missing_ok=True)
 
 
-def glob_escape(name: str) -> str:
-    """RETURNS (str): A pattern that matches a name alone."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
-
-
-def gather_rejected(job: Job, parts: Sequence[Part]) -> Optional[Path]:
-    """Write the rejected rows of all parts that are done to one file.
+def gather_rejected(job: Job) -> Optional[Path]:
+    """Write the rejected rows of all parts that are done, in this run or before, to one file.
 
     job (Job): The job.
-    parts (Sequence[Part]): Its parts.
     RETURNS (Optional[Path]): The file; None if there are none.
     """
     path = job.output / REJECTED
-    every = [Place.of(job, part).rejected for part in parts]
-    own = [each for each in every if each.is_file() and each.stat().st_size]
+    notes = job.output / NOTES
+    every = [each for each in sorted(notes.rglob(f"*.{REJECTED}")) if each.stat().st_size]
+    made = [job.output / str(each.relative_to(notes)).removesuffix(f".{REJECTED}") for each in every]
+    own = [each for each, output in zip(every, made, strict=True) if output.exists()]
     if not own:
         path.unlink(missing_ok=True)
         return None
     with replacing(path) as temporary, temporary.open("wb") as file:
         for each in own:
             with each.open("rb") as rows:
-                while block := rows.read(1 << 20):
-                    file.write(block)
+                shutil.copyfileobj(rows, file)
     return path
 
 
 def rejected_line(part: Part, number: int, reason: str) -> str:
     """RETURNS (str): What is kept of a row that could not be annotated."""
-    return json.dumps({"file": os.fspath(part.source), "line": number, "reason": reason}, ensure_ascii=False)
+    file = os.fspath(part.source.absolute())  # the same from wherever it is annotated
+    return json.dumps({"file": file, "line": number, "reason": reason}, ensure_ascii=False)

@@ -2,10 +2,13 @@
 
 import multiprocessing
 import signal
+import sys
 from collections import Counter, deque
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Deque, Iterator, List, NamedTuple, Optional, Sequence, Union, cast
+
+from tqdm import tqdm
 
 from .engines import Outcome, attempt
 from .job import Job
@@ -66,10 +69,12 @@ def _after_death(process: "_Process", deaths: Counter[str], waiting: Deque[Part]
     process.end()
     part = process.part
     deaths[part.name] += 1
+    code = process.exit_code
     if deaths[part.name] < TRIES:
+        again = f"{part.source} is begun anew: its process ended with exit code {code}"
+        tqdm.write(again, file=sys.stderr)
         waiting.append(part)
         return None
-    code = process.exit_code
     why = f"its process died {TRIES} times, at last with exit code {code}. Is there memory enough?"
     return Outcome(part, None, why)
 
@@ -136,7 +141,7 @@ def _serve(job: Job, pipe: Connection) -> None:
     try:
         worker = Worker(job)
     except PartError as error:
-        pipe.send(error)
+        pipe.send(PartError(str(error)))  # what caused it may not go through a pipe
         return
     while True:
         try:

@@ -4,6 +4,7 @@ import base64
 import json
 from contextlib import contextmanager
 from itertools import groupby
+from math import isfinite
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
@@ -13,9 +14,23 @@ from ..corpora.exported import exported
 from .parts import Part, PartError
 from .rows import Cells, Row, open_parquet
 
+GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26  # of a row group of Parquet
+# What is raised where a row can't be written: pyarrow's errors are among them.
+UNWRITABLE = (ValueError, TypeError, OverflowError, NotImplementedError)
 FIELDS = "posattn_fields"  # in `user_data`, where a document has the other fields of its row
 Annotated = Sequence[Tuple[Row, Doc]]
 Write = Callable[[Annotated], None]
+
+
+class Names(NamedTuple):
+    """What fields are called.
+
+    text (str): That of the text.
+    entities (str): That of the entities.
+    """
+
+    text: str
+    entities: str
 
 
 def entities(doc: Doc) -> List[Dict[str, Any]]:
@@ -33,37 +48,48 @@ def entities(doc: Doc) -> List[Dict[str, Any]]:
 
 
 @contextmanager
-def open_output(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
-    """Open the file that a part becomes.
+def open_output(part: Part, path: Path, names: Names, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+    """Open the file that a part becomes. What can't be written together may be written row by row.
 
     part (Part): The part.
     path (Path): The file.
-    field (str): Where it has the entities.
+    names (Names): Of the fields.
     read (Callable[[], Iterator[Row]]): Reads the rows, of which Parquet needs to know all fields beforehand.
     YIELDS (Callable[[Sequence[Tuple[Row, Doc]]], None]): Writes rows.
     RAISES (PartError): If the part can't become what is asked for.
     """
     opened = {"jsonl": _jsonl, "parquet": _parquet, "spacy": _spacy}[part.to]
-    with opened(part, path, field, read) as write:
+    with opened(part, path, names, read) as write:
         yield write
 
 
 @contextmanager
-def _jsonl(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+def _jsonl(part: Part, path: Path, names: Names, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
     with path.open("wb") as file:
 
         def write(rows: Annotated) -> None:
-            for row, doc in rows:
-                file.write(_line({**row.record(), field: entities(doc)}))
+            lines = [_line({**row.record(), names.entities: entities(doc)}) for row, doc in rows]
+            file.writelines(lines)  # all of them, or none
 
         yield write
 
 
 def _line(record: Dict[str, Any]) -> bytes:
     try:
-        return f"{json.dumps(record, ensure_ascii=False, default=_plain)}\n".encode()
+        return f"{json.dumps(record, ensure_ascii=False, allow_nan=False, default=_plain)}\n".encode()
     except UnicodeEncodeError:  # half a character in another field: JSON has a way to write it
-        return f"{json.dumps(record, default=_plain)}\n".encode()
+        return f"{json.dumps(_finite(record), default=_plain)}\n".encode()
+    except ValueError:
+        return f"{json.dumps(_finite(record), ensure_ascii=False, default=_plain)}\n".encode()
+
+
+def _finite(value: Any) -> Any:
+    """The same with null where a number is infinite or none, which JSON can't say."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _plain(value: Any) -> str:
@@ -72,7 +98,7 @@ def _plain(value: Any) -> str:
 
 
 @contextmanager
-def _spacy(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+def _spacy(part: Part, path: Path, names: Names, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
     stored = DocBin(store_user_data=True)
 
     def write(rows: Annotated) -> None:
@@ -86,24 +112,57 @@ def _spacy(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]
 
 
 @contextmanager
-def _parquet(part: Part, path: Path, field: str, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
+def _parquet(part: Part, path: Path, names: Names, read: Callable[[], Iterator[Row]]) -> Iterator[Write]:
     import pyarrow.parquet
 
-    columns = _columns(part, read)
-    names = [column.name for column in columns]
+    columns, field = _columns(part, names, read), names.entities
+    own = [column.name for column in columns]
     schema = pyarrow.schema([column.field for column in columns]).append(_entity_column(field))
+    if part.kind == "parquet":
+        schema = schema.with_metadata(_metadata(part))
     with pyarrow.parquet.ParquetWriter(path, schema) as writer:
+        waiting = _RowGroup(writer)
 
         def write(rows: Annotated) -> None:
             found = pyarrow.array([entities(doc) for _, doc in rows], schema.field(field).type)
             if part.kind == "parquet":
-                arrays = _taken([row.fields for row, _ in rows], names)
+                arrays = _taken([row.fields for row, _ in rows], own)
             else:
                 records = [row.record() for row, _ in rows]
                 arrays = [column.array([record.get(column.name) for record in records]) for column in columns]
-            writer.write_table(pyarrow.Table.from_arrays([*arrays, found], schema=schema))
+            waiting.add(pyarrow.Table.from_arrays([*arrays, found], schema=schema))
 
         yield write
+        waiting.write()
+
+
+class _RowGroup:
+    """Tables that are written together, so that readers find row groups of a sensible size."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self._tables: List[Any] = []
+
+    def add(self, table: Any) -> None:
+        self._tables.append(table)
+        rows, held = (sum(getattr(each, of) for each in self._tables) for of in ("num_rows", "nbytes"))
+        if rows >= GROUP_ROWS or held >= GROUP_BYTES:
+            self.write()
+
+    def write(self) -> None:
+        import pyarrow
+
+        if self._tables:
+            self._writer.write_table(pyarrow.concat_tables(self._tables))
+            self._tables = []
+
+
+def _metadata(part: Part) -> Dict[bytes, bytes]:
+    """What a file says of itself, but for a list of its columns that would be wrong now."""
+    with open_parquet(part.source) as file:
+        return {
+            key: value for key, value in (file.schema_arrow.metadata or {}).items() if key != b"huggingface"
+        }
 
 
 class Column(NamedTuple):
@@ -131,25 +190,40 @@ class Column(NamedTuple):
         return pyarrow.array(values, self.field.type)
 
 
-def _columns(part: Part, read: Callable[[], Iterator[Row]]) -> List[Column]:
+def _columns(part: Part, names: Names, read: Callable[[], Iterator[Row]]) -> List[Column]:
     """The columns for all fields of a part but the entities."""
     import pyarrow
 
     if part.kind == "parquet":
         with open_parquet(part.source) as file:
-            return [Column(field, False) for field in file.schema_arrow]
+            return [Column(each, False) for each in file.schema_arrow]
     if part.kind != "jsonl":
         return [Column(pyarrow.field("text", pyarrow.string()), False)]
-    types: Dict[str, Any] = {}
+    types: Dict[str, Any] = {names.text: pyarrow.string()}
     mixed: Set[str] = set()
     seen: Set[Tuple[str, type]] = set()  # of what one look is enough
+    large: Set[str] = set()  # have whole numbers that no float can say
     for row in read():
-        for name, value in row.record().items() if not row.problem else ():
+        for name, value in row.record().items() if not (row.problem or clash(row, names.entities)) else ():
+            if isinstance(value, int) and abs(value) > 1 << 53:
+                large.add(name)
             if (name, type(value)) not in seen:
                 _widen(types, mixed, name, value)
                 if isinstance(value, (str, bool, float)):
                     seen.add((name, type(value)))
-    return [Column(pyarrow.field(name, types[name]), name in mixed) for name in types]
+    mixed |= {name for name, of in types.items() if _is_unwritable(of)}
+    mixed |= {name for name in large if pyarrow.types.is_floating(types[name])}
+    types = {name: pyarrow.string() if name in mixed else of for name, of in types.items()}
+    return [Column(pyarrow.field(name, of), name in mixed) for name, of in types.items()]
+
+
+def _is_unwritable(of: Any) -> bool:
+    """Whether a type has records without any field in it, which Parquet can't write."""
+    import pyarrow
+
+    if pyarrow.types.is_struct(of):
+        return not of.num_fields or any(_is_unwritable(each.type) for each in of)
+    return pyarrow.types.is_list(of) and _is_unwritable(of.value_type)
 
 
 def _widen(types: Dict[str, Any], mixed: Set[str], name: str, value: Any) -> None:
@@ -214,7 +288,10 @@ def require_output(part: Part, field: str) -> None:
             ) from error
     if part.kind == "parquet":
         with open_parquet(part.source) as file:
-            if field in file.schema_arrow.names:
+            names = file.schema_arrow.names
+            if len(set(names)) < len(names):
+                raise PartError(f"{part.source} has two columns of one name. Give them names of their own.")
+            if field in names and part.to != "spacy":
                 raise PartError(
                     f'{part.source} has a column "{field}" of its own; --entities-field gives the entities '
                     "another name."

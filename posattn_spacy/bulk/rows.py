@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
@@ -13,6 +13,7 @@ AT_ONCE = 512  # rows of a Parquet file that are read together
 # Bytes of a line beyond those of its text, for all other fields, and for each character of the text.
 LINE_BYTES, CHARACTER_BYTES = 1 << 24, 12
 BOM = b"\xef\xbb\xbf"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Cells(NamedTuple):
@@ -33,6 +34,7 @@ class Row(NamedTuple):
     position (int): How many bytes of the part have been read, about.
     fields (Union[Dict[str, Any], Cells]): All its fields.
     text (Union[str, Doc]): Its text, or a document with its tokens.
+    weight (int): How many bytes it takes, about.
     problem (str): Why it can't be annotated; mostly nothing.
     """
 
@@ -40,6 +42,7 @@ class Row(NamedTuple):
     position: int
     fields: Union[Dict[str, Any], Cells]
     text: Union[str, Doc]
+    weight: int
     problem: str = ""
 
     @property
@@ -73,7 +76,8 @@ def read_rows(part: Part, text_field: str, max_chars: int, vocab: Vocab) -> Iter
         else:
             rows = _lines(part, text_field, LINE_BYTES + CHARACTER_BYTES * max_chars)
         for row in rows:
-            yield row if row.problem else row._replace(problem=_too_long(row, max_chars))
+            problem = row.problem or _too_long(row, max_chars)
+            yield row._replace(fields={}, text="", weight=0, problem=problem) if problem else row
     except OSError as error:
         raise PartError(f"{part.source} can't be read: {error.strerror or error}.") from error
 
@@ -86,7 +90,10 @@ def _too_long(row: Row, max_chars: int) -> str:
 
 def _lines(part: Part, text_field: str, most: int) -> Iterator[Row]:
     with part.source.open("rb") as file:
-        if file.read(len(BOM)) != BOM:
+        begin = file.read(len(BOM))
+        if begin.startswith(UTF16):
+            raise PartError(f"{part.source} is UTF-16. Save it in UTF-8.")
+        if begin != BOM:
             file.seek(0)
         number = 0
         while line := file.readline(most):
@@ -95,7 +102,7 @@ def _lines(part: Part, text_field: str, most: int) -> Iterator[Row]:
             position = file.tell()
             if too_long:
                 problem = f"the line has more than {most:,} bytes; --max-chars lets it be longer"
-                yield Row(number, position, {}, "", problem)
+                yield Row(number, position, {}, "", 0, problem)
             elif part.kind == "txt":
                 yield _of_text(number, position, line.rstrip(b"\r\n"))
             elif line.strip():
@@ -116,35 +123,59 @@ def _of_text(number: int, position: int, line: bytes) -> Row:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
-        return Row(number, position, {}, "", f"the line is not UTF-8 ({error.reason} at byte {error.start})")
-    return Row(number, position, {"text": text}, text)
+        return Row(number, position, {}, "", 0, _not_utf8(error))
+    return Row(number, position, {"text": text}, text, len(line))
+
+
+def _not_utf8(error: UnicodeDecodeError) -> str:
+    return f"the line is not UTF-8 ({error.reason} at byte {error.start})"
+
+
+def _unique(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a record has two fields of one name")
+    return record
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _of_json(number: int, position: int, line: bytes, text_field: str) -> Row:
     try:
-        record = json.loads(line.decode("utf-8"))
+        text = line.decode("utf-8")
+        record = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
-        return Row(number, position, {}, "", f"the line is not UTF-8 ({error.reason} at byte {error.start})")
+        return Row(number, position, {}, "", 0, _not_utf8(error))
     except (ValueError, RecursionError) as error:
-        return Row(number, position, {}, "", f"the line is not JSON ({error})")
+        return Row(number, position, {}, "", 0, f"the line is not JSON ({error})")
     if not isinstance(record, dict):
-        return Row(number, position, {}, "", f"the line is no record, but {_kind(record)}")
-    return _of_fields(number, position, record, record.get(text_field), text_field)
+        return Row(number, position, {}, "", 0, f"the line is no record, but {_kind(record)}")
+    row = Row(number, position, record, "", len(line))
+    odd = next((name for name in record if not _is_whole(name)), None)
+    if odd is not None:
+        return row._replace(problem=f"the name of the field {odd!a} has half a character")
+    return _with_text(row, record.get(text_field), text_field)
 
 
-def _of_fields(
-    number: int, position: int, fields: Union[Dict[str, Any], Cells], text: Any, text_field: str
-) -> Row:
+def _with_text(row: Row, text: Any, text_field: str) -> Row:
     if text is None:
-        return Row(number, position, fields, "", f'there is no text in the field "{text_field}"')
+        return row._replace(problem=f'there is no text in the field "{text_field}"')
     if not isinstance(text, str):
-        return Row(number, position, fields, "", f'the field "{text_field}" is no text, but {_kind(text)}')
+        return row._replace(problem=f'the field "{text_field}" is no text, but {_kind(text)}')
+    if not _is_whole(text):
+        return row._replace(problem=f'the text in the field "{text_field}" has half a character')
+    return row._replace(text=text)
+
+
+def _is_whole(text: str) -> bool:
+    """Whether a text has no surrogates, which are halves of characters."""
     try:
         text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        lone = ascii(text[error.start])
-        return Row(number, position, fields, "", f"the text has half a character ({lone} at {error.start})")
-    return Row(number, position, fields, text)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: Any) -> str:
@@ -186,10 +217,11 @@ def _records(path: Path, text_field: str) -> Iterator[Row]:
         n_rows, number = file.metadata.num_rows, 0
         try:
             for batch in file.iter_batches(batch_size=AT_ONCE):
-                for index, text in enumerate(batch.column(text_field).to_pylist()):
+                weight = batch.nbytes // max(len(batch), 1)
+                for at, text in enumerate(batch.column(text_field).to_pylist()):
                     number += 1
-                    place = number, size * number // n_rows
-                    yield _of_fields(*place, Cells(batch, index), text, text_field)
+                    row = Row(number, size * number // n_rows, Cells(batch, at), "", weight)
+                    yield _with_text(row, text, text_field)
         except (pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise PartError(f"{path} is damaged after row {number:,}: {error}") from error
 
@@ -201,7 +233,8 @@ def _documents(path: Path, vocab: Vocab) -> Iterator[Row]:
         docs: Iterator[Tuple[int, Optional[Doc]]] = enumerate(stored.get_docs(vocab), start=1)
         for number, doc in docs:
             assert doc is not None
-            yield Row(number, size * number // max(len(stored), 1), {"text": doc.text}, doc)
+            position = size * number // max(len(stored), 1)
+            yield Row(number, position, {"text": doc.text}, doc, len(doc.text))
     except OSError:
         raise
     except Exception as error:  # of zlib, msgpack, numpy or spaCy

@@ -8,13 +8,15 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..writing import replacing
-from .job import Counts, Job, Place, finish, rejected_line
-from .outputs import Annotated, clash, open_output
+from .job import Counts, Job, Place, Source, finish, model_digest, rejected_line
+from .outputs import UNWRITABLE, Annotated, Names, Write, clash, open_output
 from .parts import Part, PartError
 from .rows import Row, read_rows
 
-# Rows and characters that are annotated together; one longer text is so by itself.
-ROWS, CHARACTERS = 1000, 1 << 20
+# Rows and bytes of rows that are annotated together; one with more is so by itself.
+ROWS, BYTES = 1000, 1 << 21
+# Errors that say nothing of a row.
+OF_THE_MACHINE = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.OutOfMemoryError))
 Tell = Callable[[int, int], None]  # bytes read, and tokens annotated, since it was told last
 
 
@@ -28,12 +30,16 @@ class Worker:
     def __init__(self, job: Job) -> None:
         torch.set_num_threads(job.threads)
         self.job = job
+        if model_digest(job.model) != job.digest:
+            raise PartError(f"{job.model} is another pipeline here than where the command was given.")
         try:
             if job.gpu_id >= 0:
                 spacy.require_gpu(job.gpu_id)
             self.nlp = spacy.load(job.model)
-        except (ImportError, OSError, ValueError) as error:
+        except Exception as error:  # of any of its components
             raise PartError(f"{job.model} can't be loaded as a pipeline: {error}") from error
+        if not any("doc.ents" in self.nlp.get_pipe_meta(name).assigns for name in self.nlp.pipe_names):
+            raise PartError(f"{job.model} has no component that finds entities.")
         self.nlp.max_length = max(self.nlp.max_length, job.max_chars)
 
     def annotate(self, part: Part, tell: Tell) -> Counts:
@@ -44,27 +50,27 @@ class Worker:
         RETURNS (Counts): What came of it.
         RAISES (PartError, OSError): If it can't be read or written as a whole.
         """
-        job, place = self.job, Place.of(self.job, part)
-        counts, position = Counts(), 0
+        job, place, source = self.job, Place.of(self.job, part), Source.of(part)
+        names, counts, position = Names(job.text_field, job.entities_field), Counts(), 0
         with replacing(place.output) as output, replacing(place.rejected) as rejected:
             with (
                 rejected.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as refused,
-                open_output(part, output, job.entities_field, lambda: self._rows(part)) as write,
+                open_output(part, output, names, lambda: self._rows(part)) as write,
             ):
                 for rows in _together(self._rows(part)):
                     with self.nlp.memory_zone():  # spaCy would keep every word that it has ever seen
                         found, problems = self._annotated(rows)
-                        if found:
-                            write(found)
-                        own = _counts(found, len(problems))
+                        written, unwritable = _written(found, write)
+                        problems = sorted([*problems, *unwritable], key=lambda each: each[0].number)
+                        own = _counts(written, len(problems))
                     for row, reason in problems:
                         refused.write(f"{rejected_line(part, row.number, reason)}\n")
                     counts = counts.plus(own)
                     tell(rows[-1].position - position, own.words)
                     position = rows[-1].position
-            finish(job, part, counts)
+            finish(job, part, source, output, counts)
         if not counts.rejected:
-            place.rejected.unlink()
+            place.rejected.unlink(missing_ok=True)
         return counts
 
     def _rows(self, part: Part) -> Iterator[Row]:
@@ -85,13 +91,24 @@ class Worker:
         return found, [(row, problems[row.number]) for row in rows if problems[row.number]]
 
     def _docs(self, rows: List[Row]) -> List[Doc | Exception]:
-        """Documents of rows, or why there is none."""
+        """Documents of rows, or why there is none.
+
+        RAISES (PartError): If there is none of any of several rows: then it is not the rows' fault.
+        """
         try:
             return list(self.nlp.pipe(self._text(row) for row in rows))
+        except (MemoryError, OSError, *OF_THE_MACHINE):
+            raise
         except Exception as error:  # of any component
+            if self.job.gpu_id >= 0 and isinstance(error, RuntimeError):
+                raise  # after an error of the GPU nothing works any more
             if len(rows) == 1:
                 return [error]
-        return [doc for row in rows for doc in self._docs([row])]
+        docs = [doc for row in rows for doc in self._docs([row])]
+        failed = [doc for doc in docs if isinstance(doc, Exception)]
+        if len(failed) == len(docs):
+            raise PartError(f"The pipeline fails on all of {len(docs):,} rows: {failed[0]}") from failed[0]
+        return docs
 
     def _text(self, row: Row) -> str | Doc:
         if isinstance(row.text, str):
@@ -102,15 +119,29 @@ class Worker:
 def _together(rows: Iterable[Row]) -> Iterator[List[Row]]:
     """Rows that are annotated together; they are cut the same way whoever works on them."""
     batch: List[Row] = []
-    characters = 0
+    held = 0
     for row in rows:
-        if batch and (len(batch) == ROWS or characters + row.size > CHARACTERS):
+        if batch and (len(batch) == ROWS or held + row.weight > BYTES):
             yield batch
-            batch, characters = [], 0
+            batch, held = [], 0
         batch.append(row)
-        characters += row.size
+        held += row.weight
     if batch:
         yield batch
+
+
+def _written(found: Annotated, write: Write) -> Tuple[Annotated, List[Tuple[Row, str]]]:
+    """Write rows: those that were, and those that can't be, with the reason."""
+    if not found:
+        return [], []
+    try:
+        write(found)
+        return found, []
+    except UNWRITABLE as error:
+        if len(found) == 1:
+            return [], [(found[0][0], f"it can't be written: {error}")]
+    each = [_written([one], write) for one in found]
+    return [one for own, _ in each for one in own], [problem for _, own in each for problem in own]
 
 
 def _counts(found: Annotated, rejected: int) -> Counts:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # failed parts
 REJECTED = 3  # exit status where all was done, but for some rows
+INTERRUPTED = 130
 
 
 class EngineName(StrEnum):
@@ -51,7 +52,8 @@ def annotate_files(
     engine: Annotated[EngineName, typer.Option(help="Processes of this machine, or Ray")] = EngineName.local,
     n_process: Annotated[int, typer.Option(min=1, help="How many processes, or actors of Ray")] = 1,
     threads: Annotated[
-        Optional[int], typer.Option(min=1, help="Threads of each; by default, its share of the cores")
+        Optional[int],
+        typer.Option(min=1, help="Threads of each; by default its share of the cores, with Ray 1"),
     ] = None,
     address: Annotated[Optional[str], typer.Option(help="Of a Ray cluster; else Ray is started here")] = None,
     gpu_id: GpuId = -1,
@@ -64,21 +66,33 @@ def annotate_files(
     were not.
     """
     from ..bulk.annotate import annotate
-    from ..bulk.job import Job
+    from ..bulk.job import Job, model_digest
     from ..bulk.parts import PartError, find_parts
 
-    with told(PartError):
-        parts = find_parts(inputs, to.value if to else None)
+    if address is not None and engine is EngineName.local:
+        msg.fail("--address is that of a Ray cluster: give --engine ray as well.", exits=1)
+    if text_field == entities_field:
+        msg.fail("Texts and entities can't be in one field. Give another name as --entities-field.", exits=1)
+    with told(PartError, OSError):
+        parts, left_out = find_parts(inputs, to.value if to else None, output)
+    if left_out:
+        endings = ", ".join(f"{count:,} {ending}" for ending, count in sorted(left_out.items()))
+        msg.info(f"Files of other kinds are left out: {endings}")
     _insist_pipeline(model)
     if len(parts) < n_process:
         msg.info(
             f"{len(parts)} files keep no more than {len(parts)} of {n_process} processes busy.",
             "Cut large ones into several, for example: split --lines 100000 --additional-suffix .jsonl",
         )
-    own = threads or max(1, (os.cpu_count() or 1) // n_process)
-    job = Job(model, output, text_field, entities_field, max_chars, own, gpu_id)
-    with told(PartError, OSError):
-        summary = annotate(job, parts, _engine(engine, n_process, address))
+    share = 1 if engine is EngineName.ray else max(1, (os.cpu_count() or 1) // n_process)
+    options = text_field, entities_field, max_chars, threads or share, gpu_id
+    job = Job(model, model_digest(model), output, *options)
+    try:
+        with told(PartError, OSError):
+            summary = annotate(job, parts, _engine(engine, n_process, address))
+    except KeyboardInterrupt:
+        msg.warn("Stopped. The same command goes on where it was.")
+        raise typer.Exit(INTERRUPTED) from None
     _show(summary, output)
     if summary.failed:
         raise typer.Exit(1)
@@ -112,7 +126,7 @@ def _insist_pipeline(model: str) -> None:
 def _show(summary: "Summary", output: Path) -> None:
     counts = summary.counts
     rows = [
-        ("files", f"{summary.parts:,}"),
+        ("files that are annotated", f"{summary.parts:,}"),
         ("of them done before", f"{summary.before:,}"),
         ("texts", f"{counts.rows:,}"),
         ("words", f"{counts.words:,}"),
@@ -125,5 +139,7 @@ def _show(summary: "Summary", output: Path) -> None:
         msg.fail(f"{source}: {why}" if source not in why else why)
     if summary.rejected is not None:
         msg.warn(f"{counts.rejected:,} rows can't be annotated; {summary.rejected} has the reasons")
-    if not summary.failed:
+    if not summary.failed and counts.rejected and not counts.rows:
+        msg.fail("No row could be annotated. Does --text-field say where the text is?")
+    elif not summary.failed:
         msg.good(f"Written to {output}")

@@ -133,7 +133,9 @@ def test_an_update_is_measured(ground: Ground) -> None:
 
 def test_a_new_label_is_measured(ground: Ground) -> None:
     found = labels.measure(ground, "per")
-    assert min(found[f"{way}_{label}"] for way in ("joint", "added") for label in ("old", "new")) > 0.8
+    assert (
+        min(found[f"{way}_{label}"] for way in ("joint", "same", "added") for label in ("old", "new")) > 0.8
+    )
 
 
 def test_half_of_the_labels_are_learned_as_they_are_known(ground: Ground) -> None:
@@ -236,7 +238,13 @@ def test_the_page_has_a_table_for_each_study_and_a_picture(tmp_path: Path) -> No
             )
         ],
         "labels": [
-            ("gmb:1700", "per", dict.fromkeys(("joint_old", "joint_new", "added_old", "added_new"), 0.8))
+            (
+                "gmb:1700",
+                "per",
+                dict.fromkeys(
+                    (f"{way}_{which}" for way in ("joint", "same", "added") for which in ("old", "new")), 0.8
+                ),
+            )
         ],
         "partial": [("wnut17", way, {"f": 0.4}) for way in partial.WAYS],
         "audit": [

@@ -12,10 +12,12 @@ import psutil
 
 from pipelines import TEXTS, plain_pipeline, train
 from posattn_spacy.bulk.job import NOTES
+from posattn_spacy.cli.bulk import REJECTED
 
 from .running import Found, Outcome, Setting
 
-PARTS, ROWS, BROKEN = 12, 400, 7  # files, rows of each, and which row can't be annotated
+PARTS, ROWS, BROKEN = 10, 3000, 7  # files, rows of each, and which row can't be annotated
+VICTIMS = 3  # of each run
 POLL = 0.02  # seconds
 LIMIT = 300.0  # seconds, for a command that should have ended long before
 Victim = Callable[[], Optional[psutil.Process]]
@@ -27,7 +29,8 @@ def kills(setting: Setting) -> Outcome:
     tally = setting.go_through(setting.reach, scene.run)
     names = "kills", "lost", "twice", "different", "left behind"
     figures: Dict[str, Any] = {name: int(tally.counts[name]) for name in names}
-    held = not tally.faults and not any(figures[name] for name in names[1:])
+    held = figures["kills"] == VICTIMS * setting.reach and not any(figures[name] for name in names[1:])
+    held = held and not tally.faults
     return Outcome(setting.reach, held, {"runs": setting.reach, **figures}, "; ".join(tally.faults))
 
 
@@ -57,7 +60,8 @@ class Scene(NamedTuple):
             for part in range(PARTS):
                 (scene.corpus / f"{part}.jsonl").write_text(_rows(part), encoding="utf-8")
         if not (scene.expected / "rejected.jsonl").exists():
-            scene.start(scene.expected, []).wait(LIMIT)
+            status = scene.start(scene.expected, []).wait(LIMIT)
+            assert status == REJECTED, f"undisturbed, the command ended with {status}"
         return scene
 
     def start(self, output: Path, options: Sequence[object]) -> "subprocess.Popen[bytes]":
@@ -76,7 +80,7 @@ class Scene(NamedTuple):
             driver = self.start(output, engine.options)
             killed = 0
             for moment, victim in zip(moments, engine.victims, strict=True):
-                _await(lambda moment=moment: _finished(output) >= moment, driver)  # type: ignore[misc]
+                _await(lambda moment=moment: _is_amid(output, moment), driver)  # type: ignore[misc]
                 killed += _kill(victim, driver)
             killed += _kill(lambda: psutil.Process(driver.pid), driver, alone=True)
             driver.wait(LIMIT)
@@ -96,7 +100,7 @@ class Scene(NamedTuple):
             "different": sum(_bytes(output / name) != _bytes(self.expected / name) for name in names),
             "left behind": sum(1 for path in output.rglob(".*") if path.name != NOTES),
         }
-        return Found(counts, [] if status == 3 else [f"the command ended with {status}"])
+        return Found(counts, [] if status == REJECTED else [f"the command ended with {status}"])
 
 
 class Engine(NamedTuple):
@@ -176,8 +180,14 @@ def _await(condition: Callable[[], bool], driver: "subprocess.Popen[bytes]") -> 
             waited += POLL
 
 
-def _finished(output: Path) -> int:
-    return sum(1 for _ in output.glob("[0-9]*.jsonl"))
+def _is_amid(output: Path, finished: int) -> bool:
+    """Whether so many files are finished, and another is half written."""
+    if sum(1 for _ in output.glob("[0-9]*.jsonl")) < finished:
+        return False
+    try:
+        return any(path.stat().st_size for path in output.glob(".[0-9]*.jsonl.*"))
+    except FileNotFoundError:  # it is finished now
+        return False
 
 
 def _bytes(path: Path) -> bytes:

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List
 
 import srsly
 
 from posattn_spacy.bulk.annotate import annotate
 from posattn_spacy.bulk.engines import Engine, in_this_process
-from posattn_spacy.bulk.job import Job, Place
+from posattn_spacy.bulk.job import Job, Place, model_digest
 from posattn_spacy.bulk.local import in_processes
 from posattn_spacy.bulk.on_ray import on_ray
 from posattn_spacy.bulk.parts import Part, find_parts
@@ -26,8 +26,9 @@ from .texts import sentences, write_parts
 
 THREADS = 1
 PARTS, ROWS = 32, 500  # files and texts of two sentences in each
-PIPE_ROWS, REPEATS = 2000, 3
+PIPE_ROWS = 2000
 SHORT, SETTLED = 1_000_000, 10_000  # short texts, and after how many of them memory should grow no more
+PIPE, ANNOTATE, ALL_ENCODED = WAYS = ("pipe", "annotate", "all encoded")
 ENGINES: Dict[str, Callable[[], Engine]] = {
     "local 1": lambda: in_this_process,
     "local 2": lambda: partial(in_processes, n=2),
@@ -36,45 +37,44 @@ ENGINES: Dict[str, Callable[[], Engine]] = {
 }
 
 
-def pipe(model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
-    """Measure `annotate` beside `nlp.pipe` on the same texts, and both without the second look.
+def rate(way: str, model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
+    """Measure one process, once all is loaded.
 
+    way (str): One of `WAYS`.
     model (str): The pipeline.
     corpus (Path): A .spacy file with sentences.
     folder (Path): For what is written.
-    RETURNS (Dict[str, Any]): Words a second, `pipe`, `annotate` and `all encoded`, one for each repeat.
+    RETURNS (Dict[str, Any]): `words` a second.
     """
-    worker = _worker(model, folder)
-    (path,) = write_parts(folder / "in", sentences(corpus), 1, PIPE_ROWS, 2)
-    texts = [json.loads(line)["text"] for line in path.open(encoding="utf-8")]
-    (part,) = find_parts([str(path)])
-    words = sum(len(worker.nlp.make_doc(text)) for text in texts)
-    found: Dict[str, List[float]] = {"pipe": [], "annotate": [], "all encoded": []}
-    _, own = only_pipe(worker.nlp)
-    look = own.cfg["second_look"]
-    for _ in range(REPEATS + 1):  # the first is not counted
-        found["pipe"].append(words / _seconds(lambda: _read_through(worker, texts)))
-        found["annotate"].append(words / _seconds(lambda: worker.annotate(part, _tell_nobody)))
-        own.cfg["second_look"] = None
-        found["all encoded"].append(words / _seconds(lambda: worker.annotate(part, _tell_nobody)))
-        own.cfg["second_look"] = look
-    return {"words": words, **{name: rates[1:] for name, rates in found.items()}}
-
-
-def _read_through(worker: Worker, texts: Sequence[str]) -> None:
-    for _ in worker.nlp.pipe(texts):
-        pass
+    worker = Worker(_job(model, folder))
+    first, second = write_parts(folder / "in", sentences(corpus), 2, PIPE_ROWS, 2)
+    texts = [json.loads(line)["text"] for line in second.open(encoding="utf-8")]
+    words = sum(len(worker.nlp.tokenizer(text)) for text in texts)
+    (warming,), (part,) = (find_parts([str(path)]).parts for path in (first, second))
+    worker.annotate(warming, _tell_nobody)
+    if way == ALL_ENCODED:
+        only_pipe(worker.nlp)[1].cfg["second_look"] = None
+    started = time.perf_counter()
+    if way == PIPE:
+        with worker.nlp.memory_zone():
+            for _ in worker.nlp.pipe(texts):
+                pass
+    else:
+        worker.annotate(part, _tell_nobody)
+    return {"words": words / (time.perf_counter() - started)}
 
 
 def engine(name: str, model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     """Measure an engine once it has started.
 
-    name (str): One of `ENGINES`. The other arguments are those of `pipe`.
-    RETURNS (Dict[str, Any]): `words` a second, from when each worker had made a part, and `start`, seconds
-        until the first part was made.
+    The time is that between the mean end of the first parts and that of the last ones, as many of each as
+    there are workers.
+
+    name (str): One of `ENGINES`. The other arguments are those of `rate`.
+    RETURNS (Dict[str, Any]): `words` a second, and `start`, seconds until the first part was made.
     """
-    paths = write_parts(folder / "in", sentences(corpus), PARTS, ROWS, 2)
-    parts, job = find_parts(list(map(str, paths))), _job(model, folder)
+    write_parts(folder / "in", sentences(corpus), PARTS, ROWS, 2)
+    parts, job = find_parts([str(folder / "in")]).parts, _job(model, folder)
     started = time.time()
     summary = annotate(job, parts, ENGINES[name]())
     n = int(name.split()[1])
@@ -94,9 +94,9 @@ def memory(model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     RETURNS (Dict[str, Any]): `texts` and their `words`; `before`, bytes after the first of them, when all is
         loaded; and `grown`, how many more there were at the most afterwards.
     """
-    worker = _worker(model, folder)
+    worker = Worker(_job(model, folder))
     (path,) = write_parts(folder / "in", sentences(corpus), 1, SHORT, 1)
-    (part,) = find_parts([str(path)])
+    (part,) = find_parts([str(path)]).parts
     size = path.stat().st_size
     held: List[int] = []
     read = 0
@@ -111,18 +111,9 @@ def memory(model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     return {"texts": counts.rows, "words": counts.words, "before": held[0], "grown": max(held) - held[0]}
 
 
-def _worker(model: str, folder: Path) -> Worker:
-    return Worker(_job(model, folder))
-
-
 def _job(model: str, folder: Path) -> Job:
-    return Job(str(Path(model).absolute()), folder / "out", "text", "entities", 1_000_000, THREADS, -1)
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+    options = folder / "out", "text", "entities", 1_000_000, THREADS, -1
+    return Job(str(Path(model).absolute()), model_digest(model), *options)
 
 
 def _tell_nobody(read: int, words: int) -> None:
@@ -132,14 +123,15 @@ def _tell_nobody(read: int, words: int) -> None:
 def main(what: str, model: str, corpus: str, taken: str) -> None:
     """Measure, and write what is found.
 
-    what (str): "pipe", "memory" or one of `ENGINES`.
+    what (str): "memory", or one of `WAYS` or `ENGINES`.
     model (str): The pipeline.
     corpus (str): A .spacy file with sentences.
     taken (str): The file to write.
     """
     with TemporaryDirectory() as folder:
         given = model, Path(corpus), Path(folder).resolve()
-        measured = {"pipe": pipe, "memory": memory}.get(what, partial(engine, what))(*given)
+        one = memory if what == "memory" else partial(rate if what in WAYS else engine, what)
+        measured = one(*given)
     srsly.write_json(Path(taken), measured)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 from ..pages import Rows, markdown_table
 from ..provenance import made_sentence
 from ..results import spread
-from .measuring import SETTLED
+from .measuring import ALL_ENCODED, ANNOTATE, PIPE, SETTLED
 
 PAGE = ("<!-- BULK: written by `spacy project run bulk` -->", "<!-- END OF BULK -->")
 HEADER = ("figure", "measured", "asked for")
@@ -25,17 +25,15 @@ def _words(figures: Figures, engine: str) -> List[float]:
 def table(figures: Figures) -> Rows:
     """RETURNS (Rows): The figures beside what was asked for, as far as they are there."""
     rows: Rows = []
-    for each in figures.get("pipe", ())[:1]:
-        ratio = spread(_ratios(each["annotate"], each["pipe"]), 3)
-        rows.append(("`annotate` ÷ `nlp.pipe`, one process", ratio, "≥ 0.97"))
     for over, under, what, asked in (
+        (ANNOTATE, PIPE, "`annotate` ÷ `nlp.pipe`, one process", "≥ 0.97"),
         ("local 2", "local 1", "two processes ÷ one", "≥ 1.8"),
         ("ray 2", "ray 1", "Ray, two actors ÷ one", "≥ 1.8"),
         ("ray 2", "local 2", "Ray, two actors ÷ two processes", "≥ 0.95"),
     ):
         ratios = _ratios(_words(figures, over), _words(figures, under))
         if ratios:
-            rows.append((what, spread(ratios, 2), asked))
+            rows.append((what, spread(ratios, 3 if under == PIPE else 2), asked))
     for name, what in (("local 2", "two processes"), ("ray 2", "Ray, two actors")):
         starts = [each["start"] for each in figures.get(name, ())]
         if starts:
@@ -50,10 +48,10 @@ def core_hours(figures: Figures) -> Tuple[Sequence[str], Rows]:
     """RETURNS (Tuple[Sequence[str], Rows]): Header and rows: what a great many words take."""
     header = ("", "words a core-second", *(f"core-hours for {words:.0e} words" for words in WORDS))
     rows: Rows = []
-    for each in figures.get("pipe", ())[:1]:
-        for name, what in (("annotate", "second look"), ("all encoded", "everything encoded")):
-            rate = mean(each[name])
-            rows.append((what, f"{rate:,.0f}", *(f"{words / rate / 3600:,.0f}" for words in WORDS)))
+    for name, what in ((ANNOTATE, "second look"), (ALL_ENCODED, "everything encoded")):
+        if rates := _words(figures, name):
+            hours = (f"{words / mean(rates) / 3600:,.0f}" for words in WORDS)
+            rows.append((what, f"{mean(rates):,.0f}", *hours))
     return header, rows
 
 

@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 
 from posattn_spacy.annotating.update import update
 from posattn_spacy.gold import count_labels
+from posattn_spacy.partial import annotate_for
 
 from .ground import Ground, entities, found, span_f
 
@@ -17,8 +18,10 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
 
     ground (Ground): Where.
     variant (str): The label.
-    RETURNS (Dict[str, Any]): Span F1 on test of the other labels and of this one, of a training on all
-        (`joint_old`, `joint_new`) and of the pipeline that was told later (`added_old`, `added_new`).
+    RETURNS (Dict[str, Any]): Span F1 on test of the other labels and of this one: of a training on a corpus
+        in which nothing was hidden (`joint_old`, `joint_new`), of a training from the beginning on the same
+        annotation (`same_old`, `same_new`), and of the pipeline that was told later (`added_old`,
+        `added_new`).
     """
     words = ground.corpus.words("train")
     bench = ground.bench(words)
@@ -28,6 +31,11 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     bench.prepare(docs)
     bench.train(docs, dev, seed=ground.seed, name="all labels")
     joint = found(bench.nlp, test)
+    known = _without(docs[::2], variant)
+    for doc in known:
+        annotate_for(doc, sorted(others))
+    bench.train([*known, *docs[1::2]], dev, seed=ground.seed, name=f"{variant} known in half")
+    same = found(bench.nlp, test)
     narrow = ground.bench(words)
     docs, dev = (ground.docs(part, narrow.nlp.vocab) for part in ("train", "dev"))
     hidden = _without(docs[::2], variant)
@@ -41,10 +49,11 @@ def measure(ground: Ground, variant: str) -> Dict[str, Any]:
     added = found(nlp, test)
     return {
         "updates": updated.steps,
-        "joint_old": span_f(joint, gold, others),
-        "joint_new": span_f(joint, gold, {variant}),
-        "added_old": span_f(added, gold, others),
-        "added_new": span_f(added, gold, {variant}),
+        **{
+            f"{way}_{which}": span_f(of, gold, labels)
+            for way, of in (("joint", joint), ("same", same), ("added", added))
+            for which, labels in (("old", others), ("new", {variant}))
+        },
     }
 
 

@@ -54,17 +54,22 @@ def update_table(archive: Archive) -> Table:
 
 
 def labels_table(archive: Archive) -> Table:
-    """RETURNS (Table): F1 of old labels and of a new one, beside that of a training on all."""
-    header = ("corpus", "new label", "old labels, trained on all", "added later", "new label, trained on all")
+    """RETURNS (Table): F1 of old labels and of a new one, beside that of trainings from the beginning."""
+    ways = {"joint": "hidden nowhere", "same": "trained on the same", "added": "added later"}
+    header = (
+        "corpus",
+        "new label",
+        *(f"{which}: {way}" for which in ("old", "new") for way in ways.values()),
+    )
     rows = [
         (
             CORPORA[corpus],
             variant,
-            *(_spread(found, key) for key in ("joint_old", "added_old", "joint_new", "added_new")),
+            *(_spread(found, f"{way}_{which}") for which in ("old", "new") for way in ways),
         )
         for corpus, variant, found in _each(archive, "labels")
     ]
-    return (*header, "added later"), rows
+    return header, rows
 
 
 def partial_table(archive: Archive) -> Table:
