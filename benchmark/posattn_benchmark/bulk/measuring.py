@@ -25,9 +25,10 @@ from ..processes import anonymous_bytes
 from .texts import sentences, write_parts
 
 THREADS = 1
-PARTS, ROWS = 32, 500  # files and texts of two sentences in each
+PARTS, ROWS = 24, 500  # files and texts of two sentences in each
 PIPE_ROWS = 2000
-SHORT, SETTLED = 1_000_000, 10_000  # short texts, and after how many of them memory should grow no more
+# Short texts, their words, and after how many of them memory should grow no more.
+SHORT, SHORT_WORDS, SETTLED = 1_000_000, 4, 10_000
 PIPE, ANNOTATE, ALL_ENCODED = WAYS = ("pipe", "annotate", "all encoded")
 ENGINES: Dict[str, Callable[[], Engine]] = {
     "local 1": lambda: in_this_process,
@@ -95,7 +96,8 @@ def memory(model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
         loaded; and `grown`, how many more there were at the most afterwards.
     """
     worker = Worker(_job(model, folder))
-    (path,) = write_parts(folder / "in", sentences(corpus), 1, SHORT, 1)
+    beginnings = [" ".join(sentence.split()[:SHORT_WORDS]) for sentence in sentences(corpus)]
+    (path,) = write_parts(folder / "in", beginnings, 1, SHORT, 1)
     (part,) = find_parts([str(path)]).parts
     size = path.stat().st_size
     held: List[int] = []
