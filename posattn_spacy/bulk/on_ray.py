@@ -31,7 +31,13 @@ def on_ray(
     import ray
     from ray.data import ActorPoolStrategy, DataContext, from_items
 
-    ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR)
+    dashboard = False if address is None else None  # that of a cluster is none of ours
+    ray.init(
+        address=address or "local",
+        include_dashboard=dashboard,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
     _require_room(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
@@ -39,7 +45,7 @@ def on_ray(
     rows = from_items(list(map(_row_of, parts)), override_num_blocks=len(parts)).map(
         actor,
         fn_constructor_args=(_anywhere(job),),
-        compute=ActorPoolStrategy(size=min(n, len(parts)), max_tasks_in_flight_per_actor=1),
+        compute=ActorPoolStrategy(size=min(n, len(parts)), max_tasks_in_flight_per_actor=2),
         num_cpus=job.threads,
         num_gpus=int(job.gpu_id >= 0),
     )
