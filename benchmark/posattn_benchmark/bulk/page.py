@@ -10,7 +10,7 @@ from .measuring import ALL_ENCODED, ANNOTATE, PIPE, SETTLED
 
 PAGE = ("<!-- BULK: written by `spacy project run bulk` -->", "<!-- END OF BULK -->")
 HEADER = ("figure", "measured", "asked for")
-WORDS = (10**9, 10**12)
+WORDS = {10**9: "10⁹", 10**12: "10¹²"}
 Figures = Mapping[str, Sequence[Dict[str, Any]]]
 
 
@@ -46,7 +46,7 @@ def table(figures: Figures) -> Rows:
 
 def core_hours(figures: Figures) -> Tuple[Sequence[str], Rows]:
     """RETURNS (Tuple[Sequence[str], Rows]): Header and rows: what a great many words take."""
-    header = ("", "words a core-second", *(f"core-hours for {words:.0e} words" for words in WORDS))
+    header = ("", "words a core-second", *(f"core-hours for {called} words" for called in WORDS.values()))
     rows: Rows = []
     for name, what in ((ANNOTATE, "second look"), (ALL_ENCODED, "everything encoded")):
         if rates := _words(figures, name):
