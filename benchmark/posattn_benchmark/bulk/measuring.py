@@ -49,7 +49,7 @@ def rate(way: str, model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     """
     worker = Worker(_job(model, folder))
     first, second = write_parts(folder / "in", sentences(corpus), 2, PIPE_ROWS, 2)
-    texts = [json.loads(line)["text"] for line in second.open(encoding="utf-8")]
+    texts = [json.loads(line)["text"] for line in second.read_text(encoding="utf-8").splitlines()]
     words = sum(len(worker.nlp.tokenizer(text)) for text in texts)
     (warming,), (part,) = (find_parts([str(path)]).parts for path in (first, second))
     worker.annotate(warming, _tell_nobody)
