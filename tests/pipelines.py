@@ -138,6 +138,14 @@ def train(nlp: Language, steps: int, data: Corpus = TRAIN_DATA, **update: Any) -
     return losses
 
 
+def saved_pipeline(folder: Path, steps: int = 40) -> Path:
+    """RETURNS (Path): The folder, with a trained pipeline that has no encoder."""
+    nlp = plain_pipeline()
+    train(nlp, steps)
+    nlp.to_disk(folder)
+    return folder
+
+
 def train_on_stock(nlp: Language, steps: int) -> List[Example]:
     """Train the head as `spacy train` does with the transformer under frozen and annotating components."""
     examples = make_examples(nlp)

@@ -18,7 +18,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
 from typer.testing import CliRunner
 
-from pipelines import TEXTS, plain_pipeline, train
+from pipelines import TEXTS, saved_pipeline
 from posattn_spacy.bulk import job, work
 from posattn_spacy.bulk.job import Job, model_digest
 from posattn_spacy.bulk.outputs import FIELDS
@@ -32,11 +32,7 @@ TEXT = TEXTS[0]
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    nlp = plain_pipeline()
-    train(nlp, 40)
-    folder = tmp_path_factory.mktemp("model")
-    nlp.to_disk(folder)
-    return folder
+    return saved_pipeline(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")
@@ -293,10 +289,8 @@ def test_another_pipeline_or_other_options_need_another_folder(model: Path, tmp_
     assert "--max-chars was 1000000 and is 9" in annotated(
         model, path, "--output", out, "--max-chars", 9, status=1
     )
-    other = plain_pipeline()
-    train(other, 1)
-    other.to_disk(tmp_path / "other")
-    assert "otherwise: pipeline was" in annotated(tmp_path / "other", path, "--output", out, status=1)
+    other = saved_pipeline(tmp_path / "other", steps=1)
+    assert "otherwise: pipeline was" in annotated(other, path, "--output", out, status=1)
 
 
 def test_a_machine_that_fails_costs_no_rows(

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import spacy
 
-from pipelines import TEXTS, plain_pipeline, train
+from pipelines import TEXTS, saved_pipeline
 from processes import ROOT
 
 THREADS = 8
@@ -23,11 +23,7 @@ PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    nlp = plain_pipeline()
-    train(nlp, 40)
-    folder = tmp_path_factory.mktemp("model")
-    nlp.to_disk(folder)
-    return folder
+    return saved_pipeline(tmp_path_factory.mktemp("model"))
 
 
 def program(page: str, with_word: str, model: Path) -> str:

@@ -109,10 +109,12 @@ class _Process:
 
     @property
     def is_alive(self) -> bool:
+        """RETURNS (bool): Whether it was not ended."""
         return not self.pipe.closed
 
     @property
     def exit_code(self) -> Optional[int]:
+        """RETURNS (Optional[int]): With what it ended; None if it runs."""
         return self._process.exitcode
 
     def give(self, part: Part) -> None:

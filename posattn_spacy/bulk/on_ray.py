@@ -10,7 +10,7 @@ from spacy.util import is_package
 from .engines import Outcome, attempt
 from .job import Counts, Job, done, tried
 from .parts import Part, PartError
-from .work import Tell, Worker
+from .work import Tell, Worker, tell_nobody
 
 TRIES = 10  # actors that may be lost with a part; Ray itself would begin it anew for ever
 
@@ -104,11 +104,7 @@ class Actor:
                 return Outcome(part, None, f"its actor was lost {TRIES} times. Is there memory enough?")
         except (PartError, OSError) as error:
             return Outcome(part, None, str(error))
-        return attempt(self._worker, part, _tell_nobody)
-
-
-def _tell_nobody(read: int, words: int) -> None:
-    """How far a part is, only its own machine knows."""
+        return attempt(self._worker, part, tell_nobody)  # how far it is, this machine alone knows
 
 
 def _anywhere(job: Job) -> Job:

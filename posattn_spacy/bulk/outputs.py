@@ -10,9 +10,9 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Se
 
 from spacy.tokens import Doc, DocBin
 
-from ..corpora.exported import exported
+from ..corpora.exported import exported_entities
 from .parts import Part, PartError
-from .rows import Cells, Row, open_parquet
+from .rows import Cells, Row, open_parquet, require_pyarrow
 
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26  # of a row group of Parquet
 # What is raised where a row can't be written: pyarrow's errors are among them.
@@ -35,15 +35,10 @@ class Names(NamedTuple):
 
 def entities(doc: Doc) -> List[Dict[str, Any]]:
     """RETURNS (List[Dict[str, Any]]): Entities: first character, one past the last, label, text and score."""
+    text = doc.text  # which spaCy puts together each time
     return [
-        {
-            "start": start,
-            "end": end,
-            "label": label,
-            "text": doc.text[start:end],
-            "score": score,
-        }
-        for start, end, label, score in exported(doc).entities
+        {"start": start, "end": end, "label": label, "text": text[start:end], "score": score}
+        for start, end, label, score in exported_entities(doc)
     ]
 
 
@@ -144,12 +139,14 @@ class _RowGroup:
         self._tables: List[Any] = []
 
     def add(self, table: Any) -> None:
+        """Take a table, and write all there are when they are many."""
         self._tables.append(table)
         rows, held = (sum(getattr(each, of) for each in self._tables) for of in ("num_rows", "nbytes"))
         if rows >= GROUP_ROWS or held >= GROUP_BYTES:
             self.write()
 
     def write(self) -> None:
+        """Write what waits."""
         import pyarrow
 
         if self._tables:
@@ -280,12 +277,7 @@ def require_output(part: Part, field: str) -> None:
     RAISES (PartError): If it can't.
     """
     if "parquet" in (part.kind, part.to):
-        try:
-            import pyarrow.parquet  # noqa: F401
-        except ImportError as error:
-            raise PartError(
-                'Parquet files need pyarrow. Install it: pip install "posattn-spacy[parquet]"'
-            ) from error
+        require_pyarrow()
     if part.kind == "parquet":
         with open_parquet(part.source) as file:
             names = file.schema_arrow.names

@@ -1,19 +1,20 @@
 """What is in a part: rows with a text each, one after another, however large the file is."""
 
+import codecs
 import json
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Tuple, Union
 
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..corpora.decoding import marked_encoding
 from .parts import Part, PartError
 
 AT_ONCE = 512  # rows of a Parquet file that are read together
 # Bytes of a line beyond those of its text, for all other fields, and for each character of the text.
 LINE_BYTES, CHARACTER_BYTES = 1 << 24, 12
-BOM = b"\xef\xbb\xbf"
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
+MARK_BYTES = 4  # of the longest byte-order mark
 
 
 class Cells(NamedTuple):
@@ -90,11 +91,10 @@ def _too_long(row: Row, max_chars: int) -> str:
 
 def _lines(part: Part, text_field: str, most: int) -> Iterator[Row]:
     with part.source.open("rb") as file:
-        begin = file.read(len(BOM))
-        if begin.startswith(UTF16):
-            raise PartError(f"{part.source} is UTF-16. Save it in UTF-8.")
-        if begin != BOM:
-            file.seek(0)
+        encoding = marked_encoding(file.read(MARK_BYTES))
+        if encoding is not None and encoding != "utf-8":
+            raise PartError(f"{part.source} is {encoding.upper()}. Save it in UTF-8.")
+        file.seek(len(codecs.BOM_UTF8) if encoding else 0)
         number = 0
         while line := file.readline(most):
             number += 1
@@ -183,6 +183,16 @@ def _kind(value: Any) -> str:
     return names.get(type(value), "null" if value is None else type(value).__name__)
 
 
+def require_pyarrow() -> None:
+    """Raise PartError if pyarrow is missing."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise PartError(
+            'Parquet files need pyarrow. Install it: pip install "posattn-spacy[parquet]"'
+        ) from error
+
+
 def open_parquet(path: Path) -> Any:
     """Open a Parquet file.
 
@@ -190,13 +200,9 @@ def open_parquet(path: Path) -> Any:
     RETURNS (pyarrow.parquet.ParquetFile): The file.
     RAISES (PartError): If it is none, or pyarrow is missing.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise PartError(
-            f'{path}: Parquet files need pyarrow. Install it: pip install "posattn-spacy[parquet]"'
-        ) from error
+    require_pyarrow()
+    import pyarrow.parquet
+
     try:
         return pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowException as error:
@@ -230,9 +236,7 @@ def _documents(path: Path, vocab: Vocab) -> Iterator[Row]:
     size = path.stat().st_size
     try:
         stored = DocBin().from_disk(path)
-        docs: Iterator[Tuple[int, Optional[Doc]]] = enumerate(stored.get_docs(vocab), start=1)
-        for number, doc in docs:
-            assert doc is not None
+        for number, doc in enumerate(stored.get_docs(vocab), start=1):
             position = size * number // max(len(stored), 1)
             yield Row(number, position, {"text": doc.text}, doc, len(doc.text))
     except OSError:

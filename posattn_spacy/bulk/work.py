@@ -20,6 +20,10 @@ OF_THE_MACHINE = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", tor
 Tell = Callable[[int, int], None]  # bytes read, and tokens annotated, since it was told last
 
 
+def tell_nobody(read: int, words: int) -> None:
+    """For who does not want to know how far a part is."""
+
+
 class Worker:
     """Annotates parts with a pipeline that is loaded once.
 

@@ -61,12 +61,11 @@ class Exported(NamedTuple):
         return any(entity.score is not None for entity in self.entities)
 
 
-def exported(doc: Doc) -> Exported:
-    """Take from a document what is written of it.
+def exported_entities(doc: Doc) -> List[ExportedEntity]:
+    """Take the entities from a document, those that a component has found with their scores.
 
-    doc (Doc): The document; entities that a component has found have their scores, and what is to be said of
-        it stands in its `user_data`, under `NOTE`.
-    RETURNS (Exported): Text, entities, tokens and note.
+    doc (Doc): The document.
+    RETURNS (List[ExportedEntity]): Its entities, in order.
     """
     scores = all_confidences(doc)
     entities = []
@@ -74,6 +73,16 @@ def exported(doc: Doc) -> Exported:
         place = ent.start_char, ent.end_char, ent.label_
         score = scores.get(place)
         entities.append(ExportedEntity(*place, None if score is None else round(float(score), 4)))
+    return entities
+
+
+def exported(doc: Doc) -> Exported:
+    """Take from a document what is written of it.
+
+    doc (Doc): The document; entities that a component has found have their scores, and what is to be said of
+        it stands in its `user_data`, under `NOTE`.
+    RETURNS (Exported): Text, entities, tokens and note.
+    """
     tokens = [
         ExportedToken(
             token.text,
@@ -84,4 +93,4 @@ def exported(doc: Doc) -> Exported:
         )
         for token in doc
     ]
-    return Exported(doc.text, entities, tokens, str(doc.user_data.get(NOTE, "")))
+    return Exported(doc.text, exported_entities(doc), tokens, str(doc.user_data.get(NOTE, "")))

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
+import spacy
 from posattn_benchmark.bulk import measuring
 from posattn_benchmark.bulk.page import bulk_markdown, core_hours, table
 from posattn_benchmark.bulk.texts import texts
 from spacy.tokens import DocBin
 
-from pipelines import TEXTS, plain_pipeline, train
+from pipelines import TEXTS, saved_pipeline
 
 MADE = {"posattn-spacy": "0", "commit": "c", "spacy": "3", "torch": "2", "processor": "p"}
 
@@ -17,13 +18,11 @@ MADE = {"posattn-spacy": "0", "commit": "c", "spacy": "3", "torch": "2", "proces
 @pytest.fixture
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> List[Any]:
     """A pipeline, a corpus and a folder."""
-    nlp = plain_pipeline()
-    train(nlp, 20)
-    nlp.to_disk(tmp_path / "model")
-    DocBin(docs=[nlp.make_doc(text) for text in TEXTS]).to_disk(tmp_path / "corpus.spacy")
+    model, blank = saved_pipeline(tmp_path / "model", steps=20), spacy.blank("xx")
+    DocBin(docs=[blank.make_doc(text) for text in TEXTS]).to_disk(tmp_path / "corpus.spacy")
     for name, value in {"PARTS": 6, "ROWS": 20, "PIPE_ROWS": 30, "SHORT": 3000, "SETTLED": 100}.items():
         monkeypatch.setattr(measuring, name, value)
-    return [str(tmp_path / "model"), tmp_path / "corpus.spacy", tmp_path / "out"]
+    return [str(model), tmp_path / "corpus.spacy", tmp_path / "out"]
 
 
 @pytest.mark.parametrize("way", measuring.WAYS)

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 import psutil
 
-from pipelines import TEXTS, plain_pipeline, train
+from pipelines import TEXTS, saved_pipeline
 from posattn_spacy.bulk.job import NOTES
 from posattn_spacy.cli.bulk import REJECTED
 
@@ -53,9 +53,7 @@ class Scene(NamedTuple):
         """RETURNS (Scene): A scene in a folder, where it may be already."""
         scene = cls(folder / "model", folder / "corpus", folder / "expected", folder)
         if not scene.model.exists():
-            nlp = plain_pipeline()
-            train(nlp, 40)
-            nlp.to_disk(scene.model)
+            saved_pipeline(scene.model)
             scene.corpus.mkdir()
             for part in range(PARTS):
                 (scene.corpus / f"{part}.jsonl").write_text(_rows(part), encoding="utf-8")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
-from typing import Any, Callable, Dict, List
+from typing import Any, Dict, List
 
 import srsly
 
@@ -18,7 +18,7 @@ from posattn_spacy.bulk.job import Job, Place, model_digest
 from posattn_spacy.bulk.local import in_processes
 from posattn_spacy.bulk.on_ray import on_ray
 from posattn_spacy.bulk.parts import Part, find_parts
-from posattn_spacy.bulk.work import Worker
+from posattn_spacy.bulk.work import Worker, tell_nobody
 from posattn_spacy.calibration import only_pipe
 
 from ..processes import anonymous_bytes
@@ -30,11 +30,11 @@ PIPE_ROWS = 2000
 # Short texts, their words, and after how many of them memory should grow no more.
 SHORT, SHORT_WORDS, SETTLED = 1_000_000, 4, 10_000
 PIPE, ANNOTATE, ALL_ENCODED = WAYS = ("pipe", "annotate", "all encoded")
-ENGINES: Dict[str, Callable[[], Engine]] = {
-    "local 1": lambda: in_this_process,
-    "local 2": lambda: partial(in_processes, n=2),
-    "ray 1": lambda: partial(on_ray, n=1, address=None),
-    "ray 2": lambda: partial(on_ray, n=2, address=None),
+ENGINES: Dict[str, Engine] = {
+    "local 1": in_this_process,
+    "local 2": partial(in_processes, n=2),
+    "ray 1": partial(on_ray, n=1, address=None),
+    "ray 2": partial(on_ray, n=2, address=None),
 }
 
 
@@ -52,7 +52,7 @@ def rate(way: str, model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     texts = [json.loads(line)["text"] for line in second.read_text(encoding="utf-8").splitlines()]
     words = sum(len(worker.nlp.tokenizer(text)) for text in texts)
     (warming,), (part,) = (find_parts([str(path)]).parts for path in (first, second))
-    worker.annotate(warming, _tell_nobody)
+    worker.annotate(warming, tell_nobody)
     if way == ALL_ENCODED:
         only_pipe(worker.nlp)[1].cfg["second_look"] = None
     started = time.perf_counter()
@@ -61,7 +61,7 @@ def rate(way: str, model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
             for _ in worker.nlp.pipe(texts):
                 pass
     else:
-        worker.annotate(part, _tell_nobody)
+        worker.annotate(part, tell_nobody)
     return {"words": words / (time.perf_counter() - started)}
 
 
@@ -77,7 +77,7 @@ def engine(name: str, model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     write_parts(folder / "in", sentences(corpus), PARTS, ROWS, 2)
     parts, job = find_parts([str(folder / "in")]).parts, _job(model, folder)
     started = time.time()
-    summary = annotate(job, parts, ENGINES[name]())
+    summary = annotate(job, parts, ENGINES[name])
     n = int(name.split()[1])
     ends = sorted(_made_at(job, part) for part in parts)
     lasted = mean(ends[-n:]) - mean(ends[:n])
@@ -104,6 +104,7 @@ def memory(model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
     read = 0
 
     def tell(more: int, words: int) -> None:
+        """Look at memory."""
         nonlocal read
         read += more
         if read / size >= SETTLED / SHORT:
@@ -116,10 +117,6 @@ def memory(model: str, corpus: Path, folder: Path) -> Dict[str, Any]:
 def _job(model: str, folder: Path) -> Job:
     options = folder / "out", "text", "entities", 1_000_000, THREADS, -1
     return Job(str(Path(model).absolute()), model_digest(model), *options)
-
-
-def _tell_nobody(read: int, words: int) -> None:
-    """Nobody looks how far it is."""
 
 
 def main(what: str, model: str, corpus: str, taken: str) -> None:
