@@ -9,7 +9,7 @@ import srsly
 import typer
 from posattn_benchmark.cost.chart import draw
 from posattn_benchmark.cost.ratios import SLACK, compute, medians, pipe_rows, rows
-from posattn_benchmark.cost.rounds import QUICK, QUICK_DOCS, Setting, measurements, take_figures
+from posattn_benchmark.cost.rounds import QUICK, QUICK_DOCS, Notes, Setting, measurements, take_figures
 from posattn_benchmark.cost.summary import (
     CHANGED_HEADER,
     MARKERS,
@@ -27,7 +27,7 @@ from posattn_benchmark.cost.summary import (
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.gmb.locate import sample_mark
 from posattn_benchmark.pages import README_RUN, figures_folder, fill_page, seen_from
-from posattn_benchmark.provenance import origin
+from posattn_benchmark.provenance import COST_CODE, digest, origin
 from tqdm import tqdm
 from wasabi import msg
 
@@ -61,7 +61,8 @@ def main(
 ) -> None:
     """Measure everything in turn, `repeats` times, print the tables, and write JSON and chart.
 
-    A quick run takes minutes, and writes nothing: it says what has become slower.
+    A run that was stopped goes on after the last repeat that it finished. A quick run takes minutes, and
+    writes nothing: it says what has become slower.
     """
     corpus = srsly.read_json(account)
     name = "cost.json" if gpu_id < 0 else "cost-gpu.json"
@@ -84,17 +85,20 @@ def main(
     setting = Setting(workload, threads)
     names, repeats = (QUICK, 1) if quick else (measurements(), repeats)
     about = {"source": corpus["kind"], "n_sents": corpus["n_sents"], "split": split_dir.name, "seed": seed}
+    described = {**about, **setting.describe()}
+    made = origin(Path())
+    notes = Notes(scratch / "repeats.json", {**described, **made, "code": digest([COST_CODE])})
     with tqdm(total=repeats * len(names), unit="measurement") as bar:
         try:
-            taken = take_figures(setting, names, repeats, bar)
+            taken = take_figures(setting, names, repeats, bar, None if quick else notes)
         except (RuntimeError, StoreError) as error:
             msg.fail(str(error), exits=1)
-    described = {**about, **setting.describe(), "repeats": repeats}
+    described["repeats"] = repeats
     if quick:
         show_changes(compute(taken, described, pipe_rows(described)), output)
         return
     cost = {
-        "made": origin(Path()),
+        "made": made,
         "setting": described,
         "ratios": compute(taken, described, rows(described, "peak_bytes" in taken[0]["pipe"])),
         "medians": medians(taken),
@@ -102,6 +106,7 @@ def main(
     }
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(cost, indent=2) + "\n", encoding="utf-8")
+    notes.path.unlink(missing_ok=True)
     draw(cost, drawn)
     msg.divider(f"{mark}cost")
     msg.text(describe(cost))

@@ -10,6 +10,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Set
 PACKAGES = ("posattn-spacy", "spacy", "torch")
 TRAINING_CODE = Path("digests/train.txt")  # what `digests` notes, seen from the project
 MEASURING_CODE = Path("digests/benchmark.txt")
+COST_CODE = Path("digests/cost.txt")
 
 
 def origin(project: Path) -> Dict[str, Optional[str]]:

@@ -3,9 +3,10 @@
 import sys
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
+from posattn_benchmark.cost import rounds
 from posattn_benchmark.cost.apart import measure
 from posattn_benchmark.cost.chart import draw
 from posattn_benchmark.cost.ratios import compute, medians, pipe_rows, rows
@@ -20,6 +21,7 @@ from posattn_benchmark.cost.summary import (
 from posattn_benchmark.cost.workload import Workload
 from posattn_benchmark.pages import fill_page
 from posattn_benchmark.processes import run
+from tqdm import tqdm
 
 SETTING: Dict[str, Any] = {
     **{"config": "posattn", "encoder": "tiny", "epochs": 10, "threads": 2},
@@ -180,6 +182,31 @@ def test_readme_gets_tables_and_chart(tmp_path: Path) -> None:
     assert "| fine-tuned, spaCy | 17.0 | extrapolated from its words/s |" in text
     fill_page(readme, MARKERS, cost_markdown(cost, "cost.png"))
     assert readme.read_text() == text
+
+
+def test_a_run_that_was_stopped_goes_on_after_its_last_repeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: List[int] = []
+
+    def take_once(setting: Any, names: Any, number: int, bar: Any) -> Dict[str, Dict[str, float]]:
+        if taken == [1, 2]:
+            raise RuntimeError("stopped")
+        taken.append(number)
+        return {"pipe": {"words_per_s": float(number)}}
+
+    monkeypatch.setattr(rounds, "_take_once", take_once)
+    notes = rounds.Notes(tmp_path / "repeats.json", {**SETTING, "commit": "0123"})
+    setting: Any = None
+    with tqdm(disable=True) as bar, pytest.raises(RuntimeError, match="stopped"):
+        rounds.take_figures(setting, ["pipe"], 3, bar, notes)
+    assert len(notes.read()) == 2
+    assert notes._replace(under={**SETTING, "commit": "4567"}).read() == []  # of other code
+    taken.clear()
+    with tqdm(disable=True) as bar:
+        figures = rounds.take_figures(setting, ["pipe"], 3, bar, notes)
+    assert taken == [3]
+    assert [each["pipe"]["words_per_s"] for each in figures] == [1.0, 2.0, 3.0]
 
 
 def test_a_process_is_watched_until_its_end(tmp_path: Path) -> None:

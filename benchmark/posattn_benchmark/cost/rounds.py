@@ -1,11 +1,12 @@
 """Taking all figures in turn, several times over."""
 
+import json
 import os
 import platform
 import shutil
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 import spacy
 import torch
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from posattn_spacy.frozen.maintenance import contents_of
 from posattn_spacy.precision import bfloat16_is_fast
+from posattn_spacy.writing import replacing
 
 from ..processes import run
 from .apart import measure, peak_figure
@@ -62,18 +64,51 @@ class Setting(NamedTuple):
         }
 
 
-def take_figures(setting: Setting, names: Sequence[str], repeats: int, bar: tqdm) -> List[Repeat]:
+class Notes(NamedTuple):
+    """The repeats that are through already, so that a run that was stopped can go on.
+
+    path (Path): A JSON file.
+    under (Dict[str, Any]): What they must have been taken under: setting, code and machine.
+    """
+
+    path: Path
+    under: Dict[str, Any]
+
+    def read(self) -> List[Repeat]:
+        """RETURNS (List[Repeat]): Those that were taken under the same; ratios stay within a repeat."""
+        noted = json.loads(self.path.read_text(encoding="utf-8")) if self.path.is_file() else {}
+        return list(noted["repeats"]) if noted.get("under") == self.under else []
+
+    def write(self, repeats: Sequence[Repeat]) -> None:
+        """Note all repeats that are through.
+
+        repeats (Sequence[Repeat]): Their figures.
+        """
+        with replacing(self.path) as temporary:
+            temporary.write_text(json.dumps({"under": self.under, "repeats": repeats}), encoding="utf-8")
+
+
+def take_figures(
+    setting: Setting, names: Sequence[str], repeats: int, bar: tqdm, notes: Optional[Notes] = None
+) -> List[Repeat]:
     """Measure systems in turn, then all of them again.
 
     setting (Setting): What is measured.
     names (Sequence[str]): `QUICK` ones, or all `measurements`.
     repeats (int): How many times.
     bar (tqdm): Shows what is measured, and how much is left.
+    notes (Optional[Notes]): Where repeats are noted; those that are there are not taken again.
     RETURNS (List[Repeat]): For each time, the figures of each system.
     RAISES (RuntimeError): If a measurement fails.
     RAISES (StoreError): If a training left no feature store.
     """
-    return [_take_once(setting, names, number, bar) for number in range(1, repeats + 1)]
+    taken = notes.read()[:repeats] if notes is not None else []
+    bar.update(len(taken) * len(names))
+    for number in range(len(taken) + 1, repeats + 1):
+        taken.append(_take_once(setting, names, number, bar))
+        if notes is not None:
+            notes.write(taken)
+    return taken
 
 
 def measurements() -> List[str]:
