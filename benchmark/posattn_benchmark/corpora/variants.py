@@ -34,6 +34,7 @@ from .training import how_made
 PAGE = ("<!-- DEFAULTS: written by `spacy project run defaults` -->", "<!-- END OF DEFAULTS -->")
 STUDIED = ("gmb:100", "gmb:335", "gmb:1700", "gmb:8400", "wnut17", "ncbi-disease")
 AS_WRITTEN = "as written"
+SEEDS_AS_WRITTEN = 3  # they show what seeds differ, beside which the differences between rows are seen
 PATIENCE = (1, 2, 3)
 RULES = (f"below {LARGE:,} tokens", f"below {ALL_LAYERS_WORDS:,}")
 LEFT_OUT_HEADER = ("left out", "chosen on the others", "span F1", "as `init config` writes it", "difference")
