@@ -41,6 +41,16 @@ def annotate_for(doc: Doc, labels: Iterable[str]) -> None:
     doc.spans[ANNOTATED_FOR] = group
 
 
+def is_annotated(doc: Doc) -> bool:
+    """RETURNS (bool): Whether there is anything to learn: entities, or spans that are known to be none."""
+    return bool(doc.ents) or bool(doc.spans.get(INCORRECT))
+
+
+def unknown_stretches(doc: Doc) -> List[tuple[int, int]]:
+    """RETURNS (List[tuple[int, int]]): First token and one past the last of what has no entity annotation."""
+    return _runs(doc.to_array(ENT_IOB) == 0)
+
+
 def _runs(flags: np.ndarray) -> List[tuple[int, int]]:
     """First and one past the last of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))

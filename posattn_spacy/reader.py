@@ -28,9 +28,16 @@ class PartialCorpus(Corpus):
     def read_docbin(self, vocab: Any, locs: Iterable[Union[str, Path]]) -> Iterator[Doc]:
         """YIELDS (Doc): The documents of some files that have tokens."""
         for doc in super().read_docbin(vocab, locs):
-            if self.annotated_for is not None and ANNOTATED_FOR not in doc.spans:
-                annotate_for(doc, self.annotated_for)
+            self.restrict(doc)
             yield doc
+
+    def restrict(self, doc: Doc) -> None:
+        """Let a document be annotated for the reader's labels alone, if it does not say for which itself.
+
+        doc (Doc): The document, which is changed.
+        """
+        if self.annotated_for is not None and ANNOTATED_FOR not in doc.spans:
+            annotate_for(doc, self.annotated_for)
 
     def make_examples(self, nlp: Language, reference_docs: Iterable[Doc]) -> Iterator[Example]:
         """YIELDS (Example): The documents in the pipeline's tokens; too long ones by their sentences."""

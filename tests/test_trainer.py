@@ -130,7 +130,9 @@ def test_without_dev_the_last_weights_are_taken(config: Config, corpus: Path) ->
 
 
 def test_folds_are_all_documents_each_once() -> None:
-    assert folds(range(7), 3) == [[0, 1], [2, 3], [4, 5, 6]]
+    assert folds("abcdefg", 3) == [[0, 1, 2], [3, 4], [5, 6]]
+    assert folds("abcadef", 3) == [[0, 1, 2, 3], [4], [5, 6]]  # the same text is in one part
+    assert folds("aaa", 3) == [[0, 1, 2]]
 
 
 def test_partial_annotation_is_learned_from_through_spacy_train(

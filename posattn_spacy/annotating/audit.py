@@ -103,8 +103,12 @@ def held_out(
         )
     bench.prepare(docs)
     held: List[Held] = []
-    for number, part in enumerate(folds(docs, n_folds), start=1):
-        others = [doc for i, doc in enumerate(docs) if i < part[0] or i > part[-1]]
+    parts = folds([doc.text for doc in docs], n_folds)
+    if len(parts) < 2:
+        raise ValueError("All documents have the same text: none is left to learn from. Give others as well.")
+    for number, part in enumerate(parts, start=1):
+        own = set(part)
+        others = [doc for i, doc in enumerate(docs) if i not in own]
         bench.train(others, seed=seed, effort=EFFORT, name=f"head {number} of {n_folds}")
         held += _judged(bench.nlp, [(i, docs[i]) for i in part])
     return held, fit_temperature([decode(each.batch) for each in held])
@@ -167,10 +171,10 @@ def _judged(nlp: Language, docs: Sequence[Tuple[int, Doc]]) -> List[Held]:
 
 
 def _of_batch(held: Held, temperature: float) -> Iterator[Finding]:
-    rows, lengths, tags, *_ = held.batch
-    lattice = Lattice(rows / temperature, lengths)
+    batch = held.batch
+    lattice = Lattice(batch.scores / temperature, batch.lengths)
     ends = np.cumsum(to_numpy(held.scores.lengths))
-    for each in disagreements(lattice, tags):
+    for each in disagreements(lattice, batch.tags, batch.excluded):
         place = each.given or each.suggested
         assert place is not None
         number = int(np.searchsorted(ends, place[0], side="right"))

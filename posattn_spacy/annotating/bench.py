@@ -72,12 +72,15 @@ class Bench:
         return short_training(self._config, examples, effort)
 
 
-def folds(docs: Sequence[Any], n: int) -> List[List[int]]:
-    """Deal documents out so that none is in two parts, and neighbours are in one.
+def folds(texts: Sequence[str], n: int) -> List[List[int]]:
+    """Deal texts out so that none is in two parts, not even if it comes again, and neighbours are in one.
 
-    docs (Sequence[Any]): The documents.
+    texts (Sequence[str]): The texts.
     n (int): Number of parts.
-    RETURNS (List[List[int]]): Indices of each part.
+    RETURNS (List[List[int]]): Indices of each part; fewer parts if there are not as many texts.
     """
-    bounds = [len(docs) * i // n for i in range(n + 1)]
-    return [list(range(bounds[i], bounds[i + 1])) for i in range(n)]
+    parts: List[List[int]] = [[] for _ in range(n)]
+    part_of: Dict[str, int] = {}
+    for i, text in enumerate(texts):
+        parts[part_of.setdefault(text, i * n // len(texts))].append(i)
+    return [part for part in parts if part]

@@ -39,7 +39,9 @@ class Disagreement(NamedTuple):
         return WRONG_TYPE if self.given[:2] == self.suggested[:2] else SHIFTED
 
 
-def disagreements(lattice: Lattice, tags: Tensor) -> Iterator[Disagreement]:
+def disagreements(
+    lattice: Lattice, tags: Tensor, excluded: Optional[Tensor] = None
+) -> Iterator[Disagreement]:
     """Set annotation against what is more probable.
 
     Of an entity the rivals are all spans that touch it, and no entity at all; of words outside of entities,
@@ -47,10 +49,12 @@ def disagreements(lattice: Lattice, tags: Tensor) -> Iterator[Disagreement]:
 
     lattice (Lattice): The distribution over the tag sequences of some texts.
     tags (Tensor): (rows,) their annotation; a legal sequence, `MISSING` where nothing is known.
-    YIELDS (Disagreement): The places, of which those that touch a word without annotation are left out.
+    excluded (Optional[Tensor]): (rows, labels) bool, labels that a row without a tag is known not to have.
+    YIELDS (Disagreement): The places, of which those are left out that touch a word of which it is not known
+        whether it has that label.
     """
     known = tags != MISSING
-    found = _known_spans(lattice.spans_above(LEAST), known)
+    found = _known_spans(lattice.spans_above(LEAST), known, excluded)
     starts, stops, labels = (field.numpy() for field in span_bounds(tags.clamp(min=0)))
     given = Spans(starts, stops, labels, lattice.probabilities_of(starts, stops, labels))
     empty = lattice.probabilities_outside(starts, stops)
@@ -61,17 +65,20 @@ def disagreements(lattice: Lattice, tags: Tensor) -> Iterator[Disagreement]:
             rival, p_rival = None, float(empty[i])
         if p_rival > given.probabilities[i]:
             yield Disagreement(place, rival, float(given.probabilities[i]), p_rival)
-    yield from _missed(lattice, found, given)
+    yield from _missed(lattice, found, given, known)
 
 
-def _missed(lattice: Lattice, found: Spans, given: Spans) -> Iterator[Disagreement]:
-    """Spans that touch no annotated entity, and are more probable than that there is none."""
+def _missed(lattice: Lattice, found: Spans, given: Spans, known: Tensor) -> Iterator[Disagreement]:
+    """Spans that touch no annotated entity, and are more probable than what is known there instead."""
     free = np.array(
         [not ((given.starts < stop) & (given.stops > start)).any() for start, stop, _ in _places(found)],
         dtype=bool,
     )
     alone = found.select(free)
-    empty = lattice.probabilities_outside(alone.starts, alone.stops)
+    n_open = np.append(0, (~known).numpy().cumsum())
+    in_part = n_open[alone.stops] > n_open[alone.starts]  # where other labels are possible, and not annotated
+    outside = lattice.probabilities_outside(alone.starts, alone.stops)
+    empty = np.where(in_part, 1 - alone.probabilities, outside)
     order = np.argsort(-alone.probabilities, kind="stable")
     taken: List[Place] = []
     for i in order.tolist():
@@ -82,9 +89,14 @@ def _missed(lattice: Lattice, found: Spans, given: Spans) -> Iterator[Disagreeme
             yield Disagreement(None, place, float(empty[i]), float(alone.probabilities[i]))
 
 
-def _known_spans(spans: Spans, known: Tensor) -> Spans:
-    unknown = np.append(0, (~known).numpy().cumsum())
-    return spans.select(unknown[spans.stops] == unknown[spans.starts])
+def _known_spans(spans: Spans, known: Tensor, excluded: Optional[Tensor]) -> Spans:
+    """Those in which each word is known to have another label, the same, or none."""
+    unknown = (~known).numpy()[:, None]
+    if excluded is not None:
+        unknown = unknown & ~excluded.numpy()
+    before = np.pad(unknown.cumsum(0), ((1, 0), (0, 0)))
+    column = spans.labels if excluded is not None else np.zeros_like(spans.labels)
+    return spans.select(before[spans.stops, column] == before[spans.starts, column])
 
 
 def _places(spans: Spans) -> List[Place]:

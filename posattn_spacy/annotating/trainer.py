@@ -36,7 +36,7 @@ class Trained(NamedTuple):
 class DocsCorpus(PartialCorpus):
     """Reads documents that are in memory, as a reader of .spacy files would.
 
-    docs (Sequence[Doc]): The documents.
+    docs (Sequence[Doc]): The documents, which are changed if the settings restrict them to some labels.
     settings (Any): As of `PartialCorpus`, but for the path.
     """
 
@@ -47,6 +47,8 @@ class DocsCorpus(PartialCorpus):
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """YIELDS (Example): The examples."""
         make = self.make_examples_gold_preproc if self.gold_preproc else self.make_examples
+        for doc in self._docs:
+            self.restrict(doc)
         for example in make(nlp, self._docs):
             yield from self.augmenter(nlp, example)
 
@@ -62,7 +64,8 @@ def reader_of(config: Dict[str, Any], part: str, docs: Sequence[Doc]) -> DocsCor
     section = config["corpora"][part]
     augmenter = section.get("augmenter")
     resolved = registry.resolve({"augmenter": augmenter})["augmenter"] if augmenter else None
-    own = {key: section.get(key, default) for key, default in (("gold_preproc", False), ("max_length", 0))}
+    defaults = {"gold_preproc": False, "max_length": 0, "annotated_for": None}
+    own = {key: section.get(key, default) for key, default in defaults.items()}
     return DocsCorpus(docs, augmenter=resolved, **own)
 
 

@@ -10,7 +10,7 @@ from spacy.util import filter_spans
 from ..annotated import bare_copy
 from ..calibration import only_pipe
 from ..gold import count_labels
-from ..partial import ANNOTATED_FOR, annotate_for
+from ..partial import ANNOTATED_FOR, annotate_for, is_annotated
 from .effort import Effort, short_training
 from .trainer import before_saving, configure, evaluate, reader_of, train
 
@@ -23,6 +23,7 @@ class Updated(NamedTuple):
     """What came of an update.
 
     added (List[str]): The labels that are new to the pipeline.
+    replaced (int): How many old documents have the text of a new one, and gave way to it.
     rehearsed (int): In how many documents the pipeline's own entities stood in for those of its labels.
     steps (int): Updates of the weights.
     before (Dict[str, Any]): Scores on dev before; empty without dev.
@@ -30,6 +31,7 @@ class Updated(NamedTuple):
     """
 
     added: List[str]
+    replaced: int
     rehearsed: int
     steps: int
     before: Dict[str, Any]
@@ -47,31 +49,35 @@ def update(
     nlp (Language): The pipeline, with a `posattn_ner`; its config stays as it is.
     new (Sequence[Doc]): Documents that were annotated since. Where all their entities are of new labels, they
         count as annotated for these alone. They are changed.
-    old (Sequence[Doc]): What the pipeline was trained on. They are changed. Without any, the pipeline's own
-        entities stand in for what new documents were not annotated for.
+    old (Sequence[Doc]): What the pipeline was trained on. They are changed. One with the text of a new one
+        gives way to it: it was corrected. Without any, the pipeline's own entities stand in for what new
+        documents were not annotated for.
     dev (Sequence[Doc]): What to evaluate on before and afterwards, and to fit temperature and second look to;
         it chooses no weights, for which it would have to be large.
     seed (int): Seed of the training.
     RETURNS (Updated): What came of it.
-    RAISES (ValueError): If there is not one `posattn_ner`, or no entity in the new documents.
+    RAISES (ValueError): If there is not one `posattn_ner`, or nothing is annotated in the new documents.
     """
     _, pipe = only_pipe(nlp)
     known, found = list(pipe.labels), list(count_labels(new))
-    if not found:
+    if not any(map(is_annotated, new)):
         raise ValueError("No entity is annotated in the new documents: there is nothing to learn.")
+    texts = {doc.text for doc in new}
+    kept = [doc for doc in old if doc.text not in texts]
     added = [label for label in found if label not in known]
-    if added:
-        for docs, labels in ((old, known), (new, added if not set(found) & set(known) else [*known, *added])):
-            for doc in docs:
-                if ANNOTATED_FOR not in doc.spans:
-                    annotate_for(doc, labels)
-    rehearsed = 0 if old else _rehearse(nlp, new, known)
     config = nlp.config.interpolate()
+    only = config["corpora"]["train"].get("annotated_for")
+    if added:
+        _restrict(kept, only or known)
+        _restrict(new, added if not set(found) & set(known) else [*(only or known), *added])
+    elif only is not None:
+        _restrict(new, only)  # now, so that what it says nothing of can be rehearsed
+    rehearsed = 0 if old else _rehearse(nlp, new, known)
     judged = list(reader_of(config, "dev", dev)(nlp))
     before = evaluate(nlp, judged) if dev else {}
     for label in added:
         pipe.add_label(label)
-    examples = list(reader_of(config, "train", [*old, *new])(nlp))  # all passes see the same
+    examples = list(reader_of(config, "train", [*kept, *new])(nlp))  # all passes see the same
     with _schedule(nlp, short_training(nlp.config, examples, NEW_LABELS if added else MORE), seed):
         steps = train(nlp, lambda nlp: examples, name="learning").steps
     after: Dict[str, Any] = {}
@@ -79,7 +85,14 @@ def update(
         pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
         after = evaluate(nlp, judged)
         before_saving(nlp, lambda nlp: judged)
-    return Updated(added, rehearsed, steps, before, after)
+    return Updated(added, len(old) - len(kept), rehearsed, steps, before, after)
+
+
+def _restrict(docs: Sequence[Doc], labels: Sequence[str]) -> None:
+    """Let documents that do not say themselves what they were annotated for be so for these labels."""
+    for doc in docs:
+        if ANNOTATED_FOR not in doc.spans:
+            annotate_for(doc, labels)
 
 
 @contextmanager

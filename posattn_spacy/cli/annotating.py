@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..telling import insist_writable, told
 from .pipeline import ModelPath
-from .shared import GpuId, fetched, insist_entities, insist_tool, load, read, use_gpu
+from .shared import GpuId, export, fetched, insist_entities, insist_tool, load, read, use_gpu
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -40,7 +40,8 @@ def update_model(
 
     It goes on from the weights it has. Where labels are new, old documents
     say nothing of them, and new ones nothing of the old labels, if all their
-    entities are of new ones. Without --old, the pipeline's own entities stand
+    entities are of new ones. An old document that has the text of a new one
+    gives way to it. Without --old, the pipeline's own entities stand
     in for the old labels.
     """
     from ..annotating.update import update
@@ -58,6 +59,8 @@ def update_model(
         _write(nlp, output)
     if updated.added:
         msg.info(f"New labels: {', '.join(updated.added)}")
+    if updated.replaced:
+        msg.info(f"Old documents that gave way to new ones of the same text: {updated.replaced:,}")
     if updated.rehearsed:
         msg.info(f"The pipeline's own entities stood in for its labels in {updated.rehearsed:,} documents")
     if dev is None:
@@ -79,7 +82,9 @@ def audit_corpus(
     corpus: Annotated[Path, typer.Argument(help="Annotated documents, as .spacy file or folder")],
     output: Annotated[Optional[Path], typer.Option(help="A .jsonl file for all findings")] = None,
     html: Annotated[Optional[Path], typer.Option(help="A page to go through them")] = None,
-    export: Annotated[Optional[Path], typer.Option(help="A file with their documents, for --to")] = None,
+    exported: Annotated[
+        Optional[Path], typer.Option("--export", help="A file with their documents, for --to")
+    ] = None,
     to: Annotated[str, typer.Option(help="doccano, label-studio, prodigy, conll or jsonl")] = "doccano",
     top: Annotated[int, typer.Option(min=1, help="How many findings to print")] = 20,
     n_folds: Annotated[int, typer.Option("--folds", min=2, help="Parts of the corpus")] = 5,
@@ -101,12 +106,10 @@ def audit_corpus(
     from ..annotating.bench import Bench
     from ..annotating.showing import doubtful_docs, in_words, page, records
     from ..calibration import posattn_pipes
-    from ..corpora.export import export_docs
-    from ..corpora.sentences import CorpusError
     from ..writing import replacing
 
     insist_tool(to)
-    for path in (output, html, export):
+    for path in (output, html, exported):
         if path is not None:
             insist_writable(path)
     use_gpu(gpu_id)
@@ -137,11 +140,10 @@ def audit_corpus(
     if html is not None:
         with replacing(html) as temporary:
             temporary.write_text(page(findings, docs, labels), encoding="utf-8")
-    if export is not None:
-        with told(CorpusError):
-            export_docs(doubtful_docs(findings, docs, labels), export, to)
+    if exported is not None:
+        export(doubtful_docs(findings, docs, labels), exported, to)
     n_entities = sum(len(doc.ents) for doc in docs)
-    written = ", ".join(str(path) for path in (output, html, export) if path is not None)
+    written = ", ".join(str(path) for path in (output, html, exported) if path is not None)
     msg.good(
         f"{len(findings):,} findings in {len(docs):,} documents with {n_entities:,} entities"
         f"{f'; written to {written}' if written else ''}"
@@ -172,7 +174,6 @@ def suggest_texts(
     from tqdm import tqdm
 
     from ..annotating.suggest import suggest, with_entities
-    from ..corpora.export import export_docs
     from ..corpora.plain import read_texts
     from ..corpora.sentences import CorpusError
 
@@ -195,8 +196,7 @@ def suggest_texts(
     ]
     header = ("text", "nats a word", "p", "it begins")
     msg.table(rows, header=header, divider=True, aligns=("r", "r", "r", "l"))
-    with told(CorpusError):
-        export_docs(with_entities(nlp, found), output, to)
+    export(with_entities(nlp, found), output, to, predicted=True)
     n_found = sum(each.words for each in found)
     msg.good(f"{len(found):,} texts with {n_found:,} words written to {output}, for {to}")
 

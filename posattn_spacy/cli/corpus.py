@@ -10,7 +10,19 @@ import typer
 from wasabi import msg
 
 from ..telling import insist_writable, told
-from .shared import GpuId, blank, fetched, insist_entities, insist_tool, listed, load, read, show, use_gpu
+from .shared import (
+    GpuId,
+    blank,
+    export,
+    fetched,
+    insist_entities,
+    insist_tool,
+    listed,
+    load,
+    read,
+    show,
+    use_gpu,
+)
 
 init = typer.Typer(name="init", help="Start with data of one's own", no_args_is_help=True)
 
@@ -118,9 +130,7 @@ def export_command(
     from spacy.tokens import Doc
     from tqdm import tqdm
 
-    from ..corpora.export import export_docs
     from ..corpora.plain import read_texts
-    from ..corpora.sentences import CorpusError
 
     insist_tool(to)
     insist_writable(output)
@@ -130,8 +140,8 @@ def export_command(
     else:
         use_gpu(gpu_id)
         docs = load(model).pipe(read_texts(source, text_field))
-    with told(CorpusError):
-        export_docs(tqdm(docs, desc=output.name, unit="doc", disable=None), output, to)
+    bar = tqdm(docs, desc=output.name, unit="doc", disable=None)
+    export(bar, output, to, predicted=model is not None)
     msg.good(f"Written to {output}, for {to}")
 
 

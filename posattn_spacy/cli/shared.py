@@ -80,12 +80,28 @@ def read(corpus: Path, nlp: "Language") -> List["Doc"]:
 
 
 def insist_entities(docs: Sequence["Doc"], path: Path, what_for: str) -> None:
-    """End the program if documents have no entities, with what they have instead."""
-    from ..gold import count_labels, describe_spans, span_keys
+    """End the program if nothing is annotated in documents, with what they have instead."""
+    from ..gold import describe_spans, span_keys
+    from ..partial import is_annotated
 
-    if not count_labels(docs):
+    if not any(map(is_annotated, docs)):
         spans = describe_spans(span_keys(docs))
         msg.fail(f"No entity is annotated in {path}: there is nothing to {what_for}.{spans}", exits=1)
+
+
+def export(docs: Iterable["Doc"], output: Path, to: str, *, predicted: bool = False) -> None:
+    """Write documents as `export_docs` does, and tell of what the tool can't say."""
+    from ..corpora.export import export_docs
+    from ..corpora.sentences import CorpusError
+
+    with told(CorpusError):
+        n_partial = export_docs(docs, output, to, predicted=predicted)
+    if n_partial:
+        msg.warn(
+            f"{n_partial:,} documents were annotated in part. {to} can't say so: there, and read from there, "
+            "what is not annotated is no entity.",
+            "Write them --to jsonl to keep what is known.",
+        )
 
 
 def insist_tool(name: str) -> None:

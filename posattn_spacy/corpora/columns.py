@@ -7,7 +7,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from .decoding import split_lines
 from .repairs import Repairs
-from .schemes import looks_like_tag
+from .schemes import OPEN, looks_like_tag
 from .sentences import CorpusError
 
 # Only ASCII blanks separate: str.split would also split words with a no-break space in them.
@@ -188,7 +188,9 @@ def note_choice(contents: ColumnContents, columns: Columns) -> List[str]:
 
 
 def _tag_share(rows: Sequence[Row], column: int) -> float:
-    return sum(looks_like_tag(row.cell(column) or "") for row in rows) / max(1, len(rows))
+    cells = [row.cell(column) or "" for row in rows]
+    tags = sum(map(looks_like_tag, cells))
+    return (tags + cells.count(OPEN) if tags else 0) / max(1, len(rows))
 
 
 def _options(word: int, tags: List[int]) -> str:

@@ -21,7 +21,7 @@ from .decoding import decode
 from .files import read_bytes
 from .recognise import check_is_known, check_is_text
 from .repairs import EMPTY_WORDS, MISSING_TAGS, RAGGED_ROWS, SHORT_ROWS, Repairs
-from .schemes import detect_scheme, looks_like_tag, normalise
+from .schemes import OPEN, detect_scheme, looks_like_tag, normalise
 from .sentences import Corpus, RawRows, Sentence
 
 _COLUMNS = (
@@ -68,7 +68,8 @@ def read_conll(
     rows = [row for sentence in sentences for row in sentence]
     contents = look_at_columns(rows)
     error = judge_columns(contents, columns, repairs)
-    are_tags = all(looks_like_tag(row.cell(columns.tag) or "") for row in rows)
+    tags_of_rows = (row.cell(columns.tag) or "" for row in rows)
+    are_tags = all(looks_like_tag(tag) or tag == OPEN for tag in tags_of_rows)
     if error is not None or not are_tags or len(contents.tags) > 1:
         check_is_known(path, data)
     if error is not None:

@@ -13,6 +13,7 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab, create_vocab
 
+from ..partial import is_annotated
 from ..writing import replacing
 from .docs import count_docs, join_docs, kept_attrs, store_docs
 from .files import content_md5, naming_obstacles, read_bytes
@@ -130,9 +131,10 @@ def convert(
     else:
         files, splits, notes = _read_file(path, Reading(vocab, lang, options), shares or {}, splitters)
     # Everything is checked before anything is written.
+    read_notes = [*(note for file in files for note in file.notes), *notes]
     for split, parts in splits.items():
         for part in PARTS:
-            _check_part(path, split, part, parts)
+            _check_part(path, split, part, parts, read_notes)
     made_before = _check_out_dir(out_dir, splits)
     joined = _joined(files, splits, n_sents)
     account = _account(path, files, splits, joined, n_sents, [*notes, *_doubt_lang(splits, lang)], about)
@@ -159,7 +161,8 @@ def convert_to_file(
     documents = read_documents(path, Reading(_make_vocab(lang), lang, options))
     docs = documents.docs[: documents.cut_off]
     if not any(map(len, docs)):
-        raise CorpusError(f"{path}: empty corpus, there is no sentence in it. Give one that has any.")
+        empty = f"{path}: empty corpus, there is no sentence in it. Give one that has any."
+        raise CorpusError(" ".join([empty, *documents.notes]))
     account_file = account_of(file)
     _made_before(account_file)
     splits = {"all": {"all": docs}}
@@ -317,20 +320,24 @@ def _check_place(path: Path, out_dir: Path, names: Collection[str]) -> None:
             )
 
 
-def _check_part(path: Path, split: str, part: str, parts: Mapping[str, List[Doc]]) -> None:
+def _check_part(
+    path: Path, split: str, part: str, parts: Mapping[str, List[Doc]], notes: Sequence[str]
+) -> None:
     docs, n_all = parts[part], sum(map(len, parts.values()))
     if not any(len(doc) for doc in docs):
-        raise CorpusError(
+        empty = (
             f"{path}: empty corpus, the {part} part of the split {split} has no sentence, of {n_all} in all. "
             "Give a corpus with at least a few sentences for every part (in columned text a blank line ends "
             "a sentence); or a name that ends in .spacy to write to, to have all of it in one file."
         )
-    if part == "train" and not any(doc.ents for doc in docs):
-        raise CorpusError(
+        raise CorpusError(" ".join([empty, *notes]))
+    if part == "train" and not any(map(is_annotated, docs)):
+        bare = (
             f"{path}: the train part of the split {split} has no entity. "
             "Check that the tags are where they are looked for (--tag-column in columned text, --spans-key "
             "in .spacy files)."
         )
+        raise CorpusError(" ".join([bare, *notes]))
 
 
 def _cut_off(documents: Documents) -> Optional[CutOff]:

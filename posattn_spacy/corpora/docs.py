@@ -14,6 +14,7 @@ from ..partial import GROUPS
 from .files import read_bytes
 from .recognise import recognise
 from .repairs import Repairs
+from .schemes import OPEN
 from .sentences import CorpusError, Counts, Sentence
 from .spacing import is_spaced, space_after
 from .spans import count_spans, spans_to_ents
@@ -41,11 +42,11 @@ class StoredDocs:
 
 
 def make_doc(sentence: Sentence, vocab: Vocab) -> Doc:
-    """Make one document of one sentence, naturally spaced and with every token annotated.
+    """Make one document of one sentence, naturally spaced.
 
     sentence (Sentence): The sentence.
     vocab (Vocab): The vocabulary of the document.
-    RETURNS (Doc): A document whose entities are complete: "O" is outside, never missing.
+    RETURNS (Doc): A document in which "O" is outside, and annotation is missing of `OPEN` words alone.
     """
     return Doc(
         vocab,
@@ -53,7 +54,7 @@ def make_doc(sentence: Sentence, vocab: Vocab) -> Doc:
         spaces=space_after(sentence.words),
         tags=sentence.pos,
         sent_starts=[i == 0 for i in range(len(sentence.words))],
-        ents=sentence.tags,
+        ents=["" if tag == OPEN else tag for tag in sentence.tags],
     )
 
 

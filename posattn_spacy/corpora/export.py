@@ -43,18 +43,38 @@ TOOLS: Dict[str, Callable[[Iterable[Exported]], Iterator[str]]] = {
 }
 
 
-def export_docs(docs: Iterable[Doc], path: Path, tool: str) -> None:
+def export_docs(docs: Iterable[Doc], path: Path, tool: str, *, predicted: bool = False) -> int:
     """Write documents for an annotation tool.
 
     docs (Iterable[Doc]): The documents; entities that a component has found have their scores.
     path (Path): The file, which is there as a whole or not at all.
     tool (str): One of `TOOLS`.
+    predicted (bool): Whether a pipeline has found the entities, in place of annotation.
+    RETURNS (int): How many documents were annotated in part, which this tool can't say: there what nobody
+        has annotated reads as no entity.
     RAISES (CorpusError): If it can't be written.
     """
+    n_partial = 0
+
+    def texts() -> Iterator[Exported]:
+        nonlocal n_partial
+        for doc in docs:
+            text = exported(doc, predicted)
+            n_partial += _is_partial(text, tool)
+            yield text
+
     with (
         naming_obstacles(path),
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,
     ):
-        for line in TOOLS[tool](map(exported, docs)):
+        for line in TOOLS[tool](texts()):
             file.write(f"{line}\n")
+    return n_partial
+
+
+def _is_partial(text: Exported, tool: str) -> bool:
+    """Whether more is known of a text, or less, than a tool can say."""
+    if tool == "jsonl" or text.is_bare:
+        return False
+    return bool(text.annotated_for or text.incorrect or (text.missing and tool != "conll"))

@@ -5,6 +5,7 @@ from typing import List, NamedTuple, Optional
 from spacy.tokens import Doc
 
 from ..confidence import all_confidences
+from ..partial import ANNOTATED_FOR, INCORRECT, unknown_stretches
 
 NOTE = "posattn_note"
 
@@ -41,24 +42,46 @@ class ExportedToken(NamedTuple):
     tag: str
 
 
+class Stretch(NamedTuple):
+    """A stretch of a text.
+
+    start (int): First character.
+    end (int): One past the last.
+    label (str): What is said of it.
+    """
+
+    start: int
+    end: int
+    label: str
+
+
 class Exported(NamedTuple):
     """A document to be written.
 
     text (str): Its text.
     entities (List[ExportedEntity]): Its entities, in order.
     tokens (List[ExportedToken]): Its tokens.
+    predicted (bool): Whether a pipeline has found them, and nobody has annotated it yet.
+    missing (List[Stretch]): Where no entity is annotated, not even as absent.
+    annotated_for (List[Stretch]): Where it was annotated for single labels, if not for all.
+    incorrect (List[Stretch]): What is known to be no entity of its label.
     note (str): What else is to be said of it; mostly nothing.
     """
 
     text: str
     entities: List[ExportedEntity]
     tokens: List[ExportedToken]
+    predicted: bool
+    missing: List[Stretch]
+    annotated_for: List[Stretch]
+    incorrect: List[Stretch]
     note: str = ""
 
     @property
-    def is_scored(self) -> bool:
-        """RETURNS (bool): Whether any of its entities was predicted."""
-        return any(entity.score is not None for entity in self.entities)
+    def is_bare(self) -> bool:
+        """RETURNS (bool): Whether nobody and nothing has annotated it."""
+        nothing_known = all(token.tag == "-" for token in self.tokens)
+        return nothing_known and not (self.predicted or self.annotated_for or self.incorrect)
 
 
 def exported_entities(doc: Doc) -> List[ExportedEntity]:
@@ -76,13 +99,15 @@ def exported_entities(doc: Doc) -> List[ExportedEntity]:
     return entities
 
 
-def exported(doc: Doc) -> Exported:
+def exported(doc: Doc, predicted: bool = False) -> Exported:
     """Take from a document what is written of it.
 
     doc (Doc): The document; entities that a component has found have their scores, and what is to be said of
         it stands in its `user_data`, under `NOTE`.
-    RETURNS (Exported): Text, entities, tokens and note.
+    predicted (bool): Whether a pipeline has found its entities; so it is where one of them has a score.
+    RETURNS (Exported): What is written.
     """
+    entities = exported_entities(doc)
     tokens = [
         ExportedToken(
             token.text,
@@ -93,4 +118,18 @@ def exported(doc: Doc) -> Exported:
         )
         for token in doc
     ]
-    return Exported(doc.text, exported_entities(doc), tokens, str(doc.user_data.get(NOTE, "")))
+    return Exported(
+        doc.text,
+        entities,
+        tokens,
+        predicted or any(entity.score is not None for entity in entities),
+        [Stretch(doc[i].idx, doc[j - 1].idx + len(doc[j - 1]), "") for i, j in unknown_stretches(doc)],
+        _stretches(doc, ANNOTATED_FOR),
+        _stretches(doc, INCORRECT),
+        str(doc.user_data.get(NOTE, "")),
+    )
+
+
+def _stretches(doc: Doc, group: str) -> List[Stretch]:
+    spans = doc.spans.get(group, ())
+    return [Stretch(span.start_char, span.end_char, span.label_) for span in spans]

@@ -1,6 +1,7 @@
 """Documents that are made of texts with marks."""
 
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from dataclasses import replace
+from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span
@@ -9,9 +10,9 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from ..blanks import is_blank
-from ..partial import INCORRECT
+from ..partial import ANNOTATED_FOR, INCORRECT, annotate_for
 from .marks import Mark, MarkedText
-from .misfits import BEYOND, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
+from .misfits import BEYOND, CONTRADICTORY, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
 from .sentences import CorpusError
 
 
@@ -73,20 +74,36 @@ def _own_tokens(marked: MarkedText, vocab: Vocab) -> Optional[Doc]:
 def _annotate(doc: Doc, marked: MarkedText, misfits: Misfits) -> None:
     """Write what is marked in a text to its document."""
     found: List[Span] = []
-    lost: List[Span] = []
+    lost = list(filter(None, (_touched(doc, *mark[:3]) for mark in marked.missing)))
     for mark in dict.fromkeys(marked.marks):
         span, touched = fit(doc, mark, marked.id, misfits)
         found += [span] if span is not None else []
         lost += [touched] if touched is not None else []
-    kept = _apart(found, marked.id, misfits)
-    lost += [span for span in found if span not in kept and not misfits.repaired]
+    # What is no entity is not widened: of a longer stretch that would be saying something else.
+    exactly = replace(misfits, repaired=False)
+    fitted = (fit(doc, mark, marked.id, exactly)[0] for mark in dict.fromkeys(marked.wrong))
+    wrong = [span for span in fitted if span is not None]
+    both = [span for span in found if any(_same(span, other) for other in wrong)]
+    for span in both:
+        misfits.add(CONTRADICTORY, marked.id, span.text, span.label_)
+    kept = _apart([span for span in found if span not in both], marked.id, misfits)
+    lost += [span for span in found if span not in kept and (span in both or not misfits.repaired)]
     taken = {token.i for span in kept for token in span}
     unknown = {token.i for span in lost for token in span} - taken
     missing = [doc[i : i + 1] for i in sorted(unknown)]
     doc.set_ents(kept, missing=missing, default="outside" if marked.complete else "missing")
-    wrong = [span for mark in marked.wrong if (span := fit(doc, mark, marked.id, misfits)[0]) is not None]
+    wrong = [span for span in wrong if not any(_same(span, other) for other in both)]
     if wrong:
         doc.spans[INCORRECT] = wrong
+    only = list(filter(None, (_touched(doc, *mark[:3]) for mark in marked.annotated_for)))
+    if only:
+        doc.spans[ANNOTATED_FOR] = only
+    if marked.only:
+        annotate_for(doc, marked.only)
+
+
+def _same(one: Span, other: Span) -> bool:
+    return (one.start, one.end, one.label) == (other.start, other.end, other.label)
 
 
 def fit(doc: Doc, mark: Mark, place: str, misfits: Misfits) -> Tuple[Optional[Span], Optional[Span]]:
@@ -99,7 +116,7 @@ def fit(doc: Doc, mark: Mark, place: str, misfits: Misfits) -> Tuple[Optional[Sp
     RETURNS (Tuple[Optional[Span], Optional[Span]]): Its span, if it fits or is repaired; else the tokens that
         it touches, if there are any.
     """
-    text, (start, end) = doc.text, (mark.start, mark.end)
+    text, (start, end) = doc.text, _in_characters(mark, doc.text)
     shown = text[max(0, start) : max(0, end)] if mark.text is None else mark.text
     if mark.rest:
         misfits.add(SPLIT, place, shown, mark.label)
@@ -128,6 +145,16 @@ def fit(doc: Doc, mark: Mark, place: str, misfits: Misfits) -> Tuple[Optional[Sp
     return (touched, None) if misfits.repaired else (None, touched)
 
 
+def _in_characters(mark: Mark, text: str) -> Tuple[int, int]:
+    """Count characters as Python does, if the tool counts those beyond U+FFFF twice, as JavaScript does."""
+    place = mark.start, mark.end
+    if mark.text is None or text.isascii() or _alike(text[slice(*place)], mark.text):
+        return place
+    units = text.encode("utf-16-le")
+    start, end = (len(units[: 2 * max(0, each)].decode("utf-16-le", "ignore")) for each in place)
+    return (start, end) if _alike(text[start:end], mark.text) else place
+
+
 def _alike(one: str, other: str) -> bool:
     """Whether two texts have the same words; tools differ in what they do to white space."""
     return one.split() == other.split()
@@ -141,17 +168,17 @@ def _touched(doc: Doc, start: int, end: int, label: str) -> Optional[Span]:
 
 def _apart(spans: Sequence[Span], place: str, misfits: Misfits) -> List[Span]:
     """Those spans that overlap no other; or, repaired, of those that overlap the longest."""
-    by_length = sorted(spans, key=lambda span: (span.start - span.end, span.start))
-    kept: List[Span] = []
-    overlapping: Dict[int, Span] = {}  # by their number in kept
-    for span in by_length:
-        other = next((i for i, one in enumerate(kept) if one.start < span.end and span.start < one.end), None)
-        if other is None:
-            kept.append(span)
-        else:
-            shown = f"{span.text} (within or across {kept[other].text}, {kept[other].label_})"
+    kept: List[Span] = []  # what comes later is no longer
+    crossed: List[Span] = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        against = kept if misfits.repaired else [*kept, *crossed]
+        others = [one for one in against if one.start < span.end and span.start < one.end]
+        if others:
+            shown = f"{span.text} (within or across {others[0].text}, {others[0].label_})"
             misfits.add(OVERLAPPING, place, shown, span.label_)
-            overlapping[other] = span
-    if misfits.repaired:
-        return kept
-    return [span for i, span in enumerate(kept) if i not in overlapping]
+            if not misfits.repaired:
+                crossed += [span, *(one for one in others if one in kept)]
+                kept = [one for one in kept if one not in others]
+        else:
+            kept.append(span)
+    return kept

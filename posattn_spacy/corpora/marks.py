@@ -1,7 +1,7 @@
 """Texts with marked stretches, as annotation tools have them."""
 
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Optional, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 
 class Mark(NamedTuple):
@@ -32,6 +32,10 @@ class MarkedText:
     tokens (Optional[List[str]]): Its tokens, as the tool has them.
     spaces (Optional[List[bool]]): Whether a space follows each of them.
     complete (bool): Whether what is not marked is no entity; else nothing is known of it.
+    annotated_for (List[Mark]): Where it was annotated for single labels, if not for all: there what is not
+        marked is no entity of that label.
+    missing (List[Mark]): Stretches of which nothing else is known.
+    only (List[str]): The labels for which the whole text was annotated, if not for all.
     """
 
     id: str
@@ -41,6 +45,30 @@ class MarkedText:
     tokens: Optional[List[str]] = None
     spaces: Optional[List[bool]] = None
     complete: bool = True
+    annotated_for: List[Mark] = field(default_factory=list)
+    missing: List[Mark] = field(default_factory=list)
+    only: List[str] = field(default_factory=list)
+
+    @property
+    def is_bare(self) -> bool:
+        """RETURNS (bool): Whether nothing is marked in it."""
+        return not (self.marks or self.wrong)
+
+
+def without_entities(texts: Sequence[MarkedText], remedy: str) -> List[str]:
+    """Tell of texts in which nothing is marked: it may be that nobody has looked at them.
+
+    texts (Sequence[MarkedText]): The texts.
+    remedy (str): How those that nobody has looked at are left out, without a full stop.
+    RETURNS (List[str]): A sentence or two, if there are any.
+    """
+    bare = sum(text.is_bare for text in texts)
+    if not bare:
+        return []
+    return [
+        f"Texts in which nothing is marked: {bare:,} of {len(texts):,}. They are learned as texts without "
+        f"entities. If nobody has looked at them, leave them out: {remedy}."
+    ]
 
 
 @dataclass

@@ -31,6 +31,7 @@ BEYOND = Kind(
     "reach beyond the end of their text", _OPEN, "cut off there", "Mark anew: the text has changed since"
 )
 SPLIT = Kind("have several pieces", _OPEN, _OPEN, "Mark each piece, or all from the first to the last")
+CONTRADICTORY = Kind("were both accepted and rejected", _OPEN, _OPEN, "Answer anew, or choose one annotator")
 UNLIKE = Kind(
     "do not stand where they should",
     _OPEN,

@@ -25,6 +25,7 @@ from .misfits import Misfits
 from .recognise import check_is_known, looks_columned
 from .records import parse_records
 from .repairs import Repairs
+from .schemes import OPEN
 from .sentences import Corpus, CorpusError, Repair
 from .tables import read_csv
 
@@ -194,13 +195,21 @@ def _read_docbin(path: Path, reading: Reading) -> Documents:
 def _of_sentences(corpus: Corpus, path: Path, reading: Reading) -> Documents:
     sentences = tqdm(corpus.sentences, desc=path.name, disable=None)
     has_pos = any(sentence.pos for sentence in corpus.sentences)
+    n_open = sum(sentence.tags.count(OPEN) for sentence in corpus.sentences)
+    notes = list(corpus.notes)
+    if n_open:
+        n_words = sum(len(sentence.words) for sentence in corpus.sentences)
+        notes.append(
+            f'Words tagged "{OPEN}", null or -100: {n_open:,} of {n_words:,}. Nothing is known of them; '
+            "write O for words that are in no entity."
+        )
     return Documents(
         [make_doc(sentence, reading.vocab) for sentence in sentences],
         [sentence.id for sentence in corpus.sentences],
         [*ENTITY_ATTRS, *(["TAG"] if has_pos else [])],
         corpus.cut_off,
         corpus.repairs,
-        corpus.notes,
+        notes,
     )
 
 

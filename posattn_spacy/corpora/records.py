@@ -6,6 +6,8 @@ from typing import Any, Dict, List, NamedTuple
 
 from .sentences import CorpusError
 
+_TEXTS = ("text", "tokens", "words")  # one of which a record of a list within an object has
+
 
 class Record(NamedTuple):
     """An object of a JSON file.
@@ -34,7 +36,7 @@ def parse_records(text: str, path: Path) -> List[Record]:
         whole = json.loads(text)
     except (ValueError, RecursionError):
         return _parse_lines(text, path)
-    return [_record(f"record {i}", value, path) for i, value in enumerate(_list_in(whole), start=1)]
+    return [_record(f"record {i}", value, path) for i, value in enumerate(_list_in(whole, path), start=1)]
 
 
 def _parse_lines(text: str, path: Path) -> List[Record]:
@@ -53,19 +55,48 @@ def _parse_lines(text: str, path: Path) -> List[Record]:
     return records
 
 
-def _list_in(value: Any) -> List[Any]:
-    """The records of a JSON file: a list, the first list of objects in an object, or the object itself."""
+def _list_in(value: Any, path: Path) -> List[Any]:
+    """The records of a JSON file: a list, the first list of records in an object, or the object itself."""
     if isinstance(value, list):
-        is_pair = len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
-        return [value] if is_pair else value
-    if isinstance(value, dict) and "text" not in value:
-        inner = (each for each in value.values() if isinstance(each, list) and each)
-        return next((each for each in inner if isinstance(each[0], dict) and "text" in each[0]), [value])
-    return [value]
+        return [value] if _is_pair(value) else value
+    if not isinstance(value, dict) or any(key in value for key in _TEXTS):
+        return [value]
+    lists = {
+        key: each for key, each in value.items() if isinstance(each, list) and each and _is_text(each[0])
+    }
+    if not lists:
+        return [value]
+    first, *others = lists
+    alike = [key for key in others if _kind(lists[key][0]) == _kind(lists[first][0])]
+    if alike:
+        raise CorpusError(
+            f"{path} has several lists of records: {', '.join([first, *alike])}. Write each to a file of its "
+            f"own, such as {first}.json, in one folder."
+        )
+    found: List[Any] = lists[first]
+    return found
+
+
+def _is_pair(value: Any) -> bool:
+    """Whether this is a text with an object, as of spaCy 2."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], dict)
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return _is_pair(value) or (isinstance(value, dict) and any(key in value for key in _TEXTS))
+
+
+def _kind(value: Any) -> Any:
+    return value.keys() if isinstance(value, dict) else type(value)
 
 
 def _record(place: str, value: Any, path: Path) -> Record:
-    if isinstance(value, list) and len(value) == 2 and isinstance(value[1], dict):
+    if _is_pair(value):
         value = {"text": value[0], **value[1]}
     if not isinstance(value, dict):
         raise CorpusError(f"{path}, {place}: this is {value!r:.60}, and no record. Export the file anew.")

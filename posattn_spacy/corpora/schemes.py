@@ -26,6 +26,7 @@ class Fault:
     repair: Optional[Repair]
 
 
+OPEN = "-"  # spaCy's tag of a word of which nothing is known
 # IOBES writes E(nd) and S(ingle) for what BILUO calls L(ast) and U(nit); BMES writes M(iddle), too.
 _SAME_AS = {"E": "L", "S": "U", "M": "I"}
 _BILUO_ALONE = frozenset("LUESM")
@@ -67,8 +68,8 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> Tuple[List[str], List[Fault]
 
     tags (Sequence[str]): One tag per word.
     scheme (Scheme): The scheme the tags are written in.
-    RETURNS (Tuple[List[str], List[Fault]]): Valid IOB2 tags, and the faults met on the way; a tag
-        that cannot be read at all counts as "O" there.
+    RETURNS (Tuple[List[str], List[Fault]]): Valid IOB2 tags, `OPEN` where nothing is known, and the faults
+        met on the way; a tag that cannot be read at all counts as "O" there.
     """
     output: List[str] = []
     faults: List[Fault] = []
@@ -76,7 +77,7 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> Tuple[List[str], List[Fault]
     unclosed = False  # whether BILUO still owes it a last tag
     for i, tag in enumerate(tags):
         prefix, label = _split(tag)
-        if tag != "O" and not (looks_like_tag(tag) and prefix in _PREFIXES[scheme]):
+        if tag not in ("O", OPEN) and not (looks_like_tag(tag) and prefix in _PREFIXES[scheme]):
             faults.append(Fault(i, f'"{tag}" is no {scheme.value} tag', repair=None))
             prefix, label = "O", None
         goes_on = label is not None and label == current and prefix in ("I", "L")
@@ -84,7 +85,8 @@ def to_iob2(tags: Sequence[str], scheme: Scheme) -> Tuple[List[str], List[Fault]
             faults.append(Fault(i - 1, f'"{tags[i - 1]}" is not followed by its end', UNCLOSED))
         if prefix in ("I", "L") and not goes_on and scheme is not Scheme.IOB1:
             faults.append(Fault(i, f'"{tag}" continues no entity of its type', ORPHANS))
-        output.append("O" if label is None else f"{'I' if goes_on else 'B'}-{label}")
+        outside = OPEN if tag == OPEN else "O"
+        output.append(outside if label is None else f"{'I' if goes_on else 'B'}-{label}")
         unclosed = scheme is Scheme.BILUO and prefix in ("B", "I")
         current = label if unclosed or scheme is not Scheme.BILUO else None
     if unclosed:

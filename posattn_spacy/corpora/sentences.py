@@ -27,7 +27,7 @@ class Repair(NamedTuple):
 
 @dataclass(frozen=True)
 class Sentence:
-    """One annotated sentence: words, their IOB2 tags and, if known, their part-of-speech tags."""
+    """One annotated sentence: words, their IOB2 tags ("-" if not known), and perhaps part-of-speech tags."""
 
     id: str
     words: List[str]

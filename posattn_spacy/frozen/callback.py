@@ -142,24 +142,36 @@ def through(store: FeatureStore) -> Callable[[FrozenModel, Sequence[Text], Strin
         keys = [text_key(text) for text in texts]
         lengths = [len(text) for text in texts]
         read, missing = store.read(keys, lengths, kept_layers(model))
-        device = huggingface(model)[0].device
         if not missing:
-            return torch.from_numpy(read).to(device).flatten(1)
+            return torch.from_numpy(read).to(huggingface(model)[0].device).flatten(1)
         fresh = {keys[i]: texts[i] for i in missing}
         planes = encode_into(store, model, fresh, strings)
         if planes is None:
             return encode_texts(model, texts, strings)
-        every = len(missing) == len(texts)  # then there is nothing to bring to the device
-        rows = torch.empty(read.shape, dtype=planes.dtype, device=device) if every else torch.from_numpy(read)
         starts = accumulate(map(len, fresh.values()), initial=0)
         start_of = dict(zip(fresh, starts, strict=False))  # one more, at the end
         sizes = np.array(lengths)
-        targets = ranges((sizes.cumsum() - sizes)[missing], sizes[missing])
         sources = ranges(np.array([start_of[keys[i]] for i in missing]), sizes[missing])
-        made = planes[:, torch.from_numpy(sources).to(device)].transpose(0, 1)
-        return rows.to(device).index_copy_(0, torch.from_numpy(targets).to(device), made).flatten(1)
+        targets = ranges((sizes.cumsum() - sizes)[missing], sizes[missing])
+        return _filled(read, targets, planes, sources).flatten(1)
 
     return encode
+
+
+def _filled(read: np.ndarray, targets: np.ndarray, planes: Tensor, sources: np.ndarray) -> Tensor:
+    """Put what was encoded just now into the gaps of what was read.
+
+    read (np.ndarray): (words, layers, width) features; some of its words were not in the store.
+    targets (np.ndarray): (missing words,) int64 which they are, ascending.
+    planes (Tensor): (layers, fresh words, width) features, on the encoder's device.
+    sources (np.ndarray): (missing words,) int64 which of the fresh words each is.
+    RETURNS (Tensor): (words, layers, width) features on that device.
+    """
+    made = planes[:, torch.from_numpy(sources).to(planes.device)].transpose(0, 1)
+    if len(targets) == len(read):  # nothing of what was read has to be brought to the device
+        return made
+    rows = torch.from_numpy(read).to(planes.device)
+    return rows.index_copy_(0, torch.from_numpy(targets).to(planes.device), made)
 
 
 def encode_into(

@@ -23,6 +23,7 @@ def result(start: int, end: int, label: str, **more: Any) -> Record:
     return {"type": "labels", "from_name": "label", "to_name": "text", "value": value, **more}
 
 
+HTML = {"start": "/div[1]/p[2]/text()[1]", "end": "/div[1]/p[2]/text()[1]", "startOffset": 0, "endOffset": 4}
 RESULTS = [result(*place) for place in PLACES]
 TASK: Record = {"id": 7, "data": {"text": TEXT}, "annotations": [{"completed_by": 1, "result": RESULTS}]}
 
@@ -97,6 +98,14 @@ DOCCANO_KINDS = [
         {"own.jsonl": by_lines(then=DOCCANO)},
     ),
 ]
+DOCCANO_KINDS += [
+    Kind(
+        "JSON: several lists of records",
+        {"own.json": json.dumps({"train": [DOCCANO] * N, "dev": [DOCCANO], "meta": 1}).encode()},
+        ["own.json has several lists of records: train, dev", "train.json"],
+        {"own.json": json.dumps({"train": [DOCCANO] * N, "meta": 1}).encode()},
+    ),
+]
 PRODIGY_KINDS = [
     lines(
         "prodigy: an unknown answer", {**PRODIGY, "answer": "maybe"}, "the answer is 'maybe'", right=PRODIGY
@@ -126,6 +135,19 @@ PRODIGY_KINDS = [
         ["own.jsonl: 1 of 2 texts", "by a, b", "--annotator"],
         {"own.jsonl": by_lines(then=PRODIGY)},
     ),
+    Kind(
+        "prodigy: nobody of that name has answered",
+        {"own.jsonl": by_lines({**PRODIGY, "_view_id": "ner"}, then=PRODIGY)},
+        ["own.jsonl: nobody called c", "from a"],
+        options={"annotator": "c"},
+        mended_options={"annotator": "a"},
+    ),
+    Kind(
+        "prodigy: all was ignored",
+        {"own.jsonl": by_lines(then={**PRODIGY, "answer": "ignore"})},
+        ["own.jsonl: empty corpus", "ignored, and left out: 20 of 20"],
+        {"own.jsonl": by_lines(then=PRODIGY)},
+    ),
     lines("prodigy: a span is a number", {**PRODIGY, "spans": [3]}, "3 is no entity", right=PRODIGY),
 ]
 OTHERS = {**TASK["annotations"][0], "completed_by": {"id": 2, "email": "b@x"}, "result": RESULTS[:1]}
@@ -144,11 +166,29 @@ STUDIO_KINDS = [
         "record 1: it was annotated as hypertextlabels",
         "<Text>",
     ),
-    task(
+    Kind(
         "label studio: the text is not clear",
-        {**TASK, "data": {"title": "Mara", "body": "Mara"}, "annotations": [{"result": []}]},
-        "record 1: which of its data is the text",
-        "title, body",
+        {"own.json": json.dumps([{**TASK, "data": {"title": TEXT, "body": TEXT}}] * N).encode()},
+        ["own.json, record 1: which of its data is the text", "title, body", 'Call it "text"'],
+        {"own.json": listed()},
+    ),
+    task(
+        "label studio: a task without the text",
+        {**TASK, "data": {"title": "Mara"}},
+        'record 1: it has no "text"',
+        "Its data are title",
+    ),
+    task(
+        "label studio: paths in HTML",
+        {**TASK, "annotations": [{"result": [{"type": "labels", "value": {**HTML, "labels": ["X"]}}]}]},
+        "record 1: it was annotated as HTML",
+        "<Text>",
+    ),
+    Kind(
+        "label studio: nobody has annotated anything",
+        {"own.json": json.dumps([{**TASK, "annotations": []}] * N).encode()},
+        ["own.json: empty corpus", "Tasks that nobody has annotated", "20"],
+        {"own.json": listed()},
     ),
     task(
         "label studio: a mark without end",

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import spacy
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from posattn_spacy.corpora.convert import Account, account_of, convert, convert_
 from posattn_spacy.corpora.export import TOOLS, export_docs
 from posattn_spacy.corpora.read import Documents, Format, Reading, read_documents
 from posattn_spacy.corpora.sentences import CorpusError
-from posattn_spacy.partial import ANNOTATED_FOR
+from posattn_spacy.partial import ANNOTATED_FOR, annotate_for
 
 NLP = spacy.blank("en")
 TEXT = "Mara Quill moved to Oslonord."
@@ -143,6 +145,36 @@ def test_label_studio_takes_the_annotator_that_is_chosen(tmp_path: Path) -> None
     assert ents(read_tasks(tmp_path, both, annotator="3").docs[0]) == [(0, 10, "PER")]
 
 
+def test_label_studio_takes_marks_in_any_order_as_the_same(tmp_path: Path) -> None:
+    both = task([result(0, 4, "PER"), result(20, 28, "LOC")])
+    other = [result(20, 28, "LOC"), {"type": "choices", "value": {"choices": ["x"]}}, result(0, 4, "PER")]
+    both["annotations"].append({"completed_by": 4, "result": other})
+    assert [len(doc.ents) for doc in read_tasks(tmp_path, both).docs] == [2]
+
+
+def test_the_last_of_what_one_person_has_said_counts(tmp_path: Path) -> None:
+    twice = task([result(0, 10, "PER")])
+    twice["annotations"][0]["updated_at"] = "2026-02-01T10:00:00Z"
+    first = {"completed_by": 3, "result": [result(0, 4, "PER")], "updated_at": "2026-01-01T10:00:00Z"}
+    twice["annotations"].append(first)
+    documents = read_tasks(tmp_path, twice)
+    assert [ents(doc) for doc in documents.docs] == [[(0, 10, "PER")]]
+    assert any("the last was taken: 1 of 1" in note for note in documents.notes)
+
+
+def test_texts_of_others_are_counted_where_an_annotator_is_chosen(tmp_path: Path) -> None:
+    mine, other = task([result(0, 4, "PER")]), {**task([result(0, 4, "PER")], text="Mara came."), "id": 2}
+    other["annotations"][0]["completed_by"] = 9
+    documents = read_tasks(tmp_path, mine, other, annotator="3")
+    assert len(documents.docs) == 1
+    assert any("Texts that 3 has not annotated" in note and "1 of 2" in note for note in documents.notes)
+    by = {"_view_id": "ner_manual", "_annotator_id": "a"}
+    records = [prodigy((0, 4, "PER"), **by), {**prodigy(), **by, "text": "Else.", "_annotator_id": "b"}]
+    documents = read_record(tmp_path, *records, annotator="a")
+    assert len(documents.docs) == 1
+    assert any("Texts that a has not annotated" in note for note in documents.notes)
+
+
 def test_label_studio_may_count_as_javascript_does(tmp_path: Path) -> None:
     text = "\U0001f600 Mara in Oslo"
     value = {"start": 3, "end": 7, "text": "Mara", "labels": ["PER"]}
@@ -154,6 +186,29 @@ def test_label_studio_in_its_short_form_is_read(tmp_path: Path) -> None:
     marks = [{"start": 0, "end": 10, "text": "Mara Quill", "labels": ["PER"]}]
     documents = read_tasks(tmp_path, {"text": TEXT, "id": 1, "label": marks, "annotator": 1})
     assert ents(documents.docs[0]) == [(0, 10, "PER")]
+
+
+def short(*marks: Dict[str, Any], **more: Any) -> Dict[str, Any]:
+    own = {"label": list(marks)} if marks else {}
+    return {"id": 1, "text": TEXT, **own, "annotator": 1, "annotation_id": 8, "lead_time": 1.5, **more}
+
+
+def test_the_short_form_has_annotations_without_a_mark_and_from_several_controls(tmp_path: Path) -> None:
+    per, loc = ({**result(*place)["value"]} for place in ((0, 10, "PER"), (20, 28, "LOC")))
+    documents = read_tasks(tmp_path, short(id=3, text="Nothing here."), short(per, place=[loc]))
+    assert [ents(doc) for doc in documents.docs] == [[], [(0, 10, "PER"), (20, 28, "LOC")]]
+    assert not any("nobody has annotated" in note for note in documents.notes)
+    with pytest.raises(CorpusError, match=r"1 of 1 texts .* by 1, 2"):
+        read_tasks(tmp_path, short(per), short(loc, annotator=2, annotation_id=9))
+
+
+def test_label_studio_finds_the_text_of_all_tasks(tmp_path: Path) -> None:
+    data = {"url": "x.org", "review": TEXT}
+    bare = {**task([]), "data": {"url": "y.org", "review": "It rained."}, "id": 2}
+    documents = read_tasks(tmp_path, bare, {**task([result(0, 10, "PER")]), "data": data})
+    assert [doc.text for doc in documents.docs] == ["It rained.", TEXT]
+    other = {**task([result(0, 10, "PER")]), "data": {"text": "a title", "body": TEXT}}
+    assert read_tasks(tmp_path, other).docs[0].text == TEXT
 
 
 def test_label_studio_finds_the_text_by_what_is_marked(tmp_path: Path) -> None:
@@ -196,8 +251,84 @@ def test_answers_to_suggestions_say_nothing_of_the_rest(tmp_path: Path) -> None:
 
 
 def test_the_same_text_may_come_again(tmp_path: Path) -> None:
+    documents = read_record(tmp_path, prodigy((0, 4, "PER")), prodigy((0, 4, "PER")))
+    assert [ents(doc) for doc in documents.docs] == [[(0, 4, "PER")]] * 2
     documents = read_record(tmp_path, prodigy((0, 4, "PER")), prodigy((0, 10, "PER")))
-    assert [ents(doc) for doc in documents.docs] == [[(0, 4, "PER")], [(0, 10, "PER")]]
+    assert [ents(doc) for doc in documents.docs] == [[(0, 10, "PER")]]
+    assert any("the last was taken" in note for note in documents.notes)
+
+
+def test_answers_that_contradict_each_other_leave_words_open(tmp_path: Path) -> None:
+    yes, no = (prodigy((0, 10, "PER"), answer=answer, _view_id="ner") for answer in ("accept", "reject"))
+    documents = read_record(tmp_path, yes, no)
+    assert tags(documents.docs[0]) == ["-"] * 6
+    assert not documents.docs[0].spans
+    assert any("both accepted and rejected" in note and "Mara Quill" in note for note in documents.notes)
+    apart = [{**yes, "_annotator_id": "a"}, {**no, "_annotator_id": "b"}]
+    (doc,) = read_record(tmp_path, *apart, annotator="b").docs
+    assert [span.text for span in doc.spans["incorrect_spans"]] == ["Mara Quill"]
+
+
+def test_what_was_rejected_is_not_widened(tmp_path: Path) -> None:
+    no = prodigy((20, 24, "LOC"), answer="reject", _view_id="ner")
+    (doc,) = read_record(tmp_path, no, repair=True).docs
+    assert "incorrect_spans" not in doc.spans
+
+
+def test_rejections_alone_are_a_corpus(tmp_path: Path) -> None:
+    no = prodigy((0, 10, "LOC"), answer="reject", _view_id="ner")
+    records = [{**no, "text": f"{TEXT} {i}"} for i in range(N)]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    convert(tmp_path / "own.jsonl", tmp_path / "out", Format())
+    (doc, *_) = DocBin().from_disk(tmp_path / "out/file-order/train.spacy").get_docs(NLP.vocab)
+    assert [span.text for span in doc.spans["incorrect_spans"]] == ["Mara Quill"]
+
+
+@pytest.mark.parametrize("missing", [None, -100, "-"])
+def test_words_of_which_nothing_is_known_are_left_open(tmp_path: Path, missing: Any) -> None:
+    own = ["B-PER", "I-PER", missing, "O"]
+    documents = read_record(tmp_path, {"tokens": ["Mara", "Quill", "of", "it"], "ner_tags": own})
+    assert tags(documents.docs[0]) == ["B-PER", "I-PER", "-", "O"]
+    assert any("1 of 4" in note and "Nothing is known" in note for note in documents.notes)
+
+
+def test_a_class_of_the_whole_text_is_none_of_its_words(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist([{"tokens": ["Mara", "came"], "ner_tags": [1, -100], "intent": 1}])
+    tags_of = {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": "Sequence"}
+    intent = {"names": ["ask", "tell"], "_type": "ClassLabel"}
+    about = json.dumps({"info": {"features": {"ner_tags": tags_of, "intent": intent}}})
+    pq.write_table(table.replace_schema_metadata({"huggingface": about}), tmp_path / "own.parquet")
+    assert tags(read(tmp_path / "own.parquet").docs[0]) == ["B-PER", "-"]
+
+
+def test_entities_are_found_under_the_key_that_has_some(tmp_path: Path) -> None:
+    record = {"text": TEXT, "label": [], "labels": ["news"], "entities": [[0, 10, "PER"]], "relations": [{}]}
+    documents = read_record(tmp_path, record)
+    assert ents(documents.docs[0]) == [(0, 10, "PER")]
+    assert any("Relations" in note and "1." in note for note in documents.notes)
+    annotator = {"classes": ["PER"], "annotations": [[TEXT, {"entities": [[0, 10, "PER"]]}]]}
+    (tmp_path / "own.json").write_text(json.dumps(annotator))
+    assert ents(read(tmp_path / "own.json").docs[0]) == [(0, 10, "PER")]
+
+
+def test_texts_in_which_nothing_is_marked_are_told_of(tmp_path: Path) -> None:
+    documents = read_record(tmp_path, doccano((0, 10, "PER")), doccano(text="It rained."))
+    assert any("nothing is marked: 1 of 2" in note and "approved" in note for note in documents.notes)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "1.txt").write_text(TEXT)
+    (tmp_path / "own" / "1.ann").write_text("")
+    assert any("nothing is marked: 1 of 1" in note for note in read(tmp_path / "own").notes)
+
+
+def test_brat_may_have_any_characters_in_a_mark(tmp_path: Path) -> None:
+    text = "\U0001f600 Mara\u2028Quill came"
+    (tmp_path / "1.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "1.ann").write_text(
+        "T1\tPER 3 13\tMara\u2028Quill\n", encoding="utf-8"
+    )  # as JavaScript counts
+    documents = read(tmp_path / "1.ann")
+    assert [ent.text for ent in documents.docs[0].ents] == ["Mara\u2028Quill"]
+    assert not documents.misfits.to_json()
 
 
 def test_brat_is_read_at_any_depth(tmp_path: Path) -> None:
@@ -257,6 +388,17 @@ def test_marks_that_do_not_fit_are_counted_and_named(
     mended = read_record(tmp_path, doccano(*places), repair=True)
     assert [ent.text for ent in mended.docs[0].ents] == repaired
     assert any(kind in note for note in mended.notes)
+
+
+def test_of_a_chain_of_marks_that_overlap_none_is_kept(tmp_path: Path) -> None:
+    text = "a b c d e f g"
+    places = [(0, 5, "A"), (4, 9, "C"), (8, 13, "B")]
+    documents = read_record(tmp_path, doccano(*places, text=text))
+    assert tags(documents.docs[0]) == ["-"] * 7
+    (note,) = [note for note in documents.notes if "overlap" in note]
+    assert "2 of 3" in note
+    (doc,) = read_record(tmp_path, doccano(*places, text=text), repair=True).docs
+    assert [ent.label_ for ent in doc.ents] == ["A", "B"]
 
 
 def test_tokens_of_marks_that_do_not_fit_are_left_open(tmp_path: Path) -> None:
@@ -329,6 +471,47 @@ def test_what_is_written_for_a_tool_comes_back(tmp_path: Path, tool: str) -> Non
         assert [doc.text for doc in back] == [doc.text for doc in docs]
 
 
+def annotated_in_part() -> List[Doc]:
+    docs = []
+    for i in range(N):
+        doc = NLP(f"Mara moved to Oslo ({i}).")
+        doc.set_ents([Span(doc, 0, 1, label="PER")], missing=[doc[3:4]])
+        if i % 2:
+            annotate_for(doc, ["PER"])
+        doc.spans["incorrect_spans"] = [Span(doc, 1, 2, label="LOC")]
+        docs.append(doc)
+    return docs
+
+
+def known_of(doc: Doc) -> Any:
+    groups = {name: [(span.start, span.end, span.label_) for span in doc.spans[name]] for name in doc.spans}
+    return tags(doc), {name: sorted(group) for name, group in groups.items()}
+
+
+def test_partial_annotation_comes_back_from_our_own_lines(tmp_path: Path) -> None:
+    docs = annotated_in_part()
+    assert export_docs(docs, tmp_path / "count.jsonl", "jsonl") == 0
+    _, back = converted(tmp_path, docs, "jsonl", "own.jsonl")
+    assert list(map(known_of, back)) == list(map(known_of, docs))
+
+
+@pytest.mark.parametrize("tool", sorted(set(TOOLS) - {"jsonl"}))
+def test_what_a_tool_cannot_say_is_counted(tmp_path: Path, tool: str) -> None:
+    assert export_docs(annotated_in_part(), tmp_path / "own", tool) == N
+
+
+def test_columns_keep_words_of_which_nothing_is_known(tmp_path: Path) -> None:
+    docs = annotated_in_part()
+    _, back = converted(tmp_path, docs, "conll", "own.conll")
+    assert list(map(tags, back)) == list(map(tags, docs))
+
+
+def test_a_record_may_name_the_labels_it_was_annotated_for(tmp_path: Path) -> None:
+    (doc,) = read_record(tmp_path, {**doccano((0, 10, "PER")), "annotated_for": ["PER"]}).docs
+    assert tags(doc) == ["B-PER", "I-PER", "-", "-", "-", "-"]
+    assert {span.label_ for span in doc.spans[ANNOTATED_FOR]} == {"PER"}
+
+
 WORDS = st.lists(
     st.sampled_from(["Mara", "Oslo", "\u5c0f\u660e", "\U0001f600", "a-b", "x."]), min_size=3, max_size=6
 )
@@ -362,6 +545,26 @@ def test_predictions_are_written_with_their_scores(tmp_path: Path, tool: str) ->
         assert "annotations" not in json.loads(content)[0]
     if tool == "prodigy":
         assert "answer" not in json.loads(content)
+
+
+@pytest.mark.parametrize(("tool", "key"), [("label-studio", "annotations"), ("prodigy", "answer")])
+def test_texts_without_entities_are_annotated_only_if_somebody_did(
+    tmp_path: Path, tool: str, key: str
+) -> None:
+    looked_at, bare = NLP("It rained."), NLP("It snowed.")
+    looked_at.ents = []
+
+    def record(doc: Doc, **options: Any) -> Dict[str, Any]:
+        export_docs([doc], tmp_path / "own", tool, **options)
+        said = json.loads((tmp_path / "own").read_text())
+        found: Dict[str, Any] = said[0] if isinstance(said, list) else said
+        return found
+
+    assert key in record(looked_at)
+    assert key not in record(bare)
+    predicted = record(looked_at, predicted=True)
+    assert key not in predicted
+    assert tool != "label-studio" or predicted["predictions"][0]["result"] == []
 
 
 def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path: Path) -> None:

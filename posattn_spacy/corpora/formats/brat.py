@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
 
-from ..decoding import decode
+from ..decoding import decode, split_lines
 from ..files import read_bytes
-from ..marks import Mark, MarkedText, MarkedTexts
+from ..marks import Mark, MarkedText, MarkedTexts, without_entities
 from ..repairs import Repairs
 from ..sentences import CorpusError
 
@@ -48,7 +48,7 @@ def read_brat(path: Path, encoding: Optional[str] = None) -> MarkedTexts:
         notes.append(
             f"Lines that mark no entity (relations, events, notes …), which were left out: {others:,}."
         )
-    return MarkedTexts(texts, notes)
+    return MarkedTexts(texts, [*notes, *without_entities(texts, "take their .ann files away")])
 
 
 def _read(file: Path, encoding: Optional[str]) -> str:
@@ -58,7 +58,7 @@ def _read(file: Path, encoding: Optional[str]) -> str:
 def _read_marks(file: Path, encoding: Optional[str]) -> Tuple[List[Mark], int]:
     """The marks of an .ann file, and how many lines are something else."""
     marks, others = [], 0
-    for number, line in enumerate(_read(file, encoding).splitlines(), start=1):
+    for number, line in enumerate(split_lines(_read(file, encoding)), start=1):
         if line[:1] in _OTHERS:
             others += 1
         elif line.strip():

@@ -3,16 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..marks import Mark, MarkedText, MarkedTexts
+from ...partial import ANNOTATED_FOR, INCORRECT
+from ..marks import Mark, MarkedText, MarkedTexts, without_entities
 from ..records import Record
 
 if TYPE_CHECKING:
-    from ..exported import Exported
+    from ..exported import Exported, Stretch
 
 KEYS = ("label", "labels", "entities", "annotations", "annotation", "spans", "ents")
 _STARTS = ("start", "start_offset", "begin", "start_char")
 _ENDS = ("end", "end_offset", "stop", "end_char")
 _LABELS = ("label", "labels", "type", "entity_group", "entity", "label_")
+MISSING = "missing"  # beside the names that `partial` gives
 _SHAPE = 'Write an entity as [start, end, "label"] or {"start": …, "end": …, "label": …}, in characters'
 
 
@@ -30,20 +32,47 @@ def read_offsets(records: Sequence[Record], path: Path) -> MarkedTexts:
         key = entity_key(record.value)
         if key is not None:
             text = text_of(record, path)
-            marks = [mark_of(each, record, path) for each in record.value[key] or []]
-            texts.append(MarkedText(name_of(record), text, marks))
+            marks = [mark_of(each, record, path) for each in record.value[key]]
+            texts.append(MarkedText(name_of(record), text, marks, **_partial(record, path)))
     if bare:
         notes.append(
             f"Records without entities ({', '.join(KEYS)}), which were left out: {len(bare):,} of "
             f"{len(records):,}, the first: {bare[0]}. One that has been looked at and has none needs an "
             "empty list."
         )
-    return MarkedTexts(texts, notes)
+    notes += without_entities(texts, "in doccano, export approved documents alone")
+    return MarkedTexts(texts, [*notes, *relations(records)])
+
+
+def relations(records: Sequence[Record]) -> List[str]:
+    """RETURNS (List[str]): What is to be said of relations between entities, if records have any."""
+    n = sum(len(each) for record in records if isinstance(each := record.value.get("relations"), list))
+    return [f"Relations between entities, which were left out: {n:,}."] if n else []
+
+
+def _partial(record: Record, path: Path) -> Dict[str, Any]:
+    """What a record says of partial annotation, as `write_jsonl` writes it; or the mere labels."""
+    value = record.value
+    stretches, only = _listed(value, ANNOTATED_FOR), []
+    if all(isinstance(each, str) for each in stretches):
+        stretches, only = [], stretches
+    open_words = [[*each, MISSING] if isinstance(each, list) else each for each in _listed(value, MISSING)]
+    said = {"annotated_for": stretches, "missing": open_words, "wrong": _listed(value, INCORRECT)}
+    return {
+        "only": only,
+        **{key: [mark_of(each, record, path) for each in marks] for key, marks in said.items()},
+    }
+
+
+def _listed(value: Dict[str, Any], key: str) -> List[Any]:
+    return value[key] if isinstance(value.get(key), list) else []
 
 
 def entity_key(value: Dict[str, Any]) -> Optional[str]:
     """RETURNS (Optional[str]): Under which key a record has its entities; None if it has none."""
-    return next((key for key in KEYS if isinstance(value.get(key), list)), None)
+    lists = [key for key in KEYS if isinstance(value.get(key), list)]
+    filled = (key for key in lists if value[key] and isinstance(value[key][0], (dict, list)))
+    return next(filled, next(iter(lists), None))
 
 
 def text_of(record: Record, path: Path) -> str:
@@ -102,13 +131,16 @@ def write_doccano(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     YIELDS (Dict[str, Any]): A record for each line.
     """
     for text in texts:
-        scores = {"scores": [each.score for each in text.entities]} if text.is_scored else {}
+        scores = {"scores": [each.score for each in text.entities]} if text.predicted else {}
         label = [[each.start, each.end, each.label] for each in text.entities]
         yield {"text": text.text, "label": label, **scores, **_note(text)}
 
 
 def write_jsonl(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
-    """Write texts with their entities as objects; arguments as of `write_doccano`."""
+    """Write texts with their entities as objects, and all that is known of texts annotated in part.
+
+    Arguments as of `write_doccano`.
+    """
     for text in texts:
         entities: List[Dict[str, Any]] = []
         for start, end, label, score in text.entities:
@@ -116,7 +148,21 @@ def write_jsonl(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
             entities.append(
                 {"start": start, "end": end, "label": label, "text": text.text[start:end], **scored}
             )
-        yield {"text": text.text, "entities": entities, **_note(text)}
+        yield {"text": text.text, "entities": entities, **_note(text), **_partial_record(text)}
+
+
+def _partial_record(text: "Exported") -> Dict[str, Any]:
+    """What is known of a text that was annotated in part."""
+    said = {
+        MISSING: [[start, end] for start, end, _ in text.missing],
+        ANNOTATED_FOR: [_object(each) for each in text.annotated_for],
+        INCORRECT: [_object(each) for each in text.incorrect],
+    }
+    return {key: stretches for key, stretches in said.items() if stretches}
+
+
+def _object(stretch: "Stretch") -> Dict[str, Any]:
+    return dict(zip(("start", "end", "label"), stretch, strict=True))
 
 
 def _note(text: "Exported") -> Dict[str, str]:

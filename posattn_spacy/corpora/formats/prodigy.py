@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional,
 
 from ..marks import MarkedText, MarkedTexts
 from ..records import Record
-from .annotators import choose_annotator
-from .offsets import mark_of, text_of
+from .annotators import of_annotator, settled
+from .offsets import mark_of, relations, text_of
 
 if TYPE_CHECKING:
     from ..exported import Exported
@@ -36,29 +36,27 @@ def read_prodigy(records: Sequence[Record], path: Path, annotator: Optional[str]
     """
     answers = Counter(_answer(record, path) for record in records)
     used = [record for record in records if _answer(record, path) != "ignore"]
-    manual = [record for record in used if not _is_binary(record)]
+    own, notes = of_annotator(used, path, annotator, of=_annotator, task=lambda each: text_of(each, path))
+    manual = [record for record in own if not _is_binary(record)]
     accepted = [record for record in manual if _answer(record, path) == "accept"]
-    read = [(_annotator(record.value), _marked(record, path)) for record in accepted]
-    chosen = choose_annotator(
-        read,
+    chosen, more = settled(
+        [(_annotator(record), _marked(record, path)) for record in accepted],
         path,
-        annotator,
         of=lambda each: each[0],
         task=lambda each: each[1].text,
-        content=lambda each: str(sorted(each[1].marks)),
+        content=lambda each: tuple(sorted(set(each[1].marks))),
     )
     texts = [marked for _, marked in chosen]
-    texts += _binary_texts([record for record in used if _is_binary(record)], path)
-    notes = []
+    texts += _binary_texts([record for record in own if _is_binary(record)], path)
     left_out = len(manual) - len(accepted)
     if left_out:
-        notes.append(
+        more.append(
             f"Records that were rejected as a whole, which were left out: {left_out:,} of {len(records):,}. "
             "What is right in them is not known."
         )
     if answers["ignore"]:
-        notes.append(f"Records that were ignored, and left out: {answers['ignore']:,} of {len(records):,}.")
-    return MarkedTexts(texts, notes)
+        more.append(f"Records that were ignored, and left out: {answers['ignore']:,} of {len(records):,}.")
+    return MarkedTexts(texts, [*notes, *more, *relations(own)])
 
 
 def _answer(record: Record, path: Path) -> str:
@@ -74,8 +72,8 @@ def _is_binary(record: Record) -> bool:
     return record.value.get("_view_id") in _BINARY
 
 
-def _annotator(value: Dict[str, Any]) -> str:
-    return str(value.get("_annotator_id") or value.get("_session_id") or "")
+def _annotator(record: Record) -> str:
+    return str(record.value.get("_annotator_id") or record.value.get("_session_id") or "")
 
 
 def _marked(record: Record, path: Path) -> MarkedText:
@@ -139,6 +137,6 @@ def write_prodigy(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
             span = {"start": start, "end": end, "label": label}
             span |= {"token_start": first[start], "token_end": last[end]}
             spans.append(span | ({} if score is None else {"score": score}))
-        answer = {} if text.is_scored else {"answer": "accept"}
+        answer = {} if text.predicted or text.is_bare else {"answer": "accept"}
         note = {"meta": {"note": text.note}} if text.note else {}
         yield {"text": text.text, "tokens": tokens, "spans": spans, **answer, **note}

@@ -6,11 +6,12 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ..records import Record
 from ..repairs import EMPTY_WORDS, Repairs
-from ..schemes import detect_scheme, normalise
+from ..schemes import OPEN, detect_scheme, normalise
 from ..sentences import Corpus, CorpusError, RawRows, Sentence
 
 WORDS = ("tokens", "words", "tokenized_text", "sentence", "text")
 TAGS = ("ner_tags", "tags", "ner", "labels", "ner_labels", "bio_tags", "iob_tags", "label", "bio")
+_IGNORED = -100  # of Hugging Face: a word that is not learned
 _NAMES = "Give the tags' names, in the order of their numbers: --tag-names O,B-PER,I-PER"
 
 
@@ -32,7 +33,9 @@ def word_key(value: Dict[str, Any]) -> Optional[str]:
 
 
 def _are_tags(values: List[Any]) -> bool:
-    return all(isinstance(each, (int, str)) and not isinstance(each, bool) for each in values)
+    return all(
+        each is None or (isinstance(each, (int, str)) and not isinstance(each, bool)) for each in values
+    )
 
 
 def read_tokens(
@@ -81,6 +84,8 @@ def _rows(
 def _tag_name(tag: Any, record: Record, path: Path, names: Optional[Sequence[str]]) -> str:
     if isinstance(tag, str):
         return tag
+    if tag is None or tag == _IGNORED:
+        return OPEN
     if names is None:
         raise record.refuse(path, "its tags are numbers", _NAMES)
     if not 0 <= tag < len(names):
@@ -110,9 +115,13 @@ def read_parquet(path: Path) -> List[Record]:
     rows: List[Dict[str, Any]] = table.to_pylist()
     for row in rows:
         for key, tags in names.items():
-            if row.get(key) is not None:
-                row[key] = [tags[tag] if 0 <= tag < len(tags) else tag for tag in row[key]]
+            if isinstance(row.get(key), list):  # else it is a class of the whole text
+                row[key] = [_named(tag, tags) for tag in row[key]]
     return [Record(f"row {number}", row) for number, row in enumerate(rows, start=1)]
+
+
+def _named(tag: Any, names: Sequence[str]) -> Any:
+    return names[tag] if isinstance(tag, int) and 0 <= tag < len(names) else tag
 
 
 def _names_of(metadata: Dict[bytes, bytes]) -> Dict[str, List[str]]:
