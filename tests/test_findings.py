@@ -29,9 +29,15 @@ def scores_of(tags: Sequence[str], by: float = 6.0) -> Tensor:
     return scores
 
 
-def found(annotated: Sequence[Optional[str]], predicted: Sequence[str] = SURE) -> List[Disagreement]:
+def found(
+    annotated: Sequence[Optional[str]], predicted: Sequence[str] = SURE, annotated_for: Sequence[str] = ()
+) -> List[Disagreement]:
     tags = torch.tensor([MISSING if tag is None else SCHEME.tags.index(tag) for tag in annotated])
-    return list(disagreements(Lattice(scores_of(predicted), torch.tensor([len(tags)])), tags))
+    excluded = torch.tensor([label in annotated_for for label in SCHEME.labels])
+    lattice = Lattice(scores_of(predicted), torch.tensor([len(tags)]))
+    return list(
+        disagreements(lattice, tags, excluded & (tags == MISSING)[:, None] if annotated_for else None)
+    )
 
 
 def test_what_agrees_is_not_found() -> None:
@@ -66,6 +72,15 @@ def test_probabilities_are_those_of_the_lattice() -> None:
 
 def test_of_words_without_annotation_nothing_is_said() -> None:
     assert found(["O", None, None, "O", "B-geo", "O"]) == []
+
+
+def test_missed_entities_are_found_of_those_labels_that_were_annotated() -> None:
+    (one,) = found([None] * 6, annotated_for=["per"])
+    assert (one.kind, one.suggested) == (MISSED, (1, 3, 1))
+    assert one.p_given == pytest.approx(1 - one.p_suggested)
+    (shifted,) = found([None, "B-per", None, None, None, None], annotated_for=["per"])
+    assert (shifted.kind, shifted.suggested) == (SHIFTED, (1, 3, 1))
+    assert found(["O", "B-per", "I-per", None, None, None], annotated_for=["per"]) == []
 
 
 def test_the_surer_of_two_missed_ones_is_taken() -> None:

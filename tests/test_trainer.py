@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 import numpy as np
 import pytest
@@ -65,15 +65,19 @@ def lexical_rows(nlp: spacy.Language) -> List[Any]:
     return [node.get_param("E") for node in nlp.get_pipe(NAME).model.walk() if node.has_param("E")]
 
 
-def test_training_in_process_is_that_of_spacy_train(config: Config, corpus: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("annotated_for", [None, ["per"]])
+def test_training_in_process_is_that_of_spacy_train(
+    config: Config, corpus: Path, tmp_path: Path, annotated_for: Optional[List[str]]
+) -> None:
+    config["corpora"]["train"]["annotated_for"] = annotated_for
     expected = init_nlp(config)
     (tmp_path / "out").mkdir()
     spacy_train(expected, tmp_path / "out")
     best = spacy.load(tmp_path / "out" / "model-best")
     nlp = init_nlp(config)
-    docs = docs_of(corpus, nlp)
     settings = nlp.config.interpolate()
-    trained = train(nlp, reader_of(settings, "train", docs), reader_of(settings, "dev", docs))
+    own, dev = (reader_of(settings, part, docs_of(corpus, nlp)) for part in ("train", "dev"))
+    trained = train(nlp, own, dev)
     assert learned(nlp) == learned(best)
     assert trained.steps == 13
     assert trained.scores["ents_f"] == best.meta["performance"]["ents_f"]
@@ -157,7 +161,8 @@ def test_partial_annotation_is_learned_from_through_spacy_train(
 
 def test_an_audit_finds_what_was_annotated_wrong(config: Config, tmp_path: Path) -> None:
     bench = Bench(config)
-    docs = [example.reference for example in make_examples(bench.nlp, TRAIN_DATA * 8)]
+    data = [(f"{text} {i}", annotation) for i in range(8) for text, annotation in TRAIN_DATA]
+    docs = [example.reference for example in make_examples(bench.nlp, data)]
     n = len(TRAIN_DATA)
     wrong = {0: "wrong type", n + 1: "missed"}
     first, second = docs[0], docs[n + 1]
@@ -175,8 +180,16 @@ def test_an_audit_finds_what_was_annotated_wrong(config: Config, tmp_path: Path)
     shown = page(findings, docs, labels)
     assert shown.startswith("<!doctype html>")
     assert doubtful.text.split()[0] in shown
-    ways = annotated_in_two_ways(docs)
-    assert [each.docs for each in ways] == [[0, n], [1, n + 1]]
+    right = [example.reference for example in make_examples(bench.nlp, data)]
+    ways = annotated_in_two_ways([*docs, *right])
+    assert [each.docs for each in ways] == [[i, len(docs) + i] for i in sorted(wrong)]
+
+
+def test_a_text_that_comes_again_is_judged_by_a_head_that_has_not_seen_it(config: Config) -> None:
+    bench = Bench(config)
+    docs = [example.reference for example in make_examples(bench.nlp, TRAIN_DATA[:1] * 4)]
+    with pytest.raises(ValueError, match="the same text"):
+        audit(bench, docs, n_folds=2)
 
 
 def test_white_space_is_no_other_way_to_annotate() -> None:
