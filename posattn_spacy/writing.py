@@ -8,6 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Iterator, Optional
 
+# What file systems answer that can't do it for a folder.
+_NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+
 
 class UnwritableError(OSError):
     """A place in which nothing can be written."""
@@ -74,5 +77,8 @@ def _settle(path: Path) -> None:
     opened = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(opened)
+    except OSError as error:
+        if not (path.is_dir() and error.errno in _NOT_FOR_FOLDERS):
+            raise
     finally:
         os.close(opened)

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
+import portalocker
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,14 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
 from pipelines import TEXTS, saved_pipeline
-from posattn_spacy.bulk import job, work
+from posattn_spacy.bulk import engines, job, on_ray, work
+from posattn_spacy.bulk import rows as rows_module
 from posattn_spacy.bulk.job import Job, model_digest
 from posattn_spacy.bulk.outputs import FIELDS
-from posattn_spacy.bulk.parts import find_parts
-from posattn_spacy.bulk.rows import Row
+from posattn_spacy.bulk.parts import PartError, find_parts
+from posattn_spacy.bulk.rows import Row, read_rows
 from posattn_spacy.cli import posattn
 from processes import command, run
 
@@ -407,6 +410,127 @@ def test_an_odd_row_costs_parquet_no_other(
     assert len(texts) + len(rejected) == len(rows)
 
 
+@pytest.mark.parametrize("to", ["jsonl", "parquet", "spacy"])
+def test_a_value_that_can_be_read_by_nobody_costs_no_other_row(model: Path, tmp_path: Path, to: str) -> None:
+    when = pa.array([0, 1_500_000_000_000_000_000, 1], pa.timestamp("us"))  # the second in the year 49504
+    pq.write_table(pa.table({"text": TEXTS[:3], "when": when}), tmp_path / "a.parquet")
+    status_of(model, tmp_path / "a.parquet", "--output", tmp_path / "out", "--to", to)
+    (made,) = (tmp_path / "out").glob("a.parquet*")
+    if to == "spacy":
+        texts = [doc.text for doc in DocBin().from_disk(made).get_docs(spacy.blank("en").vocab)]
+    elif to == "parquet":
+        texts = pq.read_table(made).column("text").to_pylist()
+    else:
+        texts = [row["text"] for row in lines(made)]
+    refused = tmp_path / "out" / "rejected.jsonl"
+    wrong = {row["line"] - 1 for row in lines(refused)} if refused.exists() else set()
+    assert texts == [text for i, text in enumerate(TEXTS[:3]) if i not in wrong]
+    assert wrong <= {1}
+
+
+def test_records_of_ever_other_fields_are_one_text_each(model: Path, tmp_path: Path) -> None:
+    rows = [{"text": TEXT, "counts": {f"w{i}-{j}": j for j in range(30)}} for i in range(20)]
+    write(tmp_path / "a.jsonl", *rows)
+    annotated(model, tmp_path / "a.jsonl", "--output", tmp_path / "out", "--to", "parquet")
+    found = pq.read_table(tmp_path / "out" / "a.jsonl.parquet").column("counts").to_pylist()
+    assert [json.loads(value) for value in found] == [row["counts"] for row in rows]
+
+
+def test_of_large_cells_few_are_read_at_once(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "READ_BYTES", 1 << 16)
+    blobs = [bytes([i]) * (1 << 15) for i in range(20)]
+    pq.write_table(pa.table({"text": [TEXT] * 20, "blob": blobs}), tmp_path / "a.parquet", compression="none")
+    (part,) = find_parts([str(tmp_path / "a.parquet")]).parts
+    batches = {id(row.fields.batch): row.fields.batch for row in read_rows(part, "text", 1000, Vocab())}
+    assert max(batch.num_rows for batch in batches.values()) <= 2
+    annotated(model, tmp_path / "a.parquet", "--output", tmp_path / "out")
+    assert pq.read_table(tmp_path / "out" / "a.parquet").column("blob").to_pylist() == blobs
+
+
+def test_the_same_command_goes_on_where_the_results_match_its_pattern(model: Path, tmp_path: Path) -> None:
+    write(tmp_path / "in" / "a.jsonl", {"text": TEXT})
+    out = tmp_path / "in" / "out"
+    for inputs in ([f"{tmp_path}/in/**/*.jsonl"], [tmp_path / "in" / "a.jsonl", out]):
+        for _ in range(2):
+            assert "annotated 1" in annotated(model, *inputs, "--output", out)
+
+
+def test_a_file_system_without_locks_is_told_of(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*arguments: Any) -> None:
+        raise portalocker.exceptions.LockException("no locks available")
+
+    monkeypatch.setattr(portalocker.portalocker, "lock", refuse)
+    monkeypatch.setattr(portalocker.utils.portalocker, "lock", refuse)
+    path = write(tmp_path / "a.jsonl", {"text": TEXT})
+    said = annotated(model, path, "--output", tmp_path / "out")
+    assert "annotated 1" in said
+    assert "can't be locked" in said + capsys.readouterr().err
+
+
+def test_a_worker_that_was_taken_for_dead_spoils_nothing(model: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"text": TEXT})
+    (part,) = find_parts([str(path)]).parts
+    late = work.Worker(_job(model, tmp_path / "out"))
+    finished: List[bytes] = []
+
+    def meanwhile(read: int, words: int) -> None:
+        work.Worker(_job(model, tmp_path / "out")).annotate(part, lambda read, words: None)
+        finished.append((tmp_path / "out" / "a.jsonl").read_bytes())
+        for left in (tmp_path / "out").glob(".a.jsonl.*"):  # as `clear_away` does
+            left.unlink()
+
+    with pytest.raises(FileNotFoundError):
+        late.annotate(part, meanwhile)
+    assert (tmp_path / "out" / "a.jsonl").read_bytes() == finished[0]
+
+
+def test_a_gpu_that_fails_ends_its_worker(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        write(tmp_path / "in" / f"{name}.jsonl", {"text": TEXT})
+
+    def fail(self: Language, text: str) -> Doc:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    worker = work.Worker(_job(model, tmp_path / "out"))
+    worker.job = worker.job._replace(gpu_id=0)
+    monkeypatch.setattr(Language, "make_doc", fail)
+    monkeypatch.setattr(engines, "Worker", lambda job: worker)
+    parts = find_parts([str(tmp_path / "in")]).parts
+    with pytest.raises(PartError, match="The GPU has failed: CUDA error"):
+        list(engines.in_this_process(worker.job, parts, lambda read, words: None))
+
+
+def test_an_actor_without_a_pipeline_says_that_it_is_no_use(model: Path, tmp_path: Path) -> None:
+    job = _job(model, tmp_path / "out")._replace(digest="that of another one")
+    row = on_ray.Actor(job)(on_ray._row_of(find_parts([str(write(tmp_path / "a.jsonl", {}))]).parts[0]))
+    assert str(model) in row["broken"]
+
+
+def test_two_rows_that_fail_at_the_end_cost_no_other(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_doc = Language.make_doc
+
+    def fail(self: Language, text: str) -> Doc:
+        if "Quito" in text:
+            raise KeyError("E000")
+        return make_doc(self, text)
+
+    monkeypatch.setattr(Language, "make_doc", fail)
+    monkeypatch.setattr(work, "ROWS", 3)
+    rows = [{"text": text} for text in [TEXT, TEXTS[1], TEXTS[2], "Quito", "Quito ."]]
+    path = write(tmp_path / "a.jsonl", *rows)
+    annotated(model, path, "--output", tmp_path / "out", status=3)
+    assert len(lines(tmp_path / "out" / "a.jsonl")) == 3
+    assert len(lines(tmp_path / "out" / "rejected.jsonl")) == 2
+
+
 @pytest.mark.parametrize(
     "values", [["a", "b"], [1, 2**60], [2**60, 1.5], [1.5, 2**60], [{}, {}], [[1], ["a"]]]
 )
@@ -482,11 +606,9 @@ def test_patterns_and_folders_keep_the_folders_below(model: Path, tmp_path: Path
 
 
 def test_a_folder_is_one_runs_at_a_time(model: Path, tmp_path: Path) -> None:
-    import portalocker
-
     path = write(tmp_path / "a.jsonl", {"text": TEXT})
     (tmp_path / "out" / ".annotated").mkdir(parents=True)
-    with portalocker.Lock(tmp_path / "out" / ".annotated" / "lock", "a"):
+    with portalocker.Lock(tmp_path / "out" / ".annotated" / "run.lock", "a"):
         said = annotated(model, path, "--output", tmp_path / "out", status=1)
     assert "Another run writes to" in said
 

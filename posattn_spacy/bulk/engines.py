@@ -3,7 +3,7 @@
 from typing import Callable, Iterator, NamedTuple, Optional, Sequence
 
 from .job import Counts, Job
-from .parts import Part
+from .parts import BrokenWorkerError, Part
 from .work import Tell, Worker
 
 
@@ -30,10 +30,11 @@ def attempt(worker: Worker, part: Part, tell: Tell) -> Outcome:
     part (Part): The part.
     tell (Callable[[int, int], None]): Is told how far it is.
     RETURNS (Outcome): What came of it.
+    RAISES (BrokenWorkerError): If the worker can't go on.
     """
     try:
         return Outcome(part, worker.annotate(part, tell))
-    except BrokenPipeError:  # nobody is there any more to be told
+    except (BrokenPipeError, BrokenWorkerError):  # nobody is there any more to be told, or to go on
         raise
     except Exception as error:  # of a file system, of a library that reads or writes
         return Outcome(part, None, str(error) or type(error).__name__)
@@ -46,7 +47,7 @@ def in_this_process(job: Job, parts: Sequence[Part], tell: Tell) -> Iterator[Out
     parts (Sequence[Part]): The parts.
     tell (Callable[[int, int], None]): Is told how far it is: bytes read and tokens annotated.
     YIELDS (Outcome): What came of each.
-    RAISES (PartError): If the pipeline can't be loaded.
+    RAISES (PartError): If the pipeline can't be loaded, or the worker can't go on.
     """
     worker = Worker(job)
     for part in parts:

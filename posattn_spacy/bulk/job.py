@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Set
 import portalocker
 import srsly
 from spacy.util import get_package_path, is_package
+from tqdm import tqdm
 
 from ..writing import replacing
 from .parts import NOTES, REJECTED, Part, PartError
 
 TRIES = ".tries"
+LOCK = "run.lock"
 TEMPORARY = re.compile(r"\.(.+)\.[0-9a-f]{8}")  # names that `replacing` gives
 VERSIONS = ("posattn-spacy", "spacy", "torch")
 
@@ -102,7 +105,7 @@ class Source(NamedTuple):
     def of(cls, part: Part) -> "Source":
         """RETURNS (Source): That of a part, as it is now."""
         about = part.source.stat()
-        return cls(str(part.source.resolve()), about.st_size, about.st_mtime_ns)
+        return cls(str(part.source.absolute()), about.st_size, about.st_mtime_ns)  # as all machines see it
 
 
 def done(job: Job, part: Part) -> Optional[Counts]:
@@ -148,6 +151,8 @@ def finish(job: Job, part: Part, source: Source, made: Path, counts: Counts) -> 
     """
     if Source.of(part) != source:
         raise PartError(f"{part.source} has changed while it was annotated. Give the command again.")
+    if done(job, part) is not None:
+        return  # another worker was faster, which had taken this one for dead
     place = Place.of(job, part)
     place.output.unlink(missing_ok=True)
     note = {"source": source._asdict(), "bytes": made.stat().st_size, "counts": counts._asdict()}
@@ -178,16 +183,23 @@ def working(job: Job) -> Iterator[None]:
     """
     notes = job.output / NOTES
     notes.mkdir(parents=True, exist_ok=True)
+    flags = portalocker.LOCK_EX | portalocker.LOCK_NB
+    lock = portalocker.Lock(notes / LOCK, "a", flags=flags, timeout=0)
     try:
-        with portalocker.Lock(
-            notes / "lock", "a", flags=portalocker.LOCK_EX | portalocker.LOCK_NB, timeout=0
-        ):
-            _require_same(job, notes / "job.json")
-            yield
-    except portalocker.exceptions.LockException as error:
+        lock.acquire()
+    except portalocker.exceptions.AlreadyLocked as error:
         raise PartError(
             f"Another run writes to {job.output}. Wait for its end, or give another folder."
         ) from error
+    except portalocker.exceptions.LockException as error:  # the file system has no locks
+        tqdm.write(
+            f"{job.output} can't be locked ({error}). See to it that no other run writes there.", sys.stderr
+        )
+    try:
+        _require_same(job, notes / "job.json")
+        yield
+    finally:
+        lock.release()
 
 
 def _require_same(job: Job, path: Path) -> None:
@@ -197,6 +209,7 @@ def _require_same(job: Job, path: Path) -> None:
         "--text-field": job.text_field,
         "--entities-field": job.entities_field,
         "--max-chars": job.max_chars,
+        "a GPU": job.gpu_id >= 0,
         **{f"version of {name}": version(name) for name in VERSIONS},
     }
     try:

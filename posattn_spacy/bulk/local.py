@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from .engines import Outcome, attempt
 from .job import Job
-from .parts import Part, PartError
+from .parts import BrokenWorkerError, Part, PartError
 from .work import Tell, Worker
 
 TRIES = 3  # workers that may die of a part
@@ -151,3 +151,5 @@ def _serve(job: Job, pipe: Connection) -> None:
             pipe.send(attempt(worker, part, lambda read, words: pipe.send(Progress(read, words))))
         except (EOFError, BrokenPipeError):
             return
+        except BrokenWorkerError as error:
+            raise SystemExit(1) from error  # its part is begun anew, in another process

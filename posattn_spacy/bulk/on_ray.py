@@ -2,14 +2,17 @@
 
 import logging
 import os
+import socket
+import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, Optional, Sequence
 
 from spacy.util import is_package
+from tqdm import tqdm
 
 from .engines import Outcome, attempt
 from .job import Counts, Job, done, tried
-from .parts import Part, PartError
+from .parts import BrokenWorkerError, Part, PartError
 from .work import Tell, Worker, tell_nobody
 
 TRIES = 10  # actors that may be lost with a part; Ray itself would begin it anew for ever
@@ -38,7 +41,13 @@ def on_ray(
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
-    _require_room(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    try:
+        _require_room(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    except PartError as error:
+        if address is None:
+            ray.shutdown()
+            raise
+        tqdm.write(f"{error} Waiting for one.", sys.stderr)  # it may be that the cluster grows
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
     actor: Any = Actor  # Ray takes classes, but its types do not say so
@@ -50,10 +59,13 @@ def on_ray(
         num_gpus=int(job.gpu_id >= 0),
     )
     by_name = {part.name: part for part in parts}
+    sizes = {part.name: part.source.stat().st_size for part in parts}  # now: any may be gone later
     try:
         for row in rows.iter_rows():
             outcome = _outcome_of(row, by_name[row["name"]])
-            tell(outcome.part.source.stat().st_size, outcome.counts.words if outcome.counts else 0)
+            if row["broken"]:  # it would answer so to each part there is
+                raise PartError(row["broken"])
+            tell(sizes[row["name"]], outcome.counts.words if outcome.counts else 0)
             yield outcome
     except ray.exceptions.RayError as error:
         raise PartError(f"Ray has given up: {error}. Give the command again to go on.") from error
@@ -91,7 +103,8 @@ class Actor:
         RETURNS (Dict[str, Any]): The same with what came of it.
         """
         outcome = self._outcome(_part_of(row))
-        return {**row, "counts": list(outcome.counts or ()), "problem": outcome.problem}
+        broken = self._problem and f"{self._problem} ({socket.gethostname()})"
+        return {**row, "counts": list(outcome.counts or ()), "problem": outcome.problem, "broken": broken}
 
     def _outcome(self, part: Part) -> Outcome:
         if self._problem:
@@ -104,7 +117,10 @@ class Actor:
                 return Outcome(part, None, f"its actor was lost {TRIES} times. Is there memory enough?")
         except (PartError, OSError) as error:
             return Outcome(part, None, str(error))
-        return attempt(self._worker, part, tell_nobody)  # how far it is, this machine alone knows
+        try:
+            return attempt(self._worker, part, tell_nobody)  # how far it is, this machine alone knows
+        except BrokenWorkerError:
+            os._exit(1)  # the part is begun anew, by another actor
 
 
 def _anywhere(job: Job) -> Job:

@@ -17,6 +17,8 @@ from .rows import Cells, Row, open_parquet, require_pyarrow
 GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26  # of a row group of Parquet
 # What is raised where a row can't be written: pyarrow's errors are among them.
 UNWRITABLE = (ValueError, TypeError, OverflowError, NotImplementedError)
+WIDEST = 200  # fields of a record in a column; one with more is written as JSON
+LARGEST = 1 << 30  # bytes of a .spacy file, which is read as a whole
 FIELDS = "posattn_fields"  # in `user_data`, where a document has the other fields of its row
 Annotated = Sequence[Tuple[Row, Doc]]
 Write = Callable[[Annotated], None]
@@ -82,7 +84,7 @@ def _finite(value: Any) -> Any:
     """The same with null where a number is infinite or none, which JSON can't say."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not isfinite(value) else value
 
@@ -97,10 +99,12 @@ def _spacy(part: Part, path: Path, names: Names, read: Callable[[], Iterator[Row
     stored = DocBin(store_user_data=True)
 
     def write(rows: Annotated) -> None:
+        own = DocBin(store_user_data=True)
         for row, doc in rows:
             if part.kind != "spacy":
                 doc.user_data[FIELDS] = json.dumps(row.record(), default=_plain)
-            stored.add(doc)
+            own.add(doc)
+        stored.merge(own)  # all of them, or none
 
     yield write
     stored.to_disk(path)
@@ -235,6 +239,8 @@ def _widen(types: Dict[str, Any], mixed: Set[str], name: str, value: Any) -> Non
             before = pyarrow.schema([(name, types[name])])
             own = pyarrow.unify_schemas([before, own], promote_options="permissive")
         types[name] = own.field(name).type
+        if pyarrow.types.is_struct(types[name]) and types[name].num_fields > WIDEST:
+            raise OverflowError("these are no fields, but words")
         pyarrow.array([value], types[name])
     except (pyarrow.ArrowException, OverflowError, UnicodeEncodeError):
         types[name] = pyarrow.string()
@@ -276,6 +282,12 @@ def require_output(part: Part, field: str) -> None:
     field (str): Where it is to have the entities.
     RAISES (PartError): If it can't.
     """
+    size = part.source.stat().st_size
+    if part.kind == "spacy" and size > LARGEST:
+        raise PartError(
+            f"{part.source} has {size / 1e9:.1f} GB, and .spacy files are read as a whole. Store the "
+            f"documents in several files of up to {LARGEST / 1e9:.1f} GB."
+        )
     if "parquet" in (part.kind, part.to):
         require_pyarrow()
     if part.kind == "parquet":

@@ -17,6 +17,10 @@ class PartError(ValueError):
     """Files that can't be annotated, or not like this."""
 
 
+class BrokenWorkerError(PartError):
+    """A worker that can't go on, whatever it is given."""
+
+
 class Part(NamedTuple):
     """A file to be annotated.
 
@@ -88,6 +92,8 @@ def _found(
     """Files, each with its path below what was given."""
     for given in inputs:
         path = Path(given)
+        if path.is_dir() and (path / NOTES).is_dir() and _is_result(path, output):
+            continue  # as a shell gives it for texts/*
         if path.is_dir():
             files = _in_folder(path, path, left_out, output)
             missing = f"There is no {_endings()} file in the folder {path}."
@@ -109,6 +115,8 @@ def _matching(pattern: str, left_out: Counter[str], output: Optional[Path]) -> L
     root = _fixed(pattern)
     files: List[Tuple[Path, Path]] = []
     for match in map(Path, glob.glob(pattern, recursive=True)):
+        if _is_result(match, output):
+            continue
         if match.is_dir():
             files += _in_folder(match, root, left_out, output)
         elif match.suffix.lower() in KINDS:
@@ -116,6 +124,11 @@ def _matching(pattern: str, left_out: Counter[str], output: Optional[Path]) -> L
         else:
             left_out[match.suffix or match.name] += 1
     return files
+
+
+def _is_result(path: Path, output: Optional[Path]) -> bool:
+    """Whether a path is in the folder for the results, or that folder."""
+    return output is not None and path.resolve().is_relative_to(output.resolve())
 
 
 def _in_folder(

@@ -11,7 +11,8 @@ from spacy.vocab import Vocab
 from ..corpora.decoding import marked_encoding
 from .parts import Part, PartError
 
-AT_ONCE = 512  # rows of a Parquet file that are read together
+# Of a Parquet file: rows and bytes that are read together, and bytes that are fetched from a column at once.
+AT_ONCE, READ_BYTES, BUFFER = 512, 1 << 25, 1 << 20
 # Bytes of a line beyond those of its text, for all other fields, and for each character of the text.
 LINE_BYTES, CHARACTER_BYTES = 1 << 24, 12
 MARK_BYTES = 4  # of the longest byte-order mark
@@ -204,7 +205,7 @@ def open_parquet(path: Path) -> Any:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(path)
+        return pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
     except pyarrow.ArrowException as error:
         raise PartError(f"{path} is no Parquet file that can be read: {error}") from error
 
@@ -222,7 +223,7 @@ def _records(path: Path, text_field: str) -> Iterator[Row]:
             )
         n_rows, number = file.metadata.num_rows, 0
         try:
-            for batch in file.iter_batches(batch_size=AT_ONCE):
+            for batch in file.iter_batches(batch_size=_at_once(file.metadata)):
                 weight = batch.nbytes // max(len(batch), 1)
                 for at, text in enumerate(batch.column(text_field).to_pylist()):
                     number += 1
@@ -230,6 +231,13 @@ def _records(path: Path, text_field: str) -> Iterator[Row]:
                     yield _with_text(row, text, text_field)
         except (pyarrow.ArrowException, UnicodeDecodeError) as error:
             raise PartError(f"{path} is damaged after row {number:,}: {error}") from error
+
+
+def _at_once(metadata: Any) -> int:
+    """How many rows are read at once, by the size of those in the row group with the largest."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size / max(group.num_rows, 1) for group in groups), default=1)
+    return int(max(1, min(AT_ONCE, READ_BYTES // max(largest, 1))))
 
 
 def _documents(path: Path, vocab: Vocab) -> Iterator[Row]:

@@ -10,11 +10,12 @@ from spacy.vocab import Vocab
 from ..writing import replacing
 from .job import Counts, Job, Place, Source, finish, model_digest, rejected_line
 from .outputs import UNWRITABLE, Annotated, Names, Write, clash, open_output
-from .parts import Part, PartError
+from .parts import BrokenWorkerError, Part, PartError
 from .rows import Row, read_rows
 
 # Rows and bytes of rows that are annotated together; one with more is so by itself.
 ROWS, BYTES = 1000, 1 << 21
+MANY = 100  # rows, on which a pipeline fails for no fault of theirs
 # Errors that say nothing of a row.
 OF_THE_MACHINE = (torch.OutOfMemoryError, getattr(torch, "AcceleratorError", torch.OutOfMemoryError))
 Tell = Callable[[int, int], None]  # bytes read, and tokens annotated, since it was told last
@@ -56,6 +57,7 @@ class Worker:
         """
         job, place, source = self.job, Place.of(self.job, part), Source.of(part)
         names, counts, position = Names(job.text_field, job.entities_field), Counts(), 0
+        n_failed = 0
         with replacing(place.output) as output, replacing(place.rejected) as rejected:
             with (
                 rejected.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as refused,
@@ -63,7 +65,8 @@ class Worker:
             ):
                 for rows in _together(self._rows(part)):
                     with self.nlp.memory_zone():  # spaCy would keep every word that it has ever seen
-                        found, problems = self._annotated(rows)
+                        found, problems, n = self._annotated(rows)
+                        n_failed += n
                         written, unwritable = _written(found, write)
                         problems = sorted([*problems, *unwritable], key=lambda each: each[0].number)
                         own = _counts(written, len(problems))
@@ -72,6 +75,8 @@ class Worker:
                     counts = counts.plus(own)
                     tell(rows[-1].position - position, own.words)
                     position = rows[-1].position
+            if n_failed > 1 and not counts.rows:
+                raise PartError(f"The pipeline fails on each of {n_failed:,} rows: {problems[-1][1]}")
             finish(job, part, source, output, counts)
         if not counts.rejected:
             place.rejected.unlink(missing_ok=True)
@@ -80,8 +85,10 @@ class Worker:
     def _rows(self, part: Part) -> Iterator[Row]:
         return read_rows(part, self.job.text_field, self.job.max_chars, Vocab())
 
-    def _annotated(self, rows: List[Row]) -> Tuple[Annotated, List[Tuple[Row, str]]]:
-        """Rows with what is found in them, and those that can't be annotated, with the reason."""
+    def _annotated(self, rows: List[Row]) -> Tuple[Annotated, List[Tuple[Row, str]], int]:
+        """Rows with what is found in them; those that can't be annotated, with the reason; and on how many of
+        these the pipeline failed.
+        """
         field = self.job.entities_field
         problems = {row.number: row.problem or clash(row, field) for row in rows}
         good = [row for row in rows if not problems[row.number]]
@@ -92,25 +99,27 @@ class Worker:
                 found.append((row, doc))
             else:
                 problems[row.number] = f"it can't be annotated: {doc}"
-        return found, [(row, problems[row.number]) for row in rows if problems[row.number]]
+        n_failed = sum(isinstance(doc, Exception) for doc in docs)
+        return found, [(row, problems[row.number]) for row in rows if problems[row.number]], n_failed
 
     def _docs(self, rows: List[Row]) -> List[Doc | Exception]:
         """Documents of rows, or why there is none.
 
-        RAISES (PartError): If there is none of any of several rows: then it is not the rows' fault.
+        RAISES (PartError): If there is none of any of many rows: then it is not the rows' fault.
+        RAISES (BrokenWorkerError): If the GPU has failed.
         """
         try:
             return list(self.nlp.pipe(self._text(row) for row in rows))
         except (MemoryError, OSError, *OF_THE_MACHINE):
             raise
         except Exception as error:  # of any component
-            if self.job.gpu_id >= 0 and isinstance(error, RuntimeError):
-                raise  # after an error of the GPU nothing works any more
+            if self.job.gpu_id >= 0 and isinstance(error, RuntimeError):  # then nothing works any more
+                raise BrokenWorkerError(f"The GPU has failed: {error}") from error
             if len(rows) == 1:
                 return [error]
         docs = [doc for row in rows for doc in self._docs([row])]
         failed = [doc for doc in docs if isinstance(doc, Exception)]
-        if len(failed) == len(docs):
+        if len(failed) == len(docs) >= MANY:
             raise PartError(f"The pipeline fails on all of {len(docs):,} rows: {failed[0]}") from failed[0]
         return docs
 

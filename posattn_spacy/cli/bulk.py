@@ -84,7 +84,7 @@ def annotate_files(
             f"{len(parts)} files keep no more than {len(parts)} of {n_process} processes busy.",
             "Cut large ones into several, for example: split --lines 100000 --additional-suffix .jsonl",
         )
-    share = 1 if engine is EngineName.ray else max(1, (os.cpu_count() or 1) // n_process)
+    share = 1 if engine is EngineName.ray else max(1, _cores() // n_process)
     options = text_field, entities_field, max_chars, threads or share, gpu_id
     job = Job(model, model_digest(model), output, *options)
     try:
@@ -98,6 +98,11 @@ def annotate_files(
         raise typer.Exit(1)
     if summary.counts.rejected:
         raise typer.Exit(REJECTED)
+
+
+def _cores() -> int:
+    """How many cores this process may use, which on a shared machine are not all there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _engine(name: EngineName, n: int, address: Optional[str]) -> "Engine":
