@@ -150,9 +150,9 @@ class PositionalNER(LearningPipe):
         if threshold is not None:
             words = dict(zip(map(id, filled), read_words(filled), strict=True))
             twice = [doc for doc in filled if can_look_twice(words[id(doc)])]
-            filled = [doc for doc in filled if not can_look_twice(words[id(doc)])]
             read = [words[id(doc)] for doc in twice]
-            found = look_twice(self.model, twice, read, self._looks(threshold)) if twice else []
+            found = look_twice(self.model, twice, read, self._looks(threshold, filled)) if twice else []
+            filled = [doc for doc in filled if not can_look_twice(words[id(doc)])]
             predictions |= zip(map(id, twice), found, strict=True)
         for batch in batch_by_length(filled, PREDICT_TOKENS):  # one long document would pad all others
             together = [filled[i] for i in batch]
@@ -177,7 +177,7 @@ class PositionalNER(LearningPipe):
         twice = [doc for doc in filled if threshold is not None and can_look_twice(words[id(doc)])]
         if threshold is not None and twice:
             own = [words[id(doc)] for doc in twice]
-            for seen in all_seen(self.model, twice, own, self._looks(threshold)):
+            for seen in all_seen(self.model, twice, own, self._looks(threshold, docs)):
                 yield twice, seen.owners(own), seen
         at_once = set(map(id, twice))
         once = [doc for doc in filled if id(doc) not in at_once]
@@ -206,9 +206,11 @@ class PositionalNER(LearningPipe):
         self.evaluated.keep(docs, scores)
         return self.decode(docs, scores)
 
-    def _looks(self, threshold: float) -> Looks:
+    def _looks(self, threshold: float, docs: Sequence[Doc]) -> Looks:
+        """How documents are looked at; the first of them knows the words of all, once these are read."""
         temperatures = self.cfg["first_temperature"], self.cfg["temperature"]
-        return Looks(threshold, *temperatures, self.cfg["overwrite"], self._choice)
+        strings, read_anyway = docs[0].vocab.strings, self.pipeline.others_read(self.name)
+        return Looks(threshold, *temperatures, self.cfg["overwrite"], self._choice, strings, read_anyway)
 
     @property
     def _choice(self) -> Choice:

@@ -12,7 +12,8 @@ from .calibration import DecodedBatch, decode, decode_first, posattn_pipes, stal
 from .component import PositionalNER
 from .evaluation import dev_examples, last_evaluated, scored_batches
 from .scored import ScoredBatch
-from .second_look import Promise, TextCounts, count_texts, fit_second_look
+from .second_look import Promise, TextCounts, at_threshold, count_texts, fit_second_look
+from .settings import FITTED
 from .temperature import PRIOR, fit_temperature
 
 CALIBRATE = "posattn-spacy.calibrate.v1"
@@ -24,7 +25,8 @@ class Fitted(NamedTuple):
 
     name (str): Name of the component.
     temperature (float): By which scores are divided.
-    promise (Optional[Promise]): What dev says of the second look; None if there is no first look.
+    promise (Optional[Promise]): What dev says of the second look, as the settings have it; None if there is
+        no first look.
     counts (Optional[TextCounts]): What that was fitted to.
     """
 
@@ -78,6 +80,8 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
     pipe.cfg["temperature"], pipe.cfg["first_temperature"] = temperature, first_temperature
     pipe.cfg["fitted_look"] = promise._asdict()
+    if pipe.cfg["second_look"] != FITTED:  # what was fitted is kept, and not in use
+        promise = at_threshold(counts, pipe.look_threshold)
     return Fitted(name, temperature, promise, counts)
 
 

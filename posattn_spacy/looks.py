@@ -37,6 +37,8 @@ class Looks(NamedTuple):
     second (float): The same of the second look.
     overwrite (bool): Whether entities that are there already give way.
     choice (Choice): Which spans are found.
+    strings (StringStore): Where the words are known.
+    read_anyway (bool): Whether others will ask for what the encoder makes of all texts.
     """
 
     threshold: float
@@ -44,6 +46,8 @@ class Looks(NamedTuple):
     second: float
     overwrite: bool
     choice: Choice
+    strings: StringStore
+    read_anyway: bool
 
 
 class TextRows(NamedTuple):
@@ -148,7 +152,7 @@ def all_seen(model: Tagger, docs: List[Doc], words: Sequence[Words], looks: Look
     layers = Parts.of(model)
     taken = Taken.of(docs, (own.places for own in words), looks.overwrite)
     waiting: List[TextRows] = []
-    for part in _parts(layers, docs, words):
+    for part in _parts(layers, docs, words, looks):
         if waiting and not part.is_like(waiting[0]):
             yield _second_look(layers.head, waiting, looks, taken)
             waiting = []
@@ -188,7 +192,7 @@ def seen_by_encoder(
     return Seen(part, _reader(head, inputs.features), lattice, lattice.best(), every, twice=True)
 
 
-def _parts(layers: Parts, docs: List[Doc], words: Sequence[Words]) -> Iterator[TextRows]:
+def _parts(layers: Parts, docs: List[Doc], words: Sequence[Words], looks: Looks) -> Iterator[TextRows]:
     """The documents' texts, as many as are looked at together."""
     ends = np.cumsum([0, *(len(own.places) for own in words)])
     data = listened_data(layers.tok2vec, docs)
@@ -199,7 +203,7 @@ def _parts(layers: Parts, docs: List[Doc], words: Sequence[Words]) -> Iterator[T
             continue
         orths = np.concatenate([each.orths for each in own])
         written = written_rows(layers.lexical, batch, own)
-        pending = _pending(data[start:stop], own)
+        pending = None if looks.read_anyway else _pending(data[start:stop], own)
         read_features = None
         if pending is None:
             rows = listened_rows(layers.tok2vec, batch, data[start:stop])
@@ -215,7 +219,7 @@ def _parts(layers: Parts, docs: List[Doc], words: Sequence[Words]) -> Iterator[T
                 None if read_written is None else read_written(low, high),
                 None if read_features is None else read_features(low, high),
                 None if pending is None else pending.encoder,
-                batch[0].vocab.strings,
+                looks.strings,
             )
 
 

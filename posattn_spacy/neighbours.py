@@ -27,6 +27,23 @@ class Pipeline:
     def __reduce__(self) -> Tuple[Any, ...]:
         return Pipeline, ()
 
+    def others_read(self, name: str) -> bool:
+        """Say whether what a transformer makes of all texts will be asked for, whatever a component does.
+
+        name (str): Name of the component.
+        RETURNS (bool): Whether another one behind it listens to the same transformer, and looks at all texts.
+        """
+        nlp = self._nlp()
+        names = [] if nlp is None else nlp.pipe_names
+        if name not in names:
+            return False
+        behind = dict(nlp.pipeline[names.index(name) + 1 :])
+        own = [pipe for _, pipe in nlp.pipeline if name in getattr(pipe, "listening_components", ())]
+        listening = {other for pipe in own for other in pipe.listening_components}
+        return any(
+            getattr(behind[each], "look_threshold", None) is None for each in listening & behind.keys()
+        )
+
     def mend(self) -> None:
         """Let a `doc_cleaner` leave `doc.tensor` alone, and threads take turns with a stock transformer."""
         nlp = self._nlp()

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Tuple, Union, cast
 from weakref import ref
 
 import numpy as np
-from thinc.api import get_array_module
+from thinc.api import get_array_module, to_numpy
 from thinc.types import Floats2d
 
 LONG = 1024  # words, above which the rows of a document are made when they are read
@@ -59,6 +59,9 @@ class LazyRows:
 
     def __deepcopy__(self, memo: Any) -> "LazyRows":
         return self  # the model that makes the rows is not copied with a document
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return to_numpy, (all_rows(self),)  # nor written with one: in another process there is none
 
 
 class Keeper:

@@ -125,5 +125,8 @@ def fit_second_look(counts: TextCounts, tolerance: float) -> Promise:
     upto = len(sure) if fits.all() else int(np.argmin(fits)) - 1
     while not apart[upto]:
         upto -= 1
-    fitted = upto and counts.gold >= LEAST_ENTITIES
-    return at_threshold(counts, float(sure[upto - 1]) if fitted else None)
+    if not upto or counts.gold < LEAST_ENTITIES:
+        return at_threshold(counts, None)
+    # Midway to the next text: how sure a look is depends, in its last digits, on what is read together.
+    middle = float(sure[upto - 1 : upto + 1].mean())
+    return at_threshold(counts, math.ceil(middle * DIGITS) / DIGITS)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
@@ -27,7 +28,7 @@ from pipelines import (
     train,
 )
 from posattn_spacy import looks
-from posattn_spacy.frozen import architecture
+from posattn_spacy.frozen import architecture, depth
 from posattn_spacy.frozen.architecture import can_wait, huggingface
 from posattn_spacy.frozen.callback import configure_feature_store_v1
 from posattn_spacy.lattice import Lattice
@@ -215,6 +216,16 @@ def test_documents_of_two_vocabularies_go_together(nlp: Language) -> None:
     assert found(docs) == found([nlp(TEXTS[0]), nlp("Zanzibar greets Quetzal people")])
 
 
+def test_documents_of_two_vocabularies_may_be_looked_at_apart(
+    nlp: Language, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "AT_ONCE", 8)
+    other = spacy.blank("en")
+    docs = [nlp.make_doc(TEXTS[0]), other.make_doc("Zelovan left them today"), nlp.make_doc("Quiribal saw Peru")]
+    for look in (0.0, 1.0):
+        assert len(list(set_look(nlp, look).pipe(docs))) == 3
+
+
 def test_candidates_and_thresholds_hold_for_both_looks(nlp: Language) -> None:
     texts = [*TEXTS, *MORE]
     threshold = between(sureness(nlp, texts))
@@ -251,9 +262,15 @@ def test_a_stock_listener_beside_it_gets_all_rows_in_one_call(tiny_encoder: Call
     nlp.add_pipe("ner", config={"model": {**parser, **size, "tok2vec": STOCK_LISTENER}})
     nlp.get_pipe("ner").add_label("geo")
     train(nlp, 3)
-    runs = count_encoded(set_look(nlp, 0.0))
-    list(nlp.pipe(TEXTS))
-    assert [texts for texts, _ in runs] == [len(TEXTS)]
+    runs = count_encoded(nlp)
+    for look in (0.0, between(sureness(nlp, TEXTS)), 1.0):
+        runs.clear()
+        list(set_look(nlp, look).pipe(TEXTS))
+        assert [texts for texts, _ in runs] == [len(TEXTS)]
+    runs.clear()
+    with nlp.select_pipes(disable="ner"):
+        list(set_look(nlp, 0.0).pipe(TEXTS))
+    assert not runs
 
 
 def test_features_of_a_store_are_looked_at_likewise(nlp: Language, tmp_path: Path) -> None:
@@ -276,6 +293,14 @@ def test_copies_of_documents_have_their_rows(nlp: Language) -> None:
         bytes_read._.trf_data.model_output["last_hidden_state"][0], rows.rows.astype("f")
     )
     assert found([nlp.get_pipe(NAME)(bytes_read)]) == found([nlp.get_pipe(NAME)(doc)])
+
+
+def test_a_long_document_is_written_without_the_encoder(nlp: Language) -> None:
+    doc = nlp.get_pipe("transformer")(nlp.make_doc("Alice met Bob in Peru . " * 200))
+    rows = doc._.trf_data.rows[:]
+    data = pickle.dumps(doc._.trf_data)
+    assert len(data) < 2 * rows.nbytes
+    np.testing.assert_array_equal(pickle.loads(data).rows[:], rows)
 
 
 def test_processes_threads_and_files_change_nothing(
@@ -315,6 +340,27 @@ def test_without_hidden_state_0_there_is_no_first_look(tiny_encoder: Callable[[s
         assert first_torch_head(nlp.get_pipe(NAME).model) is None
         assert nlp.get_pipe(NAME).look_threshold is None
         list(set_look(nlp, 0.5).pipe(TEXTS))
+
+
+def test_where_no_layer_can_be_left_out_there_is_no_first_look(
+    tiny_encoder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth, "_layers_of", lambda transformer, total: None)  # as in ALBERT
+    nlp = frozen_pipeline(tiny_encoder("bert"))
+    train(nlp, 2)
+    assert first_torch_head(nlp.get_pipe(NAME).model) is None
+
+
+def test_no_layer_above_those_that_are_read_is_run(tiny_encoder: Callable[[str], Path]) -> None:
+    nlp = frozen_pipeline(tiny_encoder("bert"), layers=[0, 1])
+    train(nlp, 2)
+    transformer, _ = huggingface(nlp.get_pipe("transformer").model)
+    runs: List[int] = []
+    for i, layer in enumerate(transformer.encoder.layer):
+        layer.register_forward_pre_hook(lambda _, args, i=i: runs.append(i))
+    list(set_look(nlp, 1.0).pipe(TEXTS))
+    assert len(transformer.encoder.layer) > 1
+    assert set(runs) == {0}
 
 
 def test_version_1_of_the_model_has_none(tiny_encoder: Callable[[str], Path], tmp_path: Path) -> None:

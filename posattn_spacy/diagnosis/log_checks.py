@@ -10,7 +10,7 @@ from spacy.util import registry
 from thinc.api import Config
 
 from .findings import Finding, judged
-from .logger import PARTS
+from .logger import FIRST, PARTS
 
 FALL = 0.1  # of a loss, below which it does not count as falling
 FLAT = 0.01  # F1
@@ -69,7 +69,8 @@ def check_log(log: Log, config: Config, positional_weight: float) -> Iterator[Fi
     positional_weight (float): The weight of the positional loss.
     YIELDS (Finding): The findings.
     """
-    yield losses_fall(log, PARTS if positional_weight else PARTS[:1])
+    looks_first = any(step.get(FIRST) is not None for step in log.steps)
+    yield losses_fall(log, [*PARTS[: 2 if positional_weight else 1], *([FIRST] if looks_first else [])])
     yield schedule_is_followed(log, config)
     yield scores_follow_the_loss(log)
     yield validation_is_steady(log)
@@ -78,8 +79,11 @@ def check_log(log: Log, config: Config, positional_weight: float) -> Iterator[Fi
 
 def losses_fall(log: Log, parts: Sequence[str]) -> Finding:
     """RETURNS (Finding): Whether the parts of the loss that count became smaller."""
-    falls = {part: _fall([step[part] for step in log.steps]) for part in parts}
-    shown = " and ".join(f"the {part} loss fell by {fall:.0%}" for part, fall in falls.items())
+    falls = {part: _fall([step.get(part) for step in log.steps]) for part in parts}
+    called = {FIRST: "loss of the first look"}
+    shown = " and ".join(
+        f"the {called.get(part, f'{part} loss')} fell by {fall:.0%}" for part, fall in falls.items()
+    )
     return judged(
         all(fall >= FALL for fall in falls.values()),
         f"From the first to the last tenth of the steps {shown}.",

@@ -308,12 +308,15 @@ def can_wait(model: FrozenModel) -> bool:
 
 
 def first_state_width(encoder: Optional[Model]) -> int:
-    """RETURNS (int): Width of hidden state 0, if a transformer keeps it first of several; else 0."""
+    """RETURNS (int): Width of hidden state 0, if a transformer keeps it first of several and makes it without
+    running a layer; else 0.
+    """
     if encoder is None or not encoder.attrs.get("frozen"):
         return 0
     init(encoder)  # one within the model that listens is set up with it, else
     layers = kept_layers(encoder)
-    return encoder.get_dim("nO") // len(layers) if layers[0] == 0 and len(layers) > 1 else 0
+    is_first = layers[0] == 0 and len(layers) > 1 and cast(FrozenShim, encoder.shims[0]).depths.reaches(0)
+    return encoder.get_dim("nO") // len(layers) if is_first else 0
 
 
 def pending_rows(model: FrozenModel, words: Sequence[Words], strings: StringStore) -> Sequence[PendingRows]:
