@@ -221,7 +221,11 @@ def test_documents_of_two_vocabularies_may_be_looked_at_apart(
 ) -> None:
     monkeypatch.setattr(looks, "AT_ONCE", 8)
     other = spacy.blank("en")
-    docs = [nlp.make_doc(TEXTS[0]), other.make_doc("Zelovan left them today"), nlp.make_doc("Quiribal saw Peru")]
+    docs = [
+        nlp.make_doc(TEXTS[0]),
+        other.make_doc("Zelovan left them today"),
+        nlp.make_doc("Quiribal saw Peru"),
+    ]
     for look in (0.0, 1.0):
         assert len(list(set_look(nlp, look).pipe(docs))) == 3
 

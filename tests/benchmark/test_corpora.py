@@ -14,6 +14,7 @@ from posattn_benchmark.corpora.chart import draw
 from posattn_benchmark.corpora.found import TITLES, Asset, Corpus, fetch, listed, part_of, prepare
 from posattn_benchmark.corpora.looks import HEADER, draw_looks, look_rows, looks_markdown
 from posattn_benchmark.corpora.shares import SHARES, share_figures, threshold_of
+from posattn_benchmark.corpora.standing import goal_rows, standing_rows
 from posattn_benchmark.corpora.summary import (
     by_system,
     corpora_markdown,
@@ -324,6 +325,28 @@ def test_tables_have_every_system_best_first_and_ours_in_bold(project: Path, tmp
     assert "4 of 4 trainings were made by older code" in page
     draw(corpora(), archives, tmp_path / "corpora.png")
     assert (tmp_path / "corpora.png").read_bytes().startswith(b"\x89PNG")
+
+
+def scored(system: str, f: float, seed: int = 0, **figures: Any) -> Dict[str, Any]:
+    return made(system, seed, test={"span_f": f, "span_macro_f": f}, **figures)
+
+
+def test_the_page_says_where_others_are_ahead_and_what_was_not_reached(project: Path) -> None:
+    ours = [scored("posattn", f, seed) for seed, f in enumerate((0.84, 0.86))]
+    others = [scored("bilstm", 0.845), scored("stock", 0.7, cpu_seconds=600.0), scored("finetuned", 0.9)]
+    archives = {name: archive_of(*ours, *others) if name == "wnut17" else {} for name in TITLES}
+    grouped = {name: by_system(archive) for name, archive in archives.items()}
+    title = {corpus.name: corpus.title for corpus in corpora()}["wnut17"]
+    (row,) = standing_rows(corpora(), grouped)
+    assert row == (title, *(SYSTEMS[name].title for name in ("stock", "bilstm", "finetuned")))
+    assert goal_rows(corpora(), grouped) == [
+        ("span F1 on test", title, "0.850", "≥ 0.45", "✓"),
+        ("CPU time ÷ that of spaCy's CPU recipe", title, "0.20", "≤ 0.4", "✓"),
+        ("calibration error on test", title, "0.020", "≤ 0.03", "✓"),
+    ]
+    archives["wnut17"] = archive_of(scored("posattn", 0.44))
+    short = goal_rows(corpora(), {name: by_system(archive) for name, archive in archives.items()})
+    assert [row[-1] for row in short] == ["✗", "✓"]
 
 
 # What the second look gives

@@ -55,7 +55,7 @@ ROWS: Dict[str, Row] = {
         *(1_000, "calls of each thread", "threads", "threads"),
     ),
     "annotate": Row(
-        "12 files are annotated, with processes and on a Ray cluster of three nodes in turn, while a worker, "
+        "10 files are annotated, with processes and on a Ray cluster of three nodes in turn, while a worker, "
         "another or its node, and then the command itself are killed: the command, given again, makes what "
         "it makes undisturbed, byte for byte",
         *(100, "runs", "annotating", "kills"),

@@ -7,6 +7,7 @@ from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table
 from ..results import spread
 from .found import Corpus
+from .standing import GOAL_HEADER, STANDING_HEADER, goal_rows, standing_rows
 from .systems import ENCODERS, OURS, SYSTEMS
 from .training import how_made, wanted
 
@@ -132,6 +133,9 @@ def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive],
         words = f"{corpus.words('train'):,} words to learn from"
         parts += [f"### {corpus.title}", f"{words}, {corpus.words('test'):,} to be measured on."]
         parts.append(markdown_table(CORPUS_HEADER, corpus_rows(archives[corpus.name])))
+    grouped = {name: by_system(archive) for name, archive in archives.items()}
+    parts += ["### Who is ahead in span F1", markdown_table(STANDING_HEADER, standing_rows(corpora, grouped))]
+    parts += ["### What was aimed at", markdown_table(GOAL_HEADER, goal_rows(corpora, grouped))]
     parts += ["### How sure it is", CALIBRATION_TEXT]
     parts.append(markdown_table(("", *CALIBRATION), confidence_rows(corpora, archives)))
     return "\n\n".join([*parts, how_made(archives, SYSTEMS)])
@@ -139,7 +143,7 @@ def corpora_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive],
 
 def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]) -> str:
     """Write the part of docs/encoders.md that is made; arguments as of `corpora_markdown`."""
-    shown = ("span F1", "macro F1", "CPU minutes", "words/s", "size, MB")
+    shown = ("span F1", "macro F1", "CPU minutes", "memory, GB", "words/s", "size, MB")
     parts: List[str] = []
     for corpus in corpora:
         rows: Rows = []
