@@ -12,6 +12,7 @@ from posattn_benchmark.cost.ratios import SLACK, compute, medians, pipe_rows, ro
 from posattn_benchmark.cost.rounds import QUICK, QUICK_DOCS, Notes, Setting, measurements, take_figures
 from posattn_benchmark.cost.summary import (
     CHANGED_HEADER,
+    LEAST_REPEATS,
     MARKERS,
     RATIO_HEADER,
     README_COST,
@@ -119,7 +120,8 @@ def main(
     msg.good(f"{mark}Figures written to {output}, drawn in {drawn}")
     if page is None:
         return
-    if any(described[key] != value for key, value in {**README_RUN, **README_COST}.items()):
+    others = any(described[key] != value for key, value in {**README_RUN, **README_COST}.items())
+    if others or repeats < LEAST_REPEATS:
         msg.info(f"{mark}{page} left as it is: it shows the figures of the shipped defaults only")
         return
     draw(cost, chart)
