@@ -31,6 +31,7 @@ def on_ray(
     address (Optional[str]): Of a cluster; None to start Ray on this machine.
     """
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # it warns of what happens if this process ends
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else all else on this machine goes before
     import ray
     from ray.data import ActorPoolStrategy, DataContext, from_items
 
