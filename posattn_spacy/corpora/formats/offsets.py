@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ...partial import ANNOTATED_FOR, INCORRECT
 from ..marks import Mark, MarkedText, MarkedTexts, without_entities
 from ..records import Record
 
@@ -14,7 +13,8 @@ KEYS = ("label", "labels", "entities", "annotations", "annotation", "spans", "en
 _STARTS = ("start", "start_offset", "begin", "start_char")
 _ENDS = ("end", "end_offset", "stop", "end_char")
 _LABELS = ("label", "labels", "type", "entity_group", "entity", "label_")
-MISSING = "missing"  # beside the names that `partial` gives
+# What our own lines say of partial annotation; two keys are called as the groups in `doc.spans` are.
+MISSING, ANNOTATED_FOR, INCORRECT = "missing", "annotated_for", "incorrect_spans"
 _SHAPE = 'Write an entity as [start, end, "label"] or {"start": …, "end": …, "label": …}, in characters'
 
 
