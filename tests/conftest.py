@@ -7,7 +7,7 @@ from typing import Callable, List
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # read when the hub's client is first imported
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is first imported, also by processes that tests start
-os.environ["RAY_worker_niceness"] = "0"  # else Ray's workers wait for all other tests
+os.environ |= {"RAY_worker_niceness": "0"}  # Ray spells it so; else its workers wait for all other tests
 
 import numpy as np
 import pytest
