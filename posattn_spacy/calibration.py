@@ -63,21 +63,31 @@ def decode(batch: ScoredBatch) -> DecodedBatch:
     found = _numpy(span_bounds(tags))
     gold = _numpy(span_bounds(batch.tags.clamp(min=0)))
     starts, _, labels = found
-    known = _are_known(batch, *found)
+    known = are_known(batch.tags, batch.excluded, *found)
     correct = np.isin(_codes(*found), _codes(*gold))
     texts = np.searchsorted(batch.lengths.numpy().cumsum(), starts, side="right")
     n_gold = np.bincount(gold[2], minlength=(batch.scores.shape[1] - 1) // 2)
     return DecodedBatch(batch, tags, known, labels[known], texts[known], correct[known], n_gold)
 
 
-def _are_known(batch: ScoredBatch, starts: np.ndarray, stops: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(spans,) bool, whether all is known of spans that has to be known to judge them."""
-    unknown = (batch.tags == MISSING).numpy()
-    if batch.excluded is None:
+def are_known(
+    tags: Tensor, excluded: Optional[Tensor], starts: np.ndarray, stops: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """Say whether all is known of spans that has to be known to judge them.
+
+    tags (Tensor): (rows,) gold tags, `MISSING` where nothing is known.
+    excluded (Optional[Tensor]): (rows, labels) bool, labels that a row without a tag is known not to have.
+    starts (np.ndarray): (spans,) int64 first row of each span.
+    stops (np.ndarray): (spans,) int64 one past its last row.
+    labels (np.ndarray): (spans,) int64 its label.
+    RETURNS (np.ndarray): (spans,) bool.
+    """
+    unknown = (tags == MISSING).numpy()
+    if excluded is None:
         sums = np.append(0, unknown.cumsum())
         known: np.ndarray = sums[stops] == sums[starts]
         return known
-    of_labels = np.pad((unknown[:, None] & ~batch.excluded.numpy()).cumsum(0), ((1, 0), (0, 0)))
+    of_labels = np.pad((unknown[:, None] & ~excluded.numpy()).cumsum(0), ((1, 0), (0, 0)))
     judged: np.ndarray = of_labels[stops, labels] == of_labels[starts, labels]
     return judged
 

@@ -41,6 +41,18 @@ def annotate_for(doc: Doc, labels: Iterable[str]) -> None:
     doc.spans[ANNOTATED_FOR] = group
 
 
+def restrict(docs: Iterable[Doc], labels: Iterable[str]) -> None:
+    """Let documents that do not say themselves what they were annotated for be so for some labels.
+
+    docs (Iterable[Doc]): The documents, which are changed.
+    labels (Iterable[str]): The labels.
+    """
+    labels = list(labels)
+    for doc in docs:
+        if ANNOTATED_FOR not in doc.spans:
+            annotate_for(doc, labels)
+
+
 def is_annotated(doc: Doc) -> bool:
     """RETURNS (bool): Whether there is anything to learn: entities, or spans that are known to be none."""
     return bool(doc.ents) or bool(doc.spans.get(INCORRECT))

@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Corpus, Example
 
-from .partial import ANNOTATED_FOR, annotate_for
+from .partial import ANNOTATED_FOR, restrict
 
 
 class PartialCorpus(Corpus):
@@ -28,16 +28,9 @@ class PartialCorpus(Corpus):
     def read_docbin(self, vocab: Any, locs: Iterable[Union[str, Path]]) -> Iterator[Doc]:
         """YIELDS (Doc): The documents of some files that have tokens."""
         for doc in super().read_docbin(vocab, locs):
-            self.restrict(doc)
+            if self.annotated_for is not None:
+                restrict([doc], self.annotated_for)
             yield doc
-
-    def restrict(self, doc: Doc) -> None:
-        """Let a document be annotated for the reader's labels alone, if it does not say for which itself.
-
-        doc (Doc): The document, which is changed.
-        """
-        if self.annotated_for is not None and ANNOTATED_FOR not in doc.spans:
-            annotate_for(doc, self.annotated_for)
 
     def make_examples(self, nlp: Language, reference_docs: Iterable[Doc]) -> Iterator[Example]:
         """YIELDS (Example): The documents in the pipeline's tokens; too long ones by their sentences."""

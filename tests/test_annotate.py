@@ -79,6 +79,18 @@ def status_of(*arguments: object) -> int:
     return CliRunner().invoke(posattn, ["annotate", *map(str, arguments)]).exit_code
 
 
+def fail_on(word: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let pipelines fail on texts with a word."""
+    make_doc = Language.make_doc
+
+    def fail(self: Language, text: str) -> Doc:
+        if word in text:
+            raise KeyError("E000")
+        return make_doc(self, text)
+
+    monkeypatch.setattr(Language, "make_doc", fail)
+
+
 def test_records_get_their_entities_and_keep_all_else(model: Path, nlp: Language, tmp_path: Path) -> None:
     rows = [{"id": i, "body": text, "tags": ["a", {"b": None}], "ü": 1.5} for i, text in enumerate(TEXTS)]
     write(tmp_path / "in" / "a.jsonl", *rows)
@@ -204,14 +216,7 @@ def test_texts_that_are_odd_are_texts(model: Path, tmp_path: Path, text: str) ->
 def test_a_text_on_which_a_component_fails_costs_no_other(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_doc = Language.make_doc
-
-    def fail(self: Language, text: str) -> Doc:
-        if "Peru" in text:
-            raise KeyError("E000")
-        return make_doc(self, text)
-
-    monkeypatch.setattr(Language, "make_doc", fail)
+    fail_on("Peru", monkeypatch)
     rows = [{"text": text} for text in ["Alice left Berlin .", "Peru", "Bob left ."]]
     write(tmp_path / "a.jsonl", *rows)
     annotated(model, tmp_path / "a.jsonl", "--output", tmp_path / "out", status=3)
@@ -515,14 +520,7 @@ def test_an_actor_without_a_pipeline_says_that_it_is_no_use(model: Path, tmp_pat
 def test_two_rows_that_fail_at_the_end_cost_no_other(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make_doc = Language.make_doc
-
-    def fail(self: Language, text: str) -> Doc:
-        if "Quito" in text:
-            raise KeyError("E000")
-        return make_doc(self, text)
-
-    monkeypatch.setattr(Language, "make_doc", fail)
+    fail_on("Quito", monkeypatch)
     monkeypatch.setattr(work, "ROWS", 3)
     rows = [{"text": text} for text in [TEXT, TEXTS[1], TEXTS[2], "Quito", "Quito ."]]
     path = write(tmp_path / "a.jsonl", *rows)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from posattn_benchmark.report import charts
 from posattn_benchmark.report.page import Chart, Section, page_html, svg, table_html
+from posattn_benchmark.results import Average
 from spacy.tokens import Doc
 
 from posattn_spacy.view.fragment import embedded_json, sentences_html, visualize
@@ -139,7 +140,7 @@ def test_a_documents_labels_and_words_are_data(text):
 
 
 def page(text: str, chart: bool = False) -> str:
-    drawn = Chart(text, lambda: charts.labels({text: charts.Average(0.5, 0.1)}), text) if chart else None
+    drawn = Chart(text, lambda: charts.labels({text: Average(0.5, 0.1)}), text) if chart else None
     section = Section(text, text, (text, text), [(text, text)], drawn)
     return page_html(text, text, [section])
 
@@ -168,7 +169,7 @@ def names(element: str) -> Tuple[Set[str], Set[str]]:
 
 
 def one_label(text: str) -> Any:
-    return charts.labels({text: charts.Average(0.5, 0.1)})
+    return charts.labels({text: Average(0.5, 0.1)})
 
 
 def confused(text: str) -> Any:

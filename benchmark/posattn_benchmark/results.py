@@ -155,6 +155,22 @@ def read_run(project: Path, run: Run) -> Measured:
     return {**measured, "passes": passes, "words": passes and passes * size["words"]}
 
 
+class Average(NamedTuple):
+    """A figure over seeds.
+
+    mean (float): The mean.
+    spread (float): The standard deviation (n − 1); 0 for a single seed.
+    """
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Average":
+        """Sum up the figures of at least one seed."""
+        return cls(mean(values), stdev(values) if len(values) > 1 else 0.0)
+
+
 def spread(values: Sequence[Optional[float]], digits: int = 3) -> str:
     """Show a figure over seeds.
 
@@ -194,18 +210,24 @@ def goal_rows(measured: Sequence[Measured], goals: Sequence[Goal]) -> Rows:
         if not values:
             continue
         name = f"{goal.name}, {goal.split}"
-        rows.append((name, spread(values, goal.digits), *_held_against(goal, values)))
+        held = ("", "") if goal.bound is None else held_against(goal.bound, goal.at_least, values)
+        rows.append((name, spread(values, goal.digits), *held))
     return rows
 
 
-def _held_against(goal: Goal, values: Sequence[Optional[float]]) -> Tuple[str, str]:
-    if goal.bound is None:
-        return "", ""
+def held_against(goal: float, at_least: bool, values: Sequence[Optional[float]]) -> Tuple[str, str]:
+    """Hold a figure over seeds against a goal.
+
+    goal (float): What its mean should reach.
+    at_least (bool): Whether that is a lower bound.
+    values (Sequence[Optional[float]]): The figure of each seed.
+    RETURNS (Tuple[str, str]): The goal as it is shown, and "✓" or "✗", this where a seed has no figure.
+    """
     known = complete(values)
-    bound = f"{'≥' if goal.at_least else '≤'} {goal.bound:g}".replace("-", "−")
+    bound = f"{'≥' if at_least else '≤'} {goal:g}".replace("-", "−")
     if not known:
         return bound, "✗"
-    reached = mean(known) >= goal.bound if goal.at_least else mean(known) <= goal.bound
+    reached = mean(known) >= goal if at_least else mean(known) <= goal
     return bound, "✓" if reached else "✗"
 
 

@@ -5,8 +5,8 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 import numpy as np
 from torch import Tensor
 
+from ..calibration import are_known
 from ..lattice import Lattice
-from ..losses import MISSING
 from ..tagging import Spans, span_bounds
 
 WRONG_TYPE, SHIFTED, MADE_UP, MISSED = "wrong type", "shifted edge", "made up", "missed"
@@ -53,8 +53,8 @@ def disagreements(
     YIELDS (Disagreement): The places, of which those are left out that touch a word of which it is not known
         whether it has that label.
     """
-    known = tags != MISSING
-    found = _known_spans(lattice.spans_above(LEAST), known, excluded)
+    found = lattice.spans_above(LEAST)
+    found = found.select(are_known(tags, excluded, found.starts, found.stops, found.labels))
     starts, stops, labels = (field.numpy() for field in span_bounds(tags.clamp(min=0)))
     given = Spans(starts, stops, labels, lattice.probabilities_of(starts, stops, labels))
     empty = lattice.probabilities_outside(starts, stops)
@@ -65,20 +65,19 @@ def disagreements(
             rival, p_rival = None, float(empty[i])
         if p_rival > given.probabilities[i]:
             yield Disagreement(place, rival, float(given.probabilities[i]), p_rival)
-    yield from _missed(lattice, found, given, known)
+    yield from _missed(lattice, found, given, tags)
 
 
-def _missed(lattice: Lattice, found: Spans, given: Spans, known: Tensor) -> Iterator[Disagreement]:
+def _missed(lattice: Lattice, found: Spans, given: Spans, tags: Tensor) -> Iterator[Disagreement]:
     """Spans that touch no annotated entity, and are more probable than what is known there instead."""
     free = np.array(
         [not ((given.starts < stop) & (given.stops > start)).any() for start, stop, _ in _places(found)],
         dtype=bool,
     )
     alone = found.select(free)
-    n_open = np.append(0, (~known).numpy().cumsum())
-    in_part = n_open[alone.stops] > n_open[alone.starts]  # where other labels are possible, and not annotated
+    complete = are_known(tags, None, alone.starts, alone.stops, alone.labels)  # of all labels
     outside = lattice.probabilities_outside(alone.starts, alone.stops)
-    empty = np.where(in_part, 1 - alone.probabilities, outside)
+    empty = np.where(complete, outside, 1 - alone.probabilities)
     order = np.argsort(-alone.probabilities, kind="stable")
     taken: List[Place] = []
     for i in order.tolist():
@@ -87,16 +86,6 @@ def _missed(lattice: Lattice, found: Spans, given: Spans, known: Tensor) -> Iter
         if alone.probabilities[i] > empty[i] and not overlaps:
             taken.append(place)
             yield Disagreement(None, place, float(empty[i]), float(alone.probabilities[i]))
-
-
-def _known_spans(spans: Spans, known: Tensor, excluded: Optional[Tensor]) -> Spans:
-    """Those in which each word is known to have another label, the same, or none."""
-    unknown = (~known).numpy()[:, None]
-    if excluded is not None:
-        unknown = unknown & ~excluded.numpy()
-    before = np.pad(unknown.cumsum(0), ((1, 0), (0, 0)))
-    column = spans.labels if excluded is not None else np.zeros_like(spans.labels)
-    return spans.select(before[spans.stops, column] == before[spans.starts, column])
 
 
 def _places(spans: Spans) -> List[Place]:

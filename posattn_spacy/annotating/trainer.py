@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..calibration import posattn_pipes
 from ..fitting import CALIBRATE, CALIBRATE_DOCS, fit_or_warn
+from ..partial import restrict
 from ..reader import PartialCorpus
 
 Reader = Callable[[Language], Iterable[Example]]
@@ -47,8 +48,8 @@ class DocsCorpus(PartialCorpus):
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """YIELDS (Example): The examples."""
         make = self.make_examples_gold_preproc if self.gold_preproc else self.make_examples
-        for doc in self._docs:
-            self.restrict(doc)
+        if self.annotated_for is not None:
+            restrict(self._docs, self.annotated_for)
         for example in make(nlp, self._docs):
             yield from self.augmenter(nlp, example)
 

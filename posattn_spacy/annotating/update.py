@@ -10,7 +10,7 @@ from spacy.util import filter_spans
 from ..annotated import bare_copy
 from ..calibration import only_pipe
 from ..gold import count_labels
-from ..partial import ANNOTATED_FOR, annotate_for, is_annotated
+from ..partial import ANNOTATED_FOR, is_annotated, restrict
 from .effort import Effort, short_training
 from .trainer import before_saving, configure, evaluate, reader_of, train
 
@@ -68,10 +68,10 @@ def update(
     config = nlp.config.interpolate()
     only = config["corpora"]["train"].get("annotated_for")
     if added:
-        _restrict(kept, only or known)
-        _restrict(new, added if not set(found) & set(known) else [*(only or known), *added])
+        restrict(kept, only or known)
+        restrict(new, added if not set(found) & set(known) else [*(only or known), *added])
     elif only is not None:
-        _restrict(new, only)  # now, so that what it says nothing of can be rehearsed
+        restrict(new, only)  # now, so that what it says nothing of can be rehearsed
     rehearsed = 0 if old else _rehearse(nlp, new, known)
     judged = list(reader_of(config, "dev", dev)(nlp))
     before = evaluate(nlp, judged) if dev else {}
@@ -86,13 +86,6 @@ def update(
         after = evaluate(nlp, judged)
         before_saving(nlp, lambda nlp: judged)
     return Updated(added, len(old) - len(kept), rehearsed, steps, before, after)
-
-
-def _restrict(docs: Sequence[Doc], labels: Sequence[str]) -> None:
-    """Let documents that do not say themselves what they were annotated for be so for these labels."""
-    for doc in docs:
-        if ANNOTATED_FOR not in doc.spans:
-            annotate_for(doc, labels)
 
 
 @contextmanager

@@ -42,26 +42,20 @@ def on_ray(
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
-    try:
-        _require_room(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
-    except PartError as error:
-        if address is None:
-            ray.shutdown()
-            raise
-        tqdm.write(f"{error} Waiting for one.", sys.stderr)  # it may be that the cluster grows
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     DataContext.get_current().enable_progress_bars = False
-    actor: Any = Actor  # Ray takes classes, but its types do not say so
-    rows = from_items(list(map(_row_of, parts)), override_num_blocks=len(parts)).map(
-        actor,
-        fn_constructor_args=(_anywhere(job),),
-        compute=ActorPoolStrategy(size=min(n, len(parts)), max_tasks_in_flight_per_actor=2),
-        num_cpus=job.threads,
-        num_gpus=int(job.gpu_id >= 0),
-    )
     by_name = {part.name: part for part in parts}
-    sizes = {part.name: part.source.stat().st_size for part in parts}  # now: any may be gone later
     try:
+        _await_room(job, [node["Resources"] for node in ray.nodes() if node["Alive"]], address)
+        sizes = {part.name: part.source.stat().st_size for part in parts}  # now: any may be gone later
+        actor: Any = Actor  # Ray takes classes, but its types do not say so
+        rows = from_items(list(map(_row_of, parts)), override_num_blocks=len(parts)).map(
+            actor,
+            fn_constructor_args=(_anywhere(job),),
+            compute=ActorPoolStrategy(size=min(n, len(parts)), max_tasks_in_flight_per_actor=2),
+            num_cpus=job.threads,
+            num_gpus=int(job.gpu_id >= 0),
+        )
         for row in rows.iter_rows():
             outcome = _outcome_of(row, by_name[row["name"]])
             if row["broken"]:  # it would answer so to each part there is
@@ -74,14 +68,21 @@ def on_ray(
         ray.shutdown()
 
 
-def _require_room(job: Job, machines: Sequence[Dict[str, float]]) -> None:
-    """Insist that an actor fits on a machine: Ray would wait for one without a word."""
+def _await_room(job: Job, machines: Sequence[Dict[str, float]], address: Optional[str]) -> None:
+    """Say so if an actor fits on no machine: Ray would wait for one without a word.
+
+    RAISES (PartError): If Ray was started here, where no other machine can come.
+    """
     wanted = {"CPU": job.threads, "GPU": int(job.gpu_id >= 0)}
-    if not any(all(of.get(what, 0) >= n for what, n in wanted.items()) for of in machines):
-        raise PartError(
-            f"No machine of the Ray cluster has the {wanted['CPU']} CPUs and {wanted['GPU']} GPUs that an "
-            "actor takes. Give fewer --threads, or leave --gpu-id out."
-        )
+    if any(all(of.get(what, 0) >= n for what, n in wanted.items()) for of in machines):
+        return
+    lacking = (
+        f"No machine of the Ray cluster has the {wanted['CPU']} CPUs and {wanted['GPU']} GPUs that an "
+        "actor takes. Give fewer --threads, or leave --gpu-id out."
+    )
+    if address is None:
+        raise PartError(lacking)
+    tqdm.write(f"{lacking} Waiting for one.", sys.stderr)
 
 
 class Actor:
@@ -95,7 +96,7 @@ class Actor:
         try:
             self._worker = Worker(job)
         except PartError as error:
-            self._problem = str(error)
+            self._problem = f"{error} ({socket.gethostname()})"
 
     def __call__(self, row: Dict[str, Any]) -> Dict[str, Any]:
         """Annotate a part.
@@ -104,8 +105,8 @@ class Actor:
         RETURNS (Dict[str, Any]): The same with what came of it.
         """
         outcome = self._outcome(_part_of(row))
-        broken = self._problem and f"{self._problem} ({socket.gethostname()})"
-        return {**row, "counts": list(outcome.counts or ()), "problem": outcome.problem, "broken": broken}
+        made = {"counts": list(outcome.counts or ()), "problem": outcome.problem}
+        return {**row, **made, "broken": self._problem}
 
     def _outcome(self, part: Part) -> Outcome:
         if self._problem:

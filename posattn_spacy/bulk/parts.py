@@ -61,7 +61,8 @@ def find_parts(inputs: Sequence[str], to: Optional[str] = None, output: Optional
     """
     parts: Dict[str, Part] = {}
     left_out: Counter[str] = Counter()
-    for source, below in _unique(_found(inputs, left_out, output)):
+    results = None if output is None else output.resolve()
+    for source, below in _unique(_found(inputs, left_out, results)):
         kind = KINDS[source.suffix.lower()]
         own = to or (kind if kind in FORMATS else "jsonl")
         part = Part(
@@ -87,15 +88,15 @@ def _unique(found: Iterable[Tuple[Path, Path]]) -> Iterator[Tuple[Path, Path]]:
 
 
 def _found(
-    inputs: Sequence[str], left_out: Counter[str], output: Optional[Path]
+    inputs: Sequence[str], left_out: Counter[str], results: Optional[Path]
 ) -> Iterator[Tuple[Path, Path]]:
-    """Files, each with its path below what was given."""
+    """Files, each with its path below what was given; what lies in `results`, a resolved folder, is none."""
     for given in inputs:
         path = Path(given)
-        if path.is_dir() and (path / NOTES).is_dir() and _is_result(path, output):
+        if path.is_dir() and (path / NOTES).is_dir() and _is_result(path.resolve(), results):
             continue  # as a shell gives it for texts/*
         if path.is_dir():
-            files = _in_folder(path, path, left_out, output)
+            files = _in_folder(path, path, left_out, results)
             missing = f"There is no {_endings()} file in the folder {path}."
         elif path.exists():
             if path.suffix.lower() not in KINDS:
@@ -104,21 +105,21 @@ def _found(
                 )
             files, missing = [(path, Path(path.name))], ""
         else:
-            files = _matching(given, left_out, output)
+            files = _matching(given, left_out, results)
             missing = f"There is no file {given}, and as a pattern it matches no {_endings()} file."
         if not files:
             raise PartError(f"{missing} Check the path.")
         yield from sorted(files)
 
 
-def _matching(pattern: str, left_out: Counter[str], output: Optional[Path]) -> List[Tuple[Path, Path]]:
+def _matching(pattern: str, left_out: Counter[str], results: Optional[Path]) -> List[Tuple[Path, Path]]:
     root = _fixed(pattern)
     files: List[Tuple[Path, Path]] = []
     for match in map(Path, glob.glob(pattern, recursive=True)):
-        if _is_result(match, output):
+        if _is_result(match.resolve(), results):
             continue
         if match.is_dir():
-            files += _in_folder(match, root, left_out, output)
+            files += _in_folder(match, root, left_out, results)
         elif match.suffix.lower() in KINDS:
             files.append((match, match.relative_to(root)))
         else:
@@ -126,21 +127,22 @@ def _matching(pattern: str, left_out: Counter[str], output: Optional[Path]) -> L
     return files
 
 
-def _is_result(path: Path, output: Optional[Path]) -> bool:
-    """Whether a path is in the folder for the results, or that folder."""
-    return output is not None and path.resolve().is_relative_to(output.resolve())
+def _is_result(real: Path, results: Optional[Path]) -> bool:
+    """Whether a resolved path is in the folder for the results, or that folder."""
+    return results is not None and real.is_relative_to(results)
 
 
 def _in_folder(
-    folder: Path, root: Path, left_out: Counter[str], output: Optional[Path]
+    folder: Path, root: Path, left_out: Counter[str], results: Optional[Path]
 ) -> List[Tuple[Path, Path]]:
     """The files below a folder, also by links, but for hidden ones and what lies in the output."""
     files, visited = [], {folder.resolve()}
-    results = None if output is None else output.resolve()
     for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         here = Path(place)
         below = {name: (here / name).resolve() for name in folders if not name.startswith(".")}
-        folders[:] = [name for name, real in below.items() if real not in visited and real != results]
+        folders[:] = [
+            name for name, real in below.items() if real not in visited and not _is_result(real, results)
+        ]
         visited.update(below.values())
         hidden = {REJECTED} if (here / NOTES).is_dir() else set()  # of results of an earlier run
         for path in (here / name for name in names if not name.startswith(".") and name not in hidden):

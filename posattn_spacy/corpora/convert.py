@@ -137,7 +137,7 @@ def convert(
             _check_part(path, split, part, parts, read_notes)
     made_before = _check_out_dir(out_dir, splits)
     joined = _joined(files, splits, n_sents)
-    account = _account(path, files, splits, joined, n_sents, [*notes, *_doubt_lang(splits, lang)], about)
+    account = _account(path, files, splits, joined, n_sents, [*read_notes, *_doubt_lang(splits, lang)], about)
     with naming_obstacles(out_dir):
         _write(joined, out_dir, account)
         account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
@@ -167,7 +167,8 @@ def convert_to_file(
     _made_before(account_file)
     splits = {"all": {"all": docs}}
     joined = _joined([documents], splits, n_sents)
-    account = _account(path, [documents], splits, joined, n_sents, _doubt_lang(splits, lang), None)
+    notes = [*documents.notes, *_doubt_lang(splits, lang)]
+    account = _account(path, [documents], splits, joined, n_sents, notes, None)
     with naming_obstacles(file), replacing(file) as temporary, replacing(account_file) as said:
         store_docs(joined.splits["all"]["all"], temporary, joined.attrs, file.name)
         said.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
@@ -206,7 +207,6 @@ def _account(
     notes: Sequence[str],
     about: Optional[Mapping[str, Any]],
 ) -> Account:
-    all_notes = [*(note for file in files for note in file.notes), *notes]
     return Account(
         about={"md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
@@ -219,7 +219,7 @@ def _account(
         },
         cut_off=next((cut for cut in map(_cut_off, files) if cut), None),
         repairs=dict(sum((file.repairs for file in files), Counter())),
-        notes=list(dict.fromkeys(all_notes)),
+        notes=list(dict.fromkeys(notes)),
         misfits=[misfit for file in files for misfit in file.misfits.to_json()],
         removed=[],
     )

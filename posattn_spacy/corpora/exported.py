@@ -6,6 +6,7 @@ from spacy.tokens import Doc
 
 from ..confidence import all_confidences
 from ..partial import ANNOTATED_FOR, INCORRECT, unknown_stretches
+from .schemes import OPEN
 
 NOTE = "posattn_note"
 
@@ -32,7 +33,7 @@ class ExportedToken(NamedTuple):
     start (int): First character.
     has_space (bool): Whether a space follows.
     begins (bool): Whether a sentence begins here.
-    tag (str): Its IOB2 tag; "-" where nothing is known.
+    tag (str): Its IOB2 tag; `OPEN` where nothing is known.
     """
 
     text: str
@@ -80,7 +81,7 @@ class Exported(NamedTuple):
     @property
     def is_bare(self) -> bool:
         """RETURNS (bool): Whether nobody and nothing has annotated it."""
-        nothing_known = all(token.tag == "-" for token in self.tokens)
+        nothing_known = all(token.tag == OPEN for token in self.tokens)
         return nothing_known and not (self.predicted or self.annotated_for or self.incorrect)
 
 
@@ -114,7 +115,7 @@ def exported(doc: Doc, predicted: bool = False) -> Exported:
             token.idx,
             bool(token.whitespace_),
             bool(token.is_sent_start) or token.i == 0,
-            f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else token.ent_iob_ or "-",
+            f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type_ else token.ent_iob_ or OPEN,
         )
         for token in doc
     ]

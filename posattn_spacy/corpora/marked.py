@@ -74,7 +74,7 @@ def _own_tokens(marked: MarkedText, vocab: Vocab) -> Optional[Doc]:
 def _annotate(doc: Doc, marked: MarkedText, misfits: Misfits) -> None:
     """Write what is marked in a text to its document."""
     found: List[Span] = []
-    lost = list(filter(None, (_touched(doc, *mark[:3]) for mark in marked.missing)))
+    lost = _all_touched(doc, marked.missing)
     for mark in dict.fromkeys(marked.marks):
         span, touched = fit(doc, mark, marked.id, misfits)
         found += [span] if span is not None else []
@@ -83,27 +83,24 @@ def _annotate(doc: Doc, marked: MarkedText, misfits: Misfits) -> None:
     exactly = replace(misfits, repaired=False)
     fitted = (fit(doc, mark, marked.id, exactly)[0] for mark in dict.fromkeys(marked.wrong))
     wrong = [span for span in fitted if span is not None]
-    both = [span for span in found if any(_same(span, other) for other in wrong)]
-    for span in both:
-        misfits.add(CONTRADICTORY, marked.id, span.text, span.label_)
+    both = set(found) & set(wrong)
+    for span in found:
+        if span in both:
+            misfits.add(CONTRADICTORY, marked.id, span.text, span.label_)
     kept = _apart([span for span in found if span not in both], marked.id, misfits)
     lost += [span for span in found if span not in kept and (span in both or not misfits.repaired)]
     taken = {token.i for span in kept for token in span}
     unknown = {token.i for span in lost for token in span} - taken
     missing = [doc[i : i + 1] for i in sorted(unknown)]
     doc.set_ents(kept, missing=missing, default="outside" if marked.complete else "missing")
-    wrong = [span for span in wrong if not any(_same(span, other) for other in both)]
+    wrong = [span for span in wrong if span not in both]
     if wrong:
         doc.spans[INCORRECT] = wrong
-    only = list(filter(None, (_touched(doc, *mark[:3]) for mark in marked.annotated_for)))
+    only = _all_touched(doc, marked.annotated_for)
     if only:
         doc.spans[ANNOTATED_FOR] = only
     if marked.only:
         annotate_for(doc, marked.only)
-
-
-def _same(one: Span, other: Span) -> bool:
-    return (one.start, one.end, one.label) == (other.start, other.end, other.label)
 
 
 def fit(doc: Doc, mark: Mark, place: str, misfits: Misfits) -> Tuple[Optional[Span], Optional[Span]]:
@@ -164,6 +161,12 @@ def _touched(doc: Doc, start: int, end: int, label: str) -> Optional[Span]:
     """All tokens that a stretch of characters touches."""
     start, end = max(0, start), min(end, len(doc.text))
     return doc.char_span(start, end, label=label, alignment_mode="expand") if start < end else None
+
+
+def _all_touched(doc: Doc, marks: Iterable[Mark]) -> List[Span]:
+    """The tokens that marks touch, of each that touches any."""
+    touched = (_touched(doc, mark.start, mark.end, mark.label) for mark in marks)
+    return [span for span in touched if span is not None]
 
 
 def _apart(spans: Sequence[Span], place: str, misfits: Misfits) -> List[Span]:

@@ -1,14 +1,16 @@
 """How ours stands on each corpus: beside the other systems, and beside what was asked for."""
 
-from statistics import mean, stdev
-from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
+from statistics import mean
+from typing import Dict, List, Mapping, NamedTuple, Sequence
 
 from ..grid.archive import Entry
 from ..pages import Rows
+from ..results import Average, held_against
 from .found import Corpus
 from .systems import OURS, SYSTEMS
 
-STANDING_HEADER = ("", "ahead of", "within one standard deviation of", "behind")
+AHEAD, NEAR, BEHIND = "ahead of", "within one standard deviation of", "behind"
+STANDING_HEADER = ("", AHEAD, NEAR, BEHIND)
 GOAL_HEADER = ("figure", "corpus", "measured", "asked for", "")
 STOCK = "stock"
 Grouped = Dict[str, List[Entry]]
@@ -53,17 +55,20 @@ def standing_rows(corpora: Sequence[Corpus], grouped: Mapping[str, Grouped]) -> 
         systems = grouped[corpus.name]
         if OURS not in systems:
             continue
-        ours = _span_f(systems[OURS])
-        places: Dict[int, List[str]] = {1: [], 0: [], -1: []}
+        ours = Average.of(_span_f(systems[OURS]))
+        titles: Dict[str, List[str]] = {place: [] for place in (AHEAD, NEAR, BEHIND)}
         for name, seeds in systems.items():
             if name != OURS:
-                theirs = _span_f(seeds)
-                apart = mean(ours) - mean(theirs)
-                places[0 if abs(apart) <= max(_std(ours), _std(theirs)) else 1 if apart > 0 else -1].append(
-                    SYSTEMS[name].title
-                )
-        rows.append((corpus.title, *("; ".join(places[place]) or "–" for place in (1, 0, -1))))
+                titles[_place(ours, Average.of(_span_f(seeds)))].append(SYSTEMS[name].title)
+        rows.append((corpus.title, *("; ".join(of) or "–" for of in titles.values())))
     return rows
+
+
+def _place(ours: Average, theirs: Average) -> str:
+    apart = ours.mean - theirs.mean
+    if abs(apart) <= max(ours.spread, theirs.spread):
+        return NEAR
+    return AHEAD if apart > 0 else BEHIND
 
 
 def goal_rows(corpora: Sequence[Corpus], grouped: Mapping[str, Grouped]) -> Rows:
@@ -71,34 +76,25 @@ def goal_rows(corpora: Sequence[Corpus], grouped: Mapping[str, Grouped]) -> Rows
     titles = {corpus.name: corpus.title for corpus in corpora}
     rows: Rows = []
     for goal in GOALS:
-        measured = _measured(goal, grouped.get(goal.corpus, {}))
-        if measured is not None:
-            held = measured >= goal.value if goal.at_least else measured <= goal.value
-            sign = "≥" if goal.at_least else "≤"
-            shown = f"{measured:.{goal.digits}f}"
-            rows.append(
-                (goal.figure, titles[goal.corpus], shown, f"{sign} {goal.value}", "✓" if held else "✗")
-            )
+        values = _measured(goal, grouped.get(goal.corpus, {}))
+        if values:
+            held = held_against(goal.value, goal.at_least, values)
+            rows.append((goal.figure, titles[goal.corpus], f"{mean(values):.{goal.digits}f}", *held))
     return rows
 
 
-def _measured(goal: Goal, systems: Grouped) -> Optional[float]:
-    if OURS not in systems:
-        return None
-    ours = systems[OURS]
+def _measured(goal: Goal, systems: Grouped) -> List[float]:
+    """The figure of each seed of ours, or of all together; none if it was not measured."""
+    ours = systems.get(OURS, [])
     if goal.figure == F1:
-        return mean(_span_f(ours))
+        return _span_f(ours)
     if goal.figure == ERROR:
-        errors = [made["confidence"]["error"] for made in ours if made["confidence"]]
-        return mean(errors) if errors else None
-    if STOCK not in systems:
-        return None
-    return mean(made["cpu_seconds"] for made in ours) / mean(made["cpu_seconds"] for made in systems[STOCK])
+        return [made["confidence"]["error"] for made in ours if made["confidence"]]
+    if not ours or STOCK not in systems:
+        return []
+    own, stock = (mean(made["cpu_seconds"] for made in seeds) for seeds in (ours, systems[STOCK]))
+    return [own / stock]
 
 
 def _span_f(seeds: Sequence[Entry]) -> List[float]:
     return [made["test"]["span_f"] or 0.0 for made in seeds]
-
-
-def _std(values: Sequence[float]) -> float:
-    return stdev(values) if len(values) > 1 else 0.0

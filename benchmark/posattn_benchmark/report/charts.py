@@ -1,8 +1,7 @@
 """Charts of the experiments; each function draws one, from the figures of the cells."""
 
 from itertools import cycle
-from statistics import mean, stdev
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from ..drawing import GREY, TEAL, name_series
 from ..grid.comparison import COLUMNS, Variants, on_one_machine, passes_at
-from ..results import complete
+from ..results import Average, complete
 
 # Each stands out from white and from black.
 ORANGE, VIOLET = "#d97706", "#8b5cf6"
@@ -19,22 +18,6 @@ MARKERS = "osD^vPX*"  # one for each system
 COLORS = (TEAL, ORANGE, GREY, VIOLET)  # one for each line
 STYLES = ("o-", "s--", "^:", "D-.")  # likewise
 Cells = Sequence[Dict[str, Any]]
-
-
-class Average(NamedTuple):
-    """A figure over seeds.
-
-    mean (float): The mean.
-    spread (float): The standard deviation (n − 1); 0 for a single seed.
-    """
-
-    mean: float
-    spread: float
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Average":
-        """Sum up the figures of at least one seed."""
-        return cls(mean(values), stdev(values) if len(values) > 1 else 0.0)
 
 
 def point(cells: Cells, name: str) -> Optional[Average]:

@@ -12,7 +12,7 @@ from ..grid.comparison import COLUMNS, Variants, machine_of, on_one_machine, sta
 from ..grid.sweeps import EXPERIMENTS
 from ..pages import bold, markdown_table
 from ..provenance import made_sentence
-from ..results import SHIPPED, of
+from ..results import SHIPPED, Average, of
 from . import charts
 from .page import Chart, Section
 from .predictions import Predictions
@@ -110,7 +110,7 @@ def _result_sections(results: Sequence[Dict[str, Any]]) -> List[Section]:
     if not shipped:
         return []
     per_label = [each["test"]["span_f_per_type"] for each in shipped]
-    points = {label: charts.Average.of([each[label] for each in per_label]) for label in per_label[0]}
+    points = {label: Average.of([each[label] for each in per_label]) for label in per_label[0]}
     chart = Chart("labels", partial(charts.labels, points), "Span F1 of each label on test")
     made = made_sentence([each["made"] for each in shipped])
     text = f"The shipped config, all training documents, on test. {made}"
