@@ -42,8 +42,18 @@ DROPOUT = "training.dropout"
 RATE = "training.optimizer.learn_rate.initial_rate"
 AUGMENTER = "corpora.train.augmenter"
 NER = "components.posattn_ner"
-LOWER_CASE = {"@augmenters": "spacy.lower_case.v1", "level": 0.1}
-POOLED = {"@augmenters": "posattn-spacy.pool.v1", "augmenter": LOWER_CASE, "variants": 2, "seed": 0}
+
+
+def lower_case(level: float, variants: int) -> Mapping[str, Any]:
+    """Let the augmenter write some texts in lower case, in place of splitting names.
+
+    level (float): Their share, at most 1.
+    variants (int): How many different outcomes a text may have.
+    RETURNS (Mapping[str, Any]): The setting.
+    """
+    lower = {"@augmenters": "spacy.lower_case.v1", "level": level}
+    pooled = {"@augmenters": "posattn-spacy.pool.v1", "augmenter": lower, "variants": variants, "seed": 0}
+    return {AUGMENTER: pooled}
 
 
 def rare_weights(train: Path) -> Mapping[str, Any]:
@@ -74,7 +84,9 @@ VARIANTS: Dict[str, System] = {
     **{f"dropout-{rate}": _with(f"dropout {rate}", {DROPOUT: rate}) for rate in (0.3, 0.6)},
     **{f"rate-{rate:g}": _with(f"learning rate {rate:g}", {RATE: rate}) for rate in (1e-3, 4e-3)},
     "no-augmenter": _with("no augmenter", {AUGMENTER: None}),
-    "lower-case": _with("a tenth of the texts in lower case, instead of split names", {AUGMENTER: POOLED}),
+    "lower-case": _with("a tenth of the texts in lower case, instead of split names", lower_case(0.1, 2)),
+    "lower-case-4": _with("a tenth in lower case, four variants of a text", lower_case(0.1, 4)),
+    "lower-case-30": _with("three tenths in lower case, four variants of a text", lower_case(0.3, 4)),
     "rows": _with(
         "four times the lexical rows", {f"{NER}.model.lexical.rows": [20_000, 4_000, 10_000, 10_000]}
     ),
