@@ -42,7 +42,21 @@ def test_memory_is_given_back_every_few_steps(monkeypatch: pytest.MonkeyPatch) -
     assert [library.trims for library in libraries] == [[0], [0], [0]]
 
 
-def test_there_is_nothing_to_ask_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_given_back_when_a_training_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter([1000, 1500, 2500, 2012, 2013, 2524, 2526, 2000])  # MiB before each step
+    given: List[int] = []
+    monkeypatch.setattr(process, "own_memory", lambda: next(sizes) << 20)
+    trim = configure_trim_memory_v1(steps=100)
+    for step in range(1, 9):
+        monkeypatch.setattr(process, "give_back", lambda step=step: given.append(step))
+        trim(spacy.blank("xx"), {"step": step, "epoch": 0})
+    # It may grow by 512 from the first 1000; then by 512 from 2012, what there is a step after.
+    assert given == [3, 7]
+
+
+def test_there_is_nothing_to_ask_on_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(process, "STATM", tmp_path / "missing")
+
     def load(path: Any) -> None:
         raise TypeError("argument of type 'NoneType' is not iterable")
 
@@ -84,7 +98,7 @@ def test_a_component_gives_memory_back_when_the_process_has_grown(monkeypatch: p
     train(nlp, 1)
     sizes = iter([500, 600, 628, 700, 650, 700, 778, 779, 600])  # MiB after each batch
     given: List[int] = []
-    monkeypatch.setattr(process, "resident", lambda: next(sizes) << 20)
+    monkeypatch.setattr(process, "own_memory", lambda: next(sizes) << 20)
     monkeypatch.setattr(process, "give_back", lambda: given.append(1))
     counts = []
     for _ in range(9):
@@ -96,9 +110,9 @@ def test_a_component_gives_memory_back_when_the_process_has_grown(monkeypatch: p
 
 
 def test_a_process_knows_how_much_memory_it_has() -> None:
-    before = process.resident()
+    before = process.own_memory()
     held = bytearray(b"x" * (64 << 20))
-    assert process.resident() - before > 60 << 20
+    assert process.own_memory() - before > 60 << 20
     assert len(held) == 64 << 20
 
 
@@ -126,6 +140,6 @@ def test_another_thread_may_give_memory_back_meanwhile(monkeypatch: pytest.Monke
         def _settled(self, value: Any) -> None:
             pass
 
-    monkeypatch.setattr(process, "resident", lambda: 501 << 20)
+    monkeypatch.setattr(process, "own_memory", lambda: 501 << 20)
     monkeypatch.setattr(process, "give_back", lambda: pytest.fail("given back"))
     Raced().batch_read()

@@ -4,7 +4,7 @@ import gc
 from pathlib import Path
 from typing import Any, Callable
 
-from posattn_spacy.process import resident
+from posattn_spacy.process import own_memory
 
 STATUS = Path("/proc/self/status")
 
@@ -17,7 +17,7 @@ def peak_of(work: Callable[[], Any]) -> int:
     """
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the peak so far is forgotten
-    before = resident()
+    before = own_memory()
     work()
     return _status("VmHWM") - before
 

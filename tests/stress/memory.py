@@ -7,7 +7,7 @@ from spacy.language import Language
 from spacy.util import fix_random_seed
 
 from pipelines import TEXTS
-from posattn_spacy.process import resident
+from posattn_spacy.process import own_memory
 from served import shipped
 
 from .running import Found, Outcome, Setting
@@ -75,7 +75,7 @@ def growth(setting: Setting, way: str) -> float:
         nonlocal read
         read += 1
         if read % every == 0:
-            samples.append(resident())
+            samples.append(own_memory())
 
     WAYS[way](nlp, reading(setting.reach), tick)
     settled = samples[int(FIRST * len(samples)) :]

@@ -146,19 +146,24 @@ def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
     shown = ("span F1", "macro F1", "CPU minutes", "memory, GB", "words/s", "size, MB")
     parts: List[str] = []
     for corpus in corpora:
+        archive = archives[corpus.name]
+        usual = processors(seeds_of(archive, OURS))
         rows: Rows = []
         for name, title in ENCODERS.items():
-            seeds = seeds_of(archives[corpus.name], name)
-            values = ([COLUMNS[key].of(made) for made in seeds] for key in shown)
-            if seeds:
-                rows.append(
-                    (
-                        title,
-                        *(spread(each, COLUMNS[key].digits) for key, each in zip(shown, values, strict=True)),
-                    )
+            if seeds := seeds_of(archive, name):
+                own = processors(seeds)
+                where = "" if own == usual else f" (on another machine: {own})"
+                values = (
+                    spread([COLUMNS[key].of(made) for made in seeds], COLUMNS[key].digits) for key in shown
                 )
+                rows.append((title + where, *values))
         parts += [f"### {corpus.title}", markdown_table(("all-MiniLM-L6-v2", *shown), rows)]
     return "\n\n".join([*parts, how_made(archives, SYSTEMS)])
+
+
+def processors(seeds: Sequence[Entry]) -> str:
+    """RETURNS (str): On what trainings were made, as minutes and words/s depend on it."""
+    return " and ".join(sorted({made["made"]["processor"] for made in seeds}))
 
 
 def overview_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive], chart: str) -> str:
