@@ -134,6 +134,17 @@ class PositionalNER(LearningPipe):
             return None
         return fitted.get("threshold") if setting == FITTED else setting
 
+    @property
+    def share_encoded(self) -> float:
+        """Say how many words the encoder is expected to run for.
+
+        RETURNS (float): Their share of all: 1 if it runs for all texts, what dev has promised if that is in
+            use, and 0 if nobody knows.
+        """
+        if self.look_threshold is None:
+            return 1.0
+        return self.cfg["fitted_look"]["words"] if self.cfg["second_look"] == FITTED else 0.0
+
     def predict(self, docs: Iterable[Doc]) -> List[Prediction]:
         """Find the entities of every document and how sure they are, without modifying it.
 

@@ -28,10 +28,11 @@ class Pipeline:
         return Pipeline, ()
 
     def others_read(self, name: str) -> bool:
-        """Say whether what a transformer makes of all texts will be asked for, whatever a component does.
+        """Say whether a transformer had better read all texts, whatever a component does.
 
         name (str): Name of the component.
-        RETURNS (bool): Whether another one behind it listens to the same transformer, and looks at all texts.
+        RETURNS (bool): Whether another one behind it listens to the same transformer, and they ask for as
+            many words as there are: the other for all, or each for a part that the other may not need.
         """
         nlp = self._nlp()
         names = [] if nlp is None else nlp.pipe_names
@@ -39,10 +40,9 @@ class Pipeline:
             return False
         behind = dict(nlp.pipeline[names.index(name) + 1 :])
         own = [pipe for _, pipe in nlp.pipeline if name in getattr(pipe, "listening_components", ())]
-        listening = {other for pipe in own for other in pipe.listening_components}
-        return any(
-            getattr(behind[each], "look_threshold", None) is None for each in listening & behind.keys()
-        )
+        others = {other for pipe in own for other in pipe.listening_components} & behind.keys()
+        asked = sum(getattr(pipe, "share_encoded", 1.0) for pipe in map(nlp.get_pipe, [name, *others]))
+        return bool(others) and asked >= 1
 
     def mend(self) -> None:
         """Let a `doc_cleaner` leave `doc.tensor` alone, and threads take turns with a stock transformer."""

@@ -259,6 +259,53 @@ def test_what_is_taken_stays_free_of_entities_in_both_looks(nlp: Language) -> No
             assert all(span.start > 1 for span in doc.spans[NAME])
 
 
+def test_what_gives_way_gives_way_in_both_looks(nlp: Language) -> None:
+    texts = [*TEXTS, *MORE]
+    expected: Dict[Any, Found] = {}
+    for look in (0.0, between(sureness(nlp, texts)), 1.0):
+        set_look(nlp, look, overwrite=False)
+        expected[look] = found(nlp.pipe(texts))
+        docs = [nlp.make_doc(text) for text in texts]
+        for doc in docs:
+            doc.set_ents([Span(doc, 0, 1, label="rule")], blocked=[doc[1:2]], default="missing")
+        assert found(set_look(nlp, look, overwrite=True).pipe(docs)) == expected[look]
+        assert not any(ent.label_ == "rule" for doc in docs for ent in doc.ents)
+    assert expected[0.0] != expected[1.0]
+
+
+def test_a_sourced_component_brings_its_threshold(nlp: Language, tmp_path: Path) -> None:
+    promise = Promise(round(between(sureness(nlp, TEXTS)), 6), 0.5, 0.8, 0.8)
+    set_look(nlp, "fitted", fitted_look=promise._asdict()).to_disk(tmp_path)
+    expected = found(nlp.pipe(TEXTS))
+    source = spacy.load(tmp_path)
+    other = spacy.blank("xx", vocab=source.vocab)
+    for name in source.pipe_names:
+        other.add_pipe(name, source=source)
+    assert Promise.read(other.get_pipe(NAME).cfg) == promise
+    runs = count_encoded(other)
+    assert found(other.pipe(TEXTS)) == expected
+    assert 0 < sum(texts for texts, _ in runs) < len(TEXTS)
+
+
+@pytest.mark.parametrize(("share", "is_read_whole"), [(0.4, False), (0.6, True)])
+def test_two_components_look_twice_on_one_transformer(
+    nlp: Language, tmp_path: Path, share: float, is_read_whole: bool
+) -> None:
+    texts = [*TEXTS, *MORE]
+    p = sureness(nlp, texts)
+    promise = Promise(round(float(np.sort(p)[1:3].mean()), 6), share, 0.8, 0.8)  # two of six are unsure
+    set_look(nlp, "fitted", fitted_look=promise._asdict())
+    expected = bare(found(nlp.pipe(texts)))
+    nlp.to_disk(tmp_path)
+    nlp.add_pipe(NAME, name="second", source=spacy.load(tmp_path), last=True)
+    nlp.get_pipe("second").cfg["overwrite"] = True  # else nothing is left to it
+    runs = count_encoded(nlp)
+    docs = list(nlp.pipe(texts))
+    assert bare(found(docs)) == bare(found(docs, "second")) == expected
+    encoded = sum(texts for texts, _ in runs)
+    assert encoded == (len(texts) if is_read_whole else 2 * 2)
+
+
 def test_a_stock_listener_beside_it_gets_all_rows_in_one_call(tiny_encoder: Callable[[str], Path]) -> None:
     nlp = frozen_pipeline(tiny_encoder("bert"))
     parser = {"@architectures": "spacy.TransitionBasedParser.v2", "state_type": "ner", "use_upper": False}
