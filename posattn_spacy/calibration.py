@@ -99,16 +99,33 @@ def judge(decoded: Sequence[DecodedBatch], temperature: float) -> Judged:
     temperature (float): What the scores are divided by.
     RETURNS (Judged): The entities.
     """
-    probabilities = [
-        Lattice(batch.scores / temperature, batch.lengths).spans_of(tags).probabilities[known]
-        for batch, tags, known, *_ in decoded
-    ]
     return Judged(
         np.concatenate([each.labels for each in decoded]),
-        np.concatenate(probabilities),
+        np.concatenate([probabilities(each, temperature) for each in decoded]),
         np.concatenate([each.correct for each in decoded]),
         np.sum([each.gold for each in decoded], axis=0),
     )
+
+
+def probabilities(decoded: DecodedBatch, temperature: float) -> np.ndarray:
+    """RETURNS (np.ndarray): (entities,) float32; scores are divided by `temperature`."""
+    batch, tags, known, *_ = decoded
+    return Lattice(batch.scores / temperature, batch.lengths).spans_of(tags).probabilities[known]
+
+
+def at_least(decoded: DecodedBatch, temperature: float, thresholds: np.ndarray) -> DecodedBatch:
+    """Leave out entities that are not probable enough.
+
+    decoded (DecodedBatch): The batch.
+    temperature (float): What the scores are divided by.
+    thresholds (np.ndarray): (labels,) the least probability of an entity of each label.
+    RETURNS (DecodedBatch): The batch without them.
+    """
+    if not thresholds.any():
+        return decoded
+    kept = probabilities(decoded, temperature) >= thresholds[decoded.labels]
+    labels, texts, correct = (each[kept] for each in (decoded.labels, decoded.texts, decoded.correct))
+    return decoded._replace(labels=labels, texts=texts, correct=correct)
 
 
 def _numpy(fields: Sequence[Tensor]) -> List[np.ndarray]:

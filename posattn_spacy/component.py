@@ -122,6 +122,11 @@ class PositionalNER(LearningPipe):
         return np.array([of_labels.get(label, threshold) for label in self.labels])
 
     @property
+    def temperatures(self) -> Tuple[float, float]:
+        """RETURNS (Tuple[float, float]): By what the scores of first and second look are divided."""
+        return self.cfg["first_temperature"], self.cfg["temperature"]
+
+    @property
     def look_threshold(self) -> Optional[float]:
         """Say of which texts the first look is sure enough.
 
@@ -219,9 +224,8 @@ class PositionalNER(LearningPipe):
 
     def _looks(self, threshold: float, docs: Sequence[Doc]) -> Looks:
         """How documents are looked at; the first of them knows the words of all, once these are read."""
-        temperatures = self.cfg["first_temperature"], self.cfg["temperature"]
         strings, read_anyway = docs[0].vocab.strings, self.pipeline.others_read(self.name)
-        return Looks(threshold, *temperatures, self.cfg["overwrite"], self._choice, strings, read_anyway)
+        return Looks(threshold, *self.temperatures, self.cfg["overwrite"], self._choice, strings, read_anyway)
 
     @property
     def _choice(self) -> Choice:

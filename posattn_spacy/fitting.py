@@ -76,7 +76,7 @@ def fit_decoded(name: str, pipe: PositionalNER, second: Sequence[DecodedBatch]) 
     first = decode_first(second)
     finds_any = any(len(each.labels) for each in first)
     first_temperature = fit_temperature(first) if finds_any else PRIOR
-    counts = count_texts(first, second, first_temperature)
+    counts = count_texts(first, second, (first_temperature, temperature), pipe.thresholds)
     promise = fit_second_look(counts, pipe.cfg["second_look_tolerance"])
     pipe.cfg["temperature"], pipe.cfg["first_temperature"] = temperature, first_temperature
     pipe.cfg["fitted_look"] = promise._asdict()

@@ -1,11 +1,11 @@
 """Which texts need the encoder: the threshold of the second look, fitted on dev (DESIGN.md 2.10)."""
 
 import math
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from .calibration import DecodedBatch
+from .calibration import DecodedBatch, at_least
 from .lattice import Lattice
 
 LEAST_ENTITIES = 200  # of dev, with fewer of which nothing is promised
@@ -59,23 +59,29 @@ class Promise(NamedTuple):
 
 
 def count_texts(
-    first: Sequence[DecodedBatch], second: Sequence[DecodedBatch], temperature: float
+    first: Sequence[DecodedBatch],
+    second: Sequence[DecodedBatch],
+    temperatures: Tuple[float, float],
+    thresholds: np.ndarray,
 ) -> TextCounts:
     """Count what both looks find in the texts of dev.
 
     first (Sequence[DecodedBatch]): What the first look says of batches of texts.
     second (Sequence[DecodedBatch]): What the second look says of the same.
-    temperature (float): By which the first look's scores are divided.
+    temperatures (Tuple[float, float]): By which the scores of the first and of the second are divided.
+    thresholds (np.ndarray): (labels,) the least probability of an entity of each label.
     RETURNS (TextCounts): The counts.
     """
     sureness, words, found, right = [], [], [], []
-    for one, other in zip(first, second, strict=True):
-        lattice = Lattice(one.batch.scores / temperature, one.batch.lengths)
+    for looks in zip(first, second, strict=True):
+        one, _ = looks
+        lattice = Lattice(one.batch.scores / temperatures[0], one.batch.lengths)
         sureness.append(lattice.sureness(one.tags).numpy())
         n_texts = len(one.batch.lengths)
         words.append(one.batch.lengths.numpy())
-        found.append([np.bincount(each.texts, minlength=n_texts) for each in (one, other)])
-        right.append([np.bincount(each.texts[each.correct], minlength=n_texts) for each in (one, other)])
+        kept = [at_least(each, t, thresholds) for each, t in zip(looks, temperatures, strict=True)]
+        found.append([np.bincount(each.texts, minlength=n_texts) for each in kept])
+        right.append([np.bincount(each.texts[each.correct], minlength=n_texts) for each in kept])
     return TextCounts(
         np.concatenate(sureness),
         np.concatenate(words),

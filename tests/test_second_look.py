@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 import pytest
@@ -98,6 +98,24 @@ def test_calibrating_fits_both_looks_and_says_what_dev_promises(nlp: Language) -
     assert pipe.cfg["first_temperature"] != 1.0
     examples = make_examples(nlp)
     assert nlp.evaluate(examples)["ents_f"] == pytest.approx(promise.f)
+
+
+@pytest.mark.parametrize(
+    "thresholds", [{"threshold": 1.0, "label_thresholds": {"geo": 0.0}}, {"label_thresholds": {"per": 1.0}}]
+)
+def test_what_is_promised_is_of_entities_that_are_probable_enough(
+    nlp: Language, thresholds: Dict[str, Any]
+) -> None:
+    pipe, examples = nlp.get_pipe(NAME), make_examples(nlp)
+    ((*_, without, _),) = calibrate(nlp, examples)
+    pipe.cfg.update(thresholds)
+    ((*_, promise, _),) = calibrate(nlp, examples)
+    assert promise is not None
+    assert without is not None
+    assert promise.f_all < without.f_all
+    assert evaluated(nlp, make_examples(nlp)) == pytest.approx(promise.f)
+    pipe.cfg["second_look"] = None
+    assert evaluated(nlp, make_examples(nlp)) == pytest.approx(promise.f_all)
 
 
 def evaluated(nlp: Language, examples: List[Example]) -> float:

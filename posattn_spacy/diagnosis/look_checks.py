@@ -29,7 +29,7 @@ def check_looks(pipe: PositionalNER, decoded: Sequence[DecodedBatch]) -> Iterato
             "Fit it: python -m spacy posattn calibrate MODEL CORPUS",
         )
         return
-    counts = count_texts(decode_first(decoded), decoded, pipe.cfg["first_temperature"])
+    counts = count_texts(decode_first(decoded), decoded, pipe.temperatures, pipe.thresholds)
     yield first_look_decides_some(pipe, counts)
     if counts.gold:
         yield first_look_costs_little(pipe, counts)

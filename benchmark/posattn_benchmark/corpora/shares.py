@@ -49,7 +49,7 @@ def count_looks(nlp: Language, pipe: PositionalNER, examples: Sequence[Example])
     """
     batches = tqdm(scored_batches(nlp, pipe, examples), desc="both looks", unit="batch")
     second = list(map(decode, batches))
-    return count_texts(decode_first(second), second, pipe.cfg["first_temperature"])
+    return count_texts(decode_first(second), second, pipe.temperatures, pipe.thresholds)
 
 
 def _point(
