@@ -25,10 +25,15 @@ def read_annotated(path: Path, vocab: Vocab) -> List[Doc]:
     RETURNS (List[Doc]): The documents, at least one.
     RAISES (UnreadableError): If there are none, or what is there is something else or damaged.
     """
-    docs = [doc for file in _files(path) for doc in _read(file, vocab) if len(doc)]
+    docs = [doc for file in annotated_files(path) for doc in _read(file, vocab) if len(doc)]
     if not docs:
         raise UnreadableError(f"{path} has no documents with tokens. Give one that has, or check its source.")
     return docs
+
+
+def text_key(text: str) -> str:
+    """RETURNS (str): What texts have in common that differ in their white space, as tools and formats do."""
+    return "".join(text.split())
 
 
 def make_examples(nlp: Language, docs: Sequence[Doc], gold_preproc: bool = False) -> List[Example]:
@@ -59,8 +64,13 @@ def bare_copy(doc: Doc, vocab: Vocab, *, sentences: bool = False) -> Doc:
     return Doc(vocab, words=words, spaces=spaces, sent_starts=starts)
 
 
-def _files(path: Path) -> List[Path]:
-    """The .spacy files that are meant by a path."""
+def annotated_files(path: Path) -> List[Path]:
+    """Find the files that are meant by a path.
+
+    path (Path): A .spacy file, or a folder with such files, at any depth.
+    RETURNS (List[Path]): The files, at least one.
+    RAISES (UnreadableError): If there are none.
+    """
     if not path.exists():
         raise UnreadableError(f"There is no {path}. Check the path, which is seen from {Path.cwd()}.")
     if path.is_dir():

@@ -33,8 +33,8 @@ def annotate_for(doc: Doc, labels: Iterable[str]) -> None:
     labels (Iterable[str]): The labels.
     """
     iob = doc.to_array(ENT_IOB)
-    stretches = _runs(iob != 0)
-    outside = [Span(doc, start, stop) for start, stop in _runs(iob == 2)]
+    stretches = runs(iob != 0)
+    outside = [Span(doc, start, stop) for start, stop in runs(iob == 2)]
     doc.set_ents([], missing=outside, default="unmodified")
     group = list(doc.spans.get(ANNOTATED_FOR, []))
     group += [Span(doc, start, stop, label=label) for label in labels for start, stop in stretches]
@@ -60,11 +60,11 @@ def is_annotated(doc: Doc) -> bool:
 
 def unknown_stretches(doc: Doc) -> List[tuple[int, int]]:
     """RETURNS (List[tuple[int, int]]): First token and one past the last of what has no entity annotation."""
-    return _runs(doc.to_array(ENT_IOB) == 0)
+    return runs(doc.to_array(ENT_IOB) == 0)
 
 
-def _runs(flags: np.ndarray) -> List[tuple[int, int]]:
-    """First and one past the last of each run of True."""
+def runs(flags: np.ndarray) -> List[tuple[int, int]]:
+    """RETURNS (List[tuple[int, int]]): First and one past the last of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 

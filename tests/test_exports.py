@@ -11,6 +11,7 @@ from spacy.tokens import Doc, DocBin, Span
 from pipelines import TEXTS, TRAIN_DATA, make_examples, saved_pipeline
 from posattn_spacy.annotating import audit
 from posattn_spacy.annotating.effort import Effort
+from posattn_spacy.corpora.exported import FIELDS
 from processes import command
 
 NOTHING = ". . ."
@@ -67,6 +68,46 @@ def test_annotation_goes_out_and_comes_back_for_some_labels(tmp_path: Path) -> N
     assert "--to jsonl" in said
 
 
+@pytest.mark.parametrize("tool", ["doccano", "label-studio", "prodigy", "jsonl"])
+def test_what_a_tool_knows_of_a_text_stays_with_it(model: Path, tmp_path: Path, tool: str) -> None:
+    """From texts to suggestions, back from the tool, and out again."""
+    known = {"id": 17, "url": "https://example.org/17", "meta": {"desk": "sports"}}
+    texts = [{"text": TEXTS[0], **known}, {"text": TEXTS[1], **known, "id": 18}]
+    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, texts)), encoding="utf-8")
+    command("suggest", model, tmp_path / "texts.jsonl", tmp_path / "out.json", "--to", tool)
+    written = (tmp_path / "out.json").read_text(encoding="utf-8")
+    tasks = json.loads(written) if tool == "label-studio" else list(map(json.loads, written.splitlines()))
+    for task in tasks:
+        said = task["data"] if tool == "label-studio" else task
+        assert (said["id"], said["url"]) == (17 if said["text"] == TEXTS[0] else 18, known["url"])
+        assert said["meta"]["desk"] == "sports"
+        if tool == "label-studio":
+            task["annotations"] = task.pop("predictions")  # they were corrected
+    lined = json.dumps(tasks) if tool == "label-studio" else "\n".join(map(json.dumps, tasks))
+    (tmp_path / "back.json").write_text(lined, encoding="utf-8")
+    command("convert", tmp_path / "back.json", tmp_path / "back.spacy")
+    command("export", tmp_path / "back.spacy", tmp_path / "again.jsonl", "--to", "jsonl")
+    again = {line["text"]: line for line in lines(tmp_path / "again.jsonl")}
+    assert again.keys() == {TEXTS[0], TEXTS[1]}
+    assert (again[TEXTS[1]]["id"], again[TEXTS[1]]["url"]) == (18, known["url"])
+
+
+def test_texts_need_a_pipeline_to_be_exported(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text(TEXTS[0], encoding="utf-8")
+    said = command("export", tmp_path / "texts.txt", tmp_path / "out.jsonl", "--to", "doccano", fails=True)
+    assert "--model" in said
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["audit", "curve"])
+@pytest.mark.parametrize(
+    ("given", "said"), [("own.jsonl", "is no .spacy file"), ("none.spacy", "There is no")]
+)
+def test_a_corpus_that_is_none_is_named_at_once(tmp_path: Path, name: str, given: str, said: str) -> None:
+    (tmp_path / "own.jsonl").write_text("{}", encoding="utf-8")
+    assert said in command(name, tmp_path / given, "--encoder", tmp_path / "no-encoder", fails=True)
+
+
 def test_convert_takes_the_annotator_and_the_names_of_tags_that_are_given(tmp_path: Path) -> None:
     spans = [{"start": 0, "end": 4, "label": "PER"}]
     records = [
@@ -91,7 +132,8 @@ def test_audit_writes_what_it_finds(
     data = [(f"{text} {i}", annotation) for i in range(8) for text, annotation in TRAIN_DATA]
     docs = [example.reference for example in make_examples(spacy.blank("en"), data)]
     docs[0].set_ents(list(docs[0].ents[1:]), default="outside")  # one is missed
-    DocBin(docs=docs).to_disk(tmp_path / "own.spacy")
+    docs[0].user_data[FIELDS] = '{"id": "a-17"}'
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "own.spacy")
     files = {
         "--output": tmp_path / "found.jsonl",
         "--html": tmp_path / "found.html",
@@ -102,6 +144,8 @@ def test_audit_writes_what_it_finds(
     said = command("audit", tmp_path / "own.spacy", *given, *options)
     assert "findings in 32 documents" in said
     first = lines(files["--output"])[0]
-    assert (first["document"], first["kind"]) == (1, "missed")
+    assert (first["document"], first["id"], first["kind"]) == (1, "a-17", "missed")
+    assert "1 (id a-17)" in said
     assert files["--html"].read_text(encoding="utf-8").startswith("<!doctype html>")
     assert lines(files["--export"])[0]["text"] == docs[0].text
+    assert lines(files["--export"])[0]["id"] == "a-17"

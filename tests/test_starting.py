@@ -20,6 +20,7 @@ from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy.diagnosis.findings import Finding
 from posattn_spacy.frozen.download import short_name
 from posattn_spacy.frozen.store import About, FeatureStore
+from posattn_spacy.partial import annotate_for
 from posattn_spacy.schedule import PassSize
 from posattn_spacy.starting import config as starting_config
 from posattn_spacy.starting import fitted
@@ -235,6 +236,14 @@ def test_entities_in_white_space_and_across_sentences_are_named() -> None:
     assert "1 of 63 entities begin or end in white space, for instance ['Berlin" in found[0]
     assert "1 of 63 entities cross the beginning of a sentence, for instance ['St . Gallen']" in found[1]
     assert len(found) == 2
+
+
+def test_texts_that_are_annotated_in_two_ways_are_named() -> None:
+    other = doc_of("London", "7", ents=["B-org", "O"])
+    found = warnings_of(list(find_doubts([*MANY, other], DEV)))
+    assert any("1 texts of train stand there more than once" in each and "London 7" in each for each in found)
+    annotate_for(other.reference, ["org"])  # of geo it says nothing, and so it contradicts nobody
+    assert not any("more than once" in each for each in warnings_of(list(find_doubts([*MANY, other], DEV))))
 
 
 def test_few_of_many_are_no_doubt() -> None:

@@ -166,6 +166,17 @@ def test_the_command_writes_texts_for_a_tool(nlp: Language, tmp_path: Path) -> N
     expected = suggest(spacy.load(tmp_path / "model"), POOL, n_texts=3, known=[POOL[0]])
     assert texts == [each.text for each in expected]
     assert "entropy per word" in lines[0]
+    for tool in ("doccano", "label-studio", "prodigy", "jsonl", "conll"):  # what is out to be annotated
+        out = (
+            tmp_path
+            / f"out-{tool}{'.json' if tool == 'label-studio' else '.conll' if tool == 'conll' else '.jsonl'}"
+        )
+        command("export", tmp_path / "known.spacy", out, "--to", tool)
+        command(*args[:3], out.with_suffix(".next"), "--known", out, "--known", tmp_path / "next.jsonl")
+        found = {
+            json.loads(line)["text"] for line in out.with_suffix(".next").read_text("utf-8").splitlines()
+        }
+        assert found == set(POOL) - {POOL[0]} - set(texts)
     assert "not both" in command(*args, "--texts", 3, "--words", 10, fails=True)
     assert "no such tool" in command(*args, "--to", "brat", fails=True)
     (tmp_path / "texts.txt").write_text("\n", encoding="utf-8")

@@ -15,11 +15,12 @@ from thinc.api import Config
 from pipelines import TRAIN_DATA, make_examples
 from posattn_spacy import schedule
 from posattn_spacy.annotating import audit as audit_module
-from posattn_spacy.annotating.audit import annotated_in_two_ways, audit
+from posattn_spacy.annotating.audit import audit
 from posattn_spacy.annotating.bench import Bench, folds
 from posattn_spacy.annotating.effort import Effort
 from posattn_spacy.annotating.showing import doubtful_docs, page, records
 from posattn_spacy.annotating.trainer import reader_of, train
+from posattn_spacy.corpora.duplicates import annotated_in_two_ways
 from posattn_spacy.corpora.exported import NOTE
 from posattn_spacy.partial import annotate_for
 from posattn_spacy.starting.config import make_config

@@ -73,10 +73,35 @@ def test_a_new_label_is_learned_and_the_old_ones_are_kept(trained: spacy.Languag
         assert [ent.label_ for ent in trained(text).ents] == [label for *_, label in annotation["entities"]]
 
 
+def test_of_what_touches_a_new_entity_nothing_is_known_without_the_old_corpus(
+    trained: spacy.Language,
+) -> None:
+    text = "Alice Smith of Berlin"
+    assert [(ent.text, ent.label_) for ent in trained(text).ents] == [
+        ("Alice Smith", "per"),
+        ("Berlin", "geo"),
+    ]
+    doc = trained.make_doc(text)
+    doc.ents = [Span(doc, 1, 2, label="surname")]
+    updated = update(trained, [doc], [], [])
+    assert (updated.rehearsed, updated.left_open) == (1, 1)
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [("Smith", "surname"), ("Berlin", "geo")]
+    known = {(span.text, span.label_) for span in doc.spans[ANNOTATED_FOR]}
+    assert known == {(text, "surname"), (text, "geo"), ("of Berlin", "per")}  # and nothing of Alice
+
+
+def test_an_old_document_gives_way_whatever_its_white_space(trained: spacy.Language) -> None:
+    old = docs_of(trained)
+    text = old[0].text.replace(" ", "  ") + "\n"
+    new = trained.make_doc(text)
+    new.ents = [span for span in [new.char_span(0, 5, label="per")] if span is not None]
+    assert update(trained, [new], old, []).replaced == sum(doc.text == old[0].text for doc in old)
+
+
 def test_without_the_old_corpus_the_pipelines_own_entities_stand_in(trained: spacy.Language) -> None:
     new = orgs(trained)
     updated = update(trained, new, [], [])
-    assert updated.rehearsed == len(new)
+    assert (updated.rehearsed, updated.left_open) == (len(new), 0)
     assert [ent.label_ for ent in new[0].ents] == ["per", "org", "geo"]
     assert labels_in(trained, ORGS[0][0]) == ["per", "org", "geo"]
 

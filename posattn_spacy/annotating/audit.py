@@ -1,7 +1,5 @@
 """Which annotations are probably wrong, as judged by heads that have not learned from them."""
 
-from bisect import bisect_left
-from collections import defaultdict
 from math import log
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -187,43 +185,3 @@ def _tokens(span: Optional[Place], places: np.ndarray) -> Optional[Place]:
     if span is None:
         return None
     return int(places[span[0]]), int(places[span[1] - 1]) + 1, span[2]
-
-
-class TwoWays(NamedTuple):
-    """The same words, annotated in different ways.
-
-    docs (List[int]): Indices of the documents, the first of each way.
-    ways (List[str]): Their entities, in words.
-    """
-
-    docs: List[int]
-    ways: List[str]
-
-
-def annotated_in_two_ways(docs: Sequence[Doc]) -> List[TwoWays]:
-    """Find documents that have the same words and other entities.
-
-    docs (Sequence[Doc]): The documents.
-    RETURNS (List[TwoWays]): Those that have, in order of the first.
-    """
-    by_words: Dict[Tuple[str, ...], Dict[Tuple[Any, ...], int]] = defaultdict(dict)
-    for i, doc in enumerate(docs):
-        places = [token.i for token in doc if not token.is_space]
-        words = tuple(doc[place].text for place in places)
-        entities = tuple(_of_words(ent, places) for ent in doc.ents)
-        by_words[words].setdefault(entities, i)
-    return [
-        TwoWays(list(ways.values()), [_in_words(entities) for entities in ways])
-        for ways in by_words.values()
-        if len(ways) > 1
-    ]
-
-
-def _of_words(ent: Span, places: Sequence[int]) -> Tuple[str, int, str]:
-    """The words of an entity, which word is its first, and its label; white space counts for nothing."""
-    text = " ".join(token.text for token in ent if not token.is_space)
-    return text, bisect_left(places, ent.start), ent.label_
-
-
-def _in_words(entities: Sequence[Tuple[str, int, str]]) -> str:
-    return ", ".join(f"{text} ({label})" for text, _, label in entities) or "no entity"

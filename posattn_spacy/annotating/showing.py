@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
 
-from ..corpora.exported import NOTE
+from ..corpora.exported import NOTE, other_fields
 from ..view.fragment import sentences_html
 from ..view.sentences import Entity, ShownSentence
 from .audit import Finding
@@ -16,6 +16,17 @@ STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "@media(prefers-color-scheme:dark){body{background:#111;color:#eee}}"
 )
+
+
+def called(number: int, doc: Doc) -> str:
+    """Say which document is meant.
+
+    number (int): Its index.
+    doc (Doc): The document.
+    RETURNS (str): Its number, counted from 1, with the id that its tool or file knows it by, if it has one.
+    """
+    fields = other_fields(doc)
+    return f"{number + 1} (id {fields['id']})" if "id" in fields else str(number + 1)
 
 
 def in_words(finding: Finding, doc: Doc, labels: Sequence[str]) -> Tuple[str, str]:
@@ -52,6 +63,7 @@ def records(
         places = {name: _record(place, doc, labels) for name, place in _places(finding).items()}
         yield {
             "document": finding.doc + 1,
+            **{key: value for key, value in other_fields(doc).items() if key == "id"},
             "kind": finding.kind,
             **places,
             "p_given": finding.p_given,
@@ -103,11 +115,11 @@ def page(findings: Sequence[Finding], docs: Sequence[Doc], labels: Sequence[str]
     RETURNS (str): HTML, with nothing outside of itself.
     """
     shown = sentences_html([_sentence(finding, docs[finding.doc], labels) for finding in findings])
-    title = html.escape(f"{len(findings):,} annotations that are probably wrong")
+    title = html.escape(f"{len(findings):,} annotations to look at")
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>What is annotated stands as gold "
-        f"beside what is suggested. The surest come first.</p>\n{shown}\n</body>\n</html>\n"
+        f"beside what is suggested. What is most probably wrong comes first.</p>\n{shown}\n</body>\n</html>\n"
     )
 
 

@@ -1,8 +1,21 @@
 """Which texts to annotate next: those of which a pipeline knows least, unlike each other (DESIGN.md 2.12)."""
 
 import heapq
+import json
 from math import exp
-from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from typing import (
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 import torch
@@ -11,9 +24,11 @@ from spacy.tokens import Doc
 from spacy.training.batchers import minibatch_by_words
 from torch import Tensor
 
+from ..annotated import text_key
 from ..calibration import only_pipe
 from ..component import PositionalNER
-from ..corpora.exported import NOTE
+from ..corpora.exported import FIELDS, NOTE
+from ..corpora.plain import PlainText
 from ..looks import AT_ONCE, Seen
 from ..model import first_torch_head
 
@@ -77,15 +92,32 @@ def suggest(
     return spread(pool, asked, size)
 
 
-def with_entities(nlp: Language, suggestions: Sequence[Suggestion]) -> Iterator[Doc]:
+def with_entities(
+    nlp: Language, suggestions: Sequence[Suggestion], texts: Mapping[int, PlainText]
+) -> Iterator[Doc]:
     """Make documents of chosen texts, with the entities that a pipeline finds and a note of its doubt.
 
     nlp (Language): The pipeline.
     suggestions (Sequence[Suggestion]): The texts.
+    texts (Mapping[int, PlainText]): The same by their places, as their file has them.
     YIELDS (Doc): The documents, in order.
     """
-    for doc, each in nlp.pipe(((each.text, each) for each in suggestions), as_tuples=True):
+    docs = annotated(nlp, (texts[each.number] for each in suggestions))
+    for doc, each in zip(docs, suggestions, strict=True):
         doc.user_data[NOTE] = f"entropy per word {each.score:.3f}, p of the best {exp(each.log_best):.3f}"
+        yield doc
+
+
+def annotated(nlp: Language, texts: Iterable[PlainText]) -> Iterator[Doc]:
+    """Make documents of texts, with the entities that a pipeline finds and what else their file has of them.
+
+    nlp (Language): The pipeline.
+    texts (Iterable[PlainText]): The texts.
+    YIELDS (Doc): The documents, in order.
+    """
+    for doc, fields in nlp.pipe(texts, as_tuples=True):
+        if fields:
+            doc.user_data[FIELDS] = json.dumps(fields)
         yield doc
 
 
@@ -118,9 +150,9 @@ def upstream_batches(
 
 
 def _new(texts: Iterable[Text], known: Set[str]) -> Iterator[Tuple[Text, int]]:
-    seen = set(map(hash, known))
+    seen = {hash(text_key(text)) for text in known}
     for number, text in enumerate(texts):
-        key = hash(text if isinstance(text, str) else text.text)
+        key = hash(text_key(text if isinstance(text, str) else text.text))
         if key not in seen:
             seen.add(key)
             yield text, number

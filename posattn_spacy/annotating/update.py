@@ -1,16 +1,16 @@
 """A trained pipeline goes on learning: new annotation, and new labels, in seconds."""
 
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import filter_spans
 
-from ..annotated import bare_copy
+from ..annotated import bare_copy, text_key
 from ..calibration import only_pipe
 from ..gold import count_labels
-from ..partial import ANNOTATED_FOR, is_annotated, restrict
+from ..partial import ANNOTATED_FOR, is_annotated, restrict, runs
 from .effort import Effort, short_training
 from .trainer import before_saving, configure, evaluate, reader_of, train
 
@@ -25,6 +25,8 @@ class Updated(NamedTuple):
     added (List[str]): The labels that are new to the pipeline.
     replaced (int): How many old documents have the text of a new one, and gave way to it.
     rehearsed (int): In how many documents the pipeline's own entities stood in for those of its labels.
+    left_open (int): How many of these lie across the edge of an annotated one, so that nothing is known of
+        their other words.
     steps (int): Updates of the weights.
     before (Dict[str, Any]): Scores on dev before; empty without dev.
     after (Dict[str, Any]): The same afterwards.
@@ -33,6 +35,7 @@ class Updated(NamedTuple):
     added: List[str]
     replaced: int
     rehearsed: int
+    left_open: int
     steps: int
     before: Dict[str, Any]
     after: Dict[str, Any]
@@ -62,8 +65,8 @@ def update(
     known, found = list(pipe.labels), list(count_labels(new))
     if not any(map(is_annotated, new)):
         raise ValueError("No entity is annotated in the new documents: there is nothing to learn.")
-    texts = {doc.text for doc in new}
-    kept = [doc for doc in old if doc.text not in texts]
+    texts = {text_key(doc.text) for doc in new}
+    kept = [doc for doc in old if text_key(doc.text) not in texts]
     added = [label for label in found if label not in known]
     config = nlp.config.interpolate()
     only = config["corpora"]["train"].get("annotated_for")
@@ -72,7 +75,7 @@ def update(
         restrict(new, added if not set(found) & set(known) else [*(only or known), *added])
     elif only is not None:
         restrict(new, only)  # now, so that what it says nothing of can be rehearsed
-    rehearsed = 0 if old else _rehearse(nlp, new, known)
+    rehearsed, left_open = (0, 0) if old else _rehearse(nlp, new, known)
     judged = list(reader_of(config, "dev", dev)(nlp))
     before = evaluate(nlp, judged) if dev else {}
     for label in added:
@@ -85,7 +88,7 @@ def update(
         pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
         after = evaluate(nlp, judged)
         before_saving(nlp, lambda nlp: judged)
-    return Updated(added, len(old) - len(kept), rehearsed, steps, before, after)
+    return Updated(added, len(old) - len(kept), rehearsed, left_open, steps, before, after)
 
 
 @contextmanager
@@ -99,34 +102,45 @@ def _schedule(nlp: Language, overrides: Dict[str, Any], seed: int) -> Iterator[N
         nlp.config = before
 
 
-def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> int:
+def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> Tuple[int, int]:
     """Let a pipeline annotate documents for its labels, where they were not annotated for these.
 
     nlp (Language): The pipeline.
     docs (Sequence[Doc]): The documents, which are changed. Their own entities stay.
     labels (Sequence[str]): The labels of the pipeline.
-    RETURNS (int): How many documents were.
+    RETURNS (Tuple[int, int]): How many documents were, and how many of the pipeline's entities lie across
+        the edge of annotated ones. They give way, and of their other words nothing is known.
     """
     bare = [doc for doc in docs if set(labels) - _annotated_for(doc, labels)]
     own = (bare_copy(doc, nlp.vocab) for doc in bare)
+    left_open = 0
     for doc, predicted in zip(bare, nlp.pipe(own), strict=True):
-        given = list(doc.ents)
+        given = {token.i for ent in doc.ents for token in ent}
         missing = set(labels) - _annotated_for(doc, labels)
         found = [
             span
-            for ent in predicted.ents
-            if ent.label_ in missing
-            and (span := doc.char_span(ent.start_char, ent.end_char, label=ent.label_)) is not None
+            for ent in predicted.ents  # whose tokens may be others by now
+            if ent.label_ in missing and (span := _same_place(doc, ent)) is not None
         ]
-        kept = [
-            span for span in found if not any(span.start < ent.end and ent.start < span.end for ent in given)
-        ]
-        doc.set_ents(filter_spans([*given, *kept]), default="unmodified")
+        kept = [span for span in found if given.isdisjoint(range(span.start, span.end))]
+        doc.set_ents([*doc.ents, *kept], default="unmodified")
+        touching = [span for span in found if span not in kept]
         group = list(doc.spans[ANNOTATED_FOR])
-        stretches = sorted({(span.start, span.end) for span in group})
-        group += [Span(doc, *stretch, label=label) for label in sorted(missing) for stretch in stretches]
+        for label in sorted(missing):
+            known = np.zeros(len(doc), dtype=bool)
+            for span in doc.spans[ANNOTATED_FOR]:
+                known[span.start : span.end] = True
+            for span in touching:
+                known[span.start : span.end] &= span.label_ != label
+            group += [Span(doc, start, stop, label=label) for start, stop in runs(known)]
         doc.spans[ANNOTATED_FOR] = group
-    return len(bare)
+        left_open += sum(not given.issuperset(range(span.start, span.end)) for span in touching)
+    return len(bare), left_open
+
+
+def _same_place(doc: Doc, ent: Span) -> Optional[Span]:
+    """The tokens of a document in which an entity of another one with the same text lies."""
+    return doc.char_span(ent.start_char, ent.end_char, label=ent.label_, alignment_mode="expand")
 
 
 def _annotated_for(doc: Doc, labels: Sequence[str]) -> set[str]:

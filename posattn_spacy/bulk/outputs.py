@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Se
 
 from spacy.tokens import Doc, DocBin
 
-from ..corpora.exported import exported_entities
+from ..corpora.exported import FIELDS, exported_entities
 from .parts import Part, PartError
 from .rows import Cells, Row, open_parquet, require_pyarrow
 
@@ -19,7 +19,6 @@ GROUP_ROWS, GROUP_BYTES = 1 << 16, 1 << 26  # of a row group of Parquet
 UNWRITABLE = (ValueError, TypeError, OverflowError, NotImplementedError)
 WIDEST = 200  # fields of a record in a column; one with more is written as JSON
 LARGEST = 1 << 30  # bytes of a .spacy file, which is read as a whole
-FIELDS = "posattn_fields"  # in `user_data`, where a document has the other fields of its row
 Annotated = Sequence[Tuple[Row, Doc]]
 Write = Callable[[Annotated], None]
 

@@ -9,7 +9,17 @@ from wasabi import msg
 
 from ..telling import insist_writable, told
 from .pipeline import ModelPath
-from .shared import GpuId, export, fetched, insist_entities, insist_tool, load, read, use_gpu
+from .shared import (
+    GpuId,
+    export,
+    fetched,
+    insist_annotated,
+    insist_entities,
+    insist_tool,
+    load,
+    read,
+    use_gpu,
+)
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -48,6 +58,7 @@ def update_model(
 
     if output.exists():
         msg.fail(f"{output} is there already. Name another folder for the new pipeline.", exits=1)
+    insist_annotated(new, old, dev)
     use_gpu(gpu_id)
     nlp = load(model)
     docs = {part: read(path, nlp) for part, path in (("new", new), ("old", old), ("dev", dev)) if path}
@@ -63,6 +74,11 @@ def update_model(
         msg.info(f"Old documents that gave way to new ones of the same text: {updated.replaced:,}")
     if updated.rehearsed:
         msg.info(f"The pipeline's own entities stood in for its labels in {updated.rehearsed:,} documents")
+    if updated.left_open:
+        msg.info(
+            f"Of these entities, {updated.left_open:,} lie across the edge of an annotated one: what their "
+            "other words are is left open."
+        )
     if dev is None:
         msg.warn(
             "Nothing was evaluated: the temperature is that of before, and all texts go through the encoder.",
@@ -102,13 +118,15 @@ def audit_corpus(
     """
     import srsly
 
-    from ..annotating.audit import annotated_in_two_ways, audit
+    from ..annotating.audit import audit
     from ..annotating.bench import Bench
-    from ..annotating.showing import doubtful_docs, in_words, page, records
+    from ..annotating.showing import called, doubtful_docs, in_words, page, records
     from ..calibration import posattn_pipes
+    from ..corpora.duplicates import annotated_in_two_ways
     from ..writing import replacing
 
     insist_tool(to)
+    insist_annotated(corpus)
     for path in (output, html, exported):
         if path is not None:
             insist_writable(path)
@@ -126,11 +144,11 @@ def audit_corpus(
         said = in_words(finding, docs[finding.doc], labels)
         shares = f"{finding.p_given:.3f} : {finding.p_suggested:.3f}"
         elsewhere = f"{finding.elsewhere_given:,} : {finding.elsewhere_suggested:,}"
-        rows.append((str(finding.doc + 1), finding.kind, *said, shares, elsewhere))
+        rows.append((called(finding.doc, docs[finding.doc]), finding.kind, *said, shares, elsewhere))
     header = ("document", "probably", "annotated", "suggested", "probabilities", "elsewhere")
     msg.table(rows, header=header, divider=True, aligns=("r", "l", "l", "l", "r", "r"), max_col=40)
     for docs_of, ways in annotated_in_two_ways(docs):
-        numbers = ", ".join(str(i + 1) for i in docs_of)
+        numbers = ", ".join(called(i, docs[i]) for i in docs_of)
         msg.warn(
             f"Documents {numbers} have the same words, annotated in {len(ways)} ways: {' | '.join(ways)}"
         )
@@ -160,7 +178,11 @@ def suggest_texts(
         Optional[int], typer.Option("--words", min=1, help="How many words together, instead")
     ] = None,
     known: Annotated[
-        Optional[Path], typer.Option(help="What is annotated already, as .spacy file or folder")
+        Optional[List[Path]],
+        typer.Option(
+            help="What is annotated already, or out to be: .spacy file, folder of these, or a file that "
+            "was written for a tool; repeat it for several"
+        ),
     ] = None,
     text_field: Annotated[str, typer.Option(help="Where a record of a .jsonl file has its text")] = "text",
     gpu_id: GpuId = -1,
@@ -174,6 +196,7 @@ def suggest_texts(
     from tqdm import tqdm
 
     from ..annotating.suggest import suggest, with_entities
+    from ..corpora.known import known_texts
     from ..corpora.plain import read_texts
     from ..corpora.sentences import CorpusError
 
@@ -181,13 +204,16 @@ def suggest_texts(
     if n_texts and n_words:
         msg.fail("Say how many --texts, or how many --words, and not both.", exits=1)
     insist_writable(output)
+    with told(CorpusError):
+        out = [text for path in known or [] for text in known_texts(path)]
     use_gpu(gpu_id)
     nlp = load(model)
-    annotated = [doc.text for doc in read(known, nlp)] if known else []
     n_texts = None if n_words else n_texts or 100
     with told(CorpusError, ValueError):
-        pool = tqdm(read_texts(texts, text_field), desc="looking", unit=" texts", disable=None)
-        found = suggest(nlp, pool, n_texts=n_texts, n_words=n_words, known=annotated)
+        bar = tqdm(read_texts(texts, text_field), desc="looking", unit=" texts", disable=None)
+        found = suggest(nlp, (each.text for each in bar), n_texts=n_texts, n_words=n_words, known=out)
+        numbers = {each.number for each in found}
+        chosen = {i: each for i, each in enumerate(read_texts(texts, text_field)) if i in numbers}
     if not found:
         msg.fail(f"There is no text in {texts} that has words and is not annotated yet.", exits=1)
     rows = [
@@ -196,7 +222,7 @@ def suggest_texts(
     ]
     header = ("text", "nats a word", "p", "it begins")
     msg.table(rows, header=header, divider=True, aligns=("r", "r", "r", "l"))
-    export(with_entities(nlp, found), output, to, predicted=True)
+    export(with_entities(nlp, found, chosen), output, to, predicted=True)
     n_found = sum(each.words for each in found)
     msg.good(f"{len(found):,} texts with {n_found:,} words written to {output}, for {to}")
 
@@ -226,6 +252,7 @@ def learning_curve(
     from ..annotating.curve import learning_curve as measure
     from ..writing import replacing
 
+    insist_annotated(corpus, dev)
     for path in (output, chart):
         if path is not None:
             insist_writable(path)

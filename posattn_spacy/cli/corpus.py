@@ -130,16 +130,23 @@ def export_command(
     from spacy.tokens import Doc
     from tqdm import tqdm
 
+    from ..annotating.suggest import annotated
     from ..corpora.plain import read_texts
 
     insist_tool(to)
     insist_writable(output)
+    if model is None and source.suffix in (".txt", ".jsonl", ".ndjson"):
+        msg.fail(
+            f"{source}: texts are written with what a pipeline finds in them; name one with --model.",
+            "Annotation is written as it is, from a .spacy file that posattn convert has made.",
+            exits=1,
+        )
     docs: Iterable[Doc]
     if model is None:
         docs = read(source, blank("xx"))
     else:
         use_gpu(gpu_id)
-        docs = load(model).pipe(read_texts(source, text_field))
+        docs = annotated(load(model), read_texts(source, text_field))
     bar = tqdm(docs, desc=output.name, unit="doc", disable=None)
     export(bar, output, to, predicted=model is not None)
     msg.good(f"Written to {output}, for {to}")

@@ -79,6 +79,16 @@ def read(corpus: Path, nlp: "Language") -> List["Doc"]:
     return docs
 
 
+def insist_annotated(*paths: Optional[Path]) -> None:
+    """End the program if one of some paths, None among them, is no .spacy file and no folder of such."""
+    from ..annotated import UnreadableError, annotated_files
+
+    with told(UnreadableError):
+        for path in paths:
+            if path is not None:
+                annotated_files(path)
+
+
 def insist_entities(docs: Sequence["Doc"], path: Path, what_for: str) -> None:
     """End the program if nothing is annotated in documents, with what they have instead."""
     from ..gold import describe_spans, span_keys
@@ -97,9 +107,12 @@ def export(docs: Iterable["Doc"], output: Path, to: str, *, predicted: bool = Fa
     with told(CorpusError):
         n_partial = export_docs(docs, output, to, predicted=predicted)
     if n_partial:
+        lost = (
+            "what is known to be no entity is lost" if to == "conll" else "what is not annotated is no entity"
+        )
         msg.warn(
             f"{n_partial:,} documents were annotated in part. {to} can't say so: there, and read from there, "
-            "what is not annotated is no entity.",
+            f"{lost}.",
             "Write them --to jsonl to keep what is known.",
         )
 

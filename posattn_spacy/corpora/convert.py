@@ -13,11 +13,13 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab, create_vocab
 
+from ..annotated import text_key
 from ..partial import is_annotated
 from ..writing import replacing
 from .docs import count_docs, join_docs, kept_attrs, store_docs
 from .files import content_md5, naming_obstacles, read_bytes
 from .parts import advise_part, find_parts, is_single
+from .plain import read_texts
 from .read import SUFFIXES, Documents, Format, Reading, read_documents
 from .sentences import CorpusError, Counts, Repair
 from .spacing import unspaced_share
@@ -137,7 +139,8 @@ def convert(
             _check_part(path, split, part, parts, read_notes)
     made_before = _check_out_dir(out_dir, splits)
     joined = _joined(files, splits, n_sents)
-    account = _account(path, files, splits, joined, n_sents, [*read_notes, *_doubt_lang(splits, lang)], about)
+    doubts = [*_doubt_lang(splits, lang), *_moved_into_train(out_dir, splits, made_before)]
+    account = _account(path, files, splits, joined, n_sents, [*read_notes, *doubts], about)
     with naming_obstacles(out_dir):
         _write(joined, out_dir, account)
         account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
@@ -152,7 +155,8 @@ def convert_to_file(
     path (Path): The corpus, a file or a folder of brat. The other arguments are those of `convert`.
     file (Path): The file to write; `account_of` says what the account is called.
     RETURNS (Account): What was read, repaired and written.
-    RAISES (CorpusError): If the corpus breaks its format, has no sentence, or nothing can be written.
+    RAISES (CorpusError): If the corpus breaks its format, has no sentence, the file was made of another
+        one, or nothing can be written.
     """
     if n_sents < 1:
         raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
@@ -164,7 +168,7 @@ def convert_to_file(
         empty = f"{path}: empty corpus, there is no sentence in it. Give one that has any."
         raise CorpusError(" ".join([empty, *documents.notes]))
     account_file = account_of(file)
-    _made_before(account_file)
+    _insist_same_source(path, file, account_file)
     splits = {"all": {"all": docs}}
     joined = _joined([documents], splits, n_sents)
     notes = [*documents.notes, *_doubt_lang(splits, lang)]
@@ -208,7 +212,7 @@ def _account(
     about: Optional[Mapping[str, Any]],
 ) -> Account:
     return Account(
-        about={"md5": content_md5(path)} if about is None else about,
+        about={"source": path.name, "md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
         read=count_docs(doc for file in files for doc in file.docs),
         splits={
@@ -371,6 +375,42 @@ def _made_before(account: Path) -> Set[str]:
         raise CorpusError(
             f"{account} is there already, and no conversion wrote it. Write to another folder, or move it."
         ) from error
+
+
+def _insist_same_source(path: Path, file: Path, account: Path) -> None:
+    """See to it that a file of documents gives way only to what is made of the same source."""
+    _made_before(account)
+    source = json.loads(read_bytes(account)).get("source") if account.is_file() and file.exists() else None
+    if source is not None and source != path.name:
+        raise CorpusError(
+            f"{file} is there already, made of {source}, and not of {path.name}. Give another name, such as "
+            f"{file.with_stem(f'{file.stem}-2')}, so that nothing is lost; or move it."
+        )
+
+
+def _moved_into_train(out_dir: Path, splits: Splits, made_before: Collection[str]) -> List[str]:
+    """Say so if what an earlier conversion to the same place has put into dev or test is in train now."""
+    notes = []
+    for split in sorted(splits.keys() & set(made_before) - {GIVEN}):
+        train, dev, test = (_texts(file) for file in _paths(out_dir, split))
+        new = {text_key(doc.text) for doc in splits[split]["train"]} - train
+        for part, before in (("dev", dev), ("test", test)):
+            if before & new:
+                notes.append(
+                    f"Documents that were in {part} of {split} before and are in train now: "
+                    f"{len(before & new):,} of {len(before):,}. Scores of before and after do not compare. "
+                    f"To keep {part} as it was, convert what is new to a file of its own, such as "
+                    f"{out_dir / 'new.spacy'}."
+                )
+    return notes
+
+
+def _texts(file: Path) -> Set[str]:
+    """The texts of a file of documents that gives way to another."""
+    try:
+        return {text_key(each.text) for each in read_texts(file)}
+    except CorpusError:  # it is missing or damaged
+        return set()
 
 
 def _paths(out_dir: Path, split: str) -> List[Path]:

@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from ..partial import GROUPS
+from .exported import FIELDS
 from .files import read_bytes
 from .recognise import recognise
 from .repairs import Repairs
@@ -73,6 +74,8 @@ def join_docs(docs: Sequence[Doc], n_sents: int, attrs: Sequence[str]) -> List[D
 
 def _join(docs: Sequence[Doc], attrs: Sequence[str]) -> Doc:
     are_spaced = any(is_spaced(doc[-1].text) for doc in docs[:-1] if len(doc))
+    for doc in docs:
+        doc.user_data.pop(FIELDS, None)  # of one of them alone
     return Doc.from_docs(list(docs), ensure_whitespace=are_spaced, attrs=list(attrs))
 
 
@@ -97,7 +100,8 @@ def store_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str], name: str)
     attrs (Sequence[str]): The token attributes to store.
     name (str): What the progress bar calls them.
     """
-    stored = DocBin(attrs=attrs)
+    docs = list(docs)
+    stored = DocBin(attrs=attrs, store_user_data=any(FIELDS in doc.user_data for doc in docs))
     for doc in tqdm(docs, desc=name, disable=None):
         stored.add(doc)
     stored.to_disk(path)

@@ -1,6 +1,7 @@
 """Documents as annotation tools take them: text, entities with their scores, and tokens."""
 
-from typing import List, NamedTuple, Optional
+import json
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from spacy.tokens import Doc
 
@@ -8,7 +9,8 @@ from ..confidence import all_confidences
 from ..partial import ANNOTATED_FOR, INCORRECT, unknown_stretches
 from .schemes import OPEN
 
-NOTE = "posattn_note"
+# In `user_data`: what is to be said of a document, and as JSON what else its tool or file has of it.
+NOTE, FIELDS = "posattn_note", "posattn_fields"
 
 
 class ExportedEntity(NamedTuple):
@@ -67,6 +69,7 @@ class Exported(NamedTuple):
     annotated_for (List[Stretch]): Where it was annotated for single labels, if not for all.
     incorrect (List[Stretch]): What is known to be no entity of its label.
     note (str): What else is to be said of it; mostly nothing.
+    fields (Dict[str, Any]): What else its tool or file has of it, such as its id.
     """
 
     text: str
@@ -76,7 +79,8 @@ class Exported(NamedTuple):
     missing: List[Stretch]
     annotated_for: List[Stretch]
     incorrect: List[Stretch]
-    note: str = ""
+    note: str
+    fields: Dict[str, Any]
 
     @property
     def is_bare(self) -> bool:
@@ -128,7 +132,14 @@ def exported(doc: Doc, predicted: bool = False) -> Exported:
         _stretches(doc, ANNOTATED_FOR),
         _stretches(doc, INCORRECT),
         str(doc.user_data.get(NOTE, "")),
+        other_fields(doc),
     )
+
+
+def other_fields(doc: Doc) -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What else the tool or file of a document has of it, such as its id."""
+    fields: Dict[str, Any] = json.loads(doc.user_data.get(FIELDS, "{}"))
+    return fields
 
 
 def _stretches(doc: Doc, group: str) -> List[Stretch]:

@@ -1,5 +1,6 @@
 """Documents that are made of texts with marks."""
 
+import json
 from dataclasses import replace
 from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from ..blanks import is_blank
 from ..partial import ANNOTATED_FOR, INCORRECT, annotate_for
+from .exported import FIELDS
 from .marks import Mark, MarkedText
 from .misfits import BEYOND, CONTRADICTORY, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
 from .sentences import CorpusError
@@ -59,8 +61,20 @@ def make_docs(texts: Iterable[MarkedText], lang: str, vocab: Vocab, misfits: Mis
     for marked in tqdm(list(texts), desc=name, disable=None):
         doc = _own_tokens(marked, vocab) or tokenizer(marked.text)
         _annotate(doc, marked, misfits)
-        docs.append(sentencizer(doc))
+        if marked.fields:
+            doc.user_data[FIELDS] = json.dumps(marked.fields)
+        docs.append(_begun_with_words(sentencizer(doc)))
     return docs
+
+
+def _begun_with_words(doc: Doc) -> Doc:
+    """Let no sentence begin with white space: it belongs to the one before, as the end of a file does."""
+    for token in doc[1:]:
+        if token.is_sent_start and is_blank(token.text):
+            token.is_sent_start = False
+            if token.i + 1 < len(doc):
+                doc[token.i + 1].is_sent_start = True
+    return doc
 
 
 def _own_tokens(marked: MarkedText, vocab: Vocab) -> Optional[Doc]:

@@ -1,7 +1,7 @@
 """Texts with marked stretches, as annotation tools have them."""
 
 from dataclasses import dataclass, field
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 
 class Mark(NamedTuple):
@@ -36,6 +36,7 @@ class MarkedText:
         marked is no entity of that label.
     missing (List[Mark]): Stretches of which nothing else is known.
     only (List[str]): The labels for which the whole text was annotated, if not for all.
+    fields (Dict[str, Any]): What else the tool has of it, such as its id.
     """
 
     id: str
@@ -48,6 +49,7 @@ class MarkedText:
     annotated_for: List[Mark] = field(default_factory=list)
     missing: List[Mark] = field(default_factory=list)
     only: List[str] = field(default_factory=list)
+    fields: Dict[str, Any] = field(default_factory=dict)
 
     @property
     def is_bare(self) -> bool:
@@ -66,8 +68,8 @@ def without_entities(texts: Sequence[MarkedText], remedy: str) -> List[str]:
     if not bare:
         return []
     return [
-        f"Texts in which nothing is marked: {bare:,} of {len(texts):,}. They are learned as texts without "
-        f"entities. If nobody has looked at them, leave them out: {remedy}."
+        f"Texts in which nothing is marked: {bare:,} of {len(texts):,}. They are learned as texts that "
+        f"have none. If nobody has looked at them, leave them out: {remedy}."
     ]
 
 

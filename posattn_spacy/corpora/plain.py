@@ -2,22 +2,34 @@
 
 import json
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Dict, Iterator, NamedTuple
 
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from .exported import other_fields
 from .sentences import CorpusError
 
 PLAIN = (".txt", ".jsonl", ".spacy")
 
 
-def read_texts(path: Path, field: str = "text") -> Iterator[str]:
+class PlainText(NamedTuple):
+    """A text of a file.
+
+    text (str): The text.
+    fields (Dict[str, Any]): What else the file has of it, such as its id.
+    """
+
+    text: str
+    fields: Dict[str, Any]
+
+
+def read_texts(path: Path, field: str = "text") -> Iterator[PlainText]:
     """Read the texts of a file, one after another.
 
     path (Path): A .txt file with a text on each line, a .jsonl file, or a .spacy file.
     field (str): Where a record of a .jsonl file has its text.
-    YIELDS (str): The texts; lines without a word are none.
+    YIELDS (PlainText): The texts; lines without a word are none.
     RAISES (CorpusError): If it can't be read, or a record has no text.
     """
     suffix = path.suffix.lower()
@@ -30,7 +42,7 @@ def read_texts(path: Path, field: str = "text") -> Iterator[str]:
             if line.strip():
                 yield _text(line, field, f"{path}, line {number}")
     elif suffix == ".txt":
-        yield from filter(str.strip, _lines(path))
+        yield from (PlainText(line, {}) for line in _lines(path) if line.strip())
     else:
         raise CorpusError(f"{path}: texts are read from {', '.join(PLAIN)} files. Give one of these.")
 
@@ -46,9 +58,10 @@ def _lines(path: Path) -> Iterator[str]:
         raise CorpusError(f"{path} cannot be read: {error.strerror}. Check its permissions.") from error
 
 
-def _text(line: str, field: str, place: str) -> str:
+def _text(line: str, field: str, place: str) -> PlainText:
     try:
-        text = json.loads(line)[field]
+        record = json.loads(line)
+        text = record[field]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CorpusError(
             f'{place}: there is no record with "{field}" ({type(error).__name__}). Each line must be one; '
@@ -56,13 +69,13 @@ def _text(line: str, field: str, place: str) -> str:
         ) from error
     if not isinstance(text, str):
         raise CorpusError(f'{place}: "{field}" is {text!r:.40}, and no text. --text-field says where it is.')
-    return text
+    return PlainText(text, {key: value for key, value in record.items() if key != field})
 
 
-def _stored_texts(path: Path) -> Iterator[str]:
+def _stored_texts(path: Path) -> Iterator[PlainText]:
     try:
         docs = DocBin().from_disk(path).get_docs(Vocab())
         for doc in docs:
-            yield doc.text
+            yield PlainText(doc.text, other_fields(doc))
     except Exception as error:  # of zlib, msgpack, numpy or spaCy
         raise CorpusError(f"{path} is no .spacy file that can be read ({error}). Make it anew.") from error

@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from .. import gold
-from ..corpora.duplicates import duplicate_mask
+from ..corpora.duplicates import annotated_in_two_ways, duplicate_mask
 from ..diagnosis.corpus_checks import (
     check_edges,
     documents_are_annotated,
@@ -53,6 +53,7 @@ def find_doubts(train: Sequence[Example], dev: Sequence[Example]) -> Iterator[Fi
     yield spans_are_entities(_references([*train, *dev]))
     yield labels_are_frequent(count_labels(train, dev))
     yield documents_are_sentences([*train, *dev])
+    yield documents_agree(_references(train))
     yield dev_is_new(_references(train), _references(dev))
 
 
@@ -95,6 +96,18 @@ def documents_are_sentences(examples: Sequence[Example]) -> Finding:
         f"{len(long):,} of {len(docs):,} documents have more than {LONG} tokens and no sentences"
         f"{named(long)}.",
         "They are read as one text in training, while the pipeline reads sentence by sentence: split them.",
+    )
+
+
+def documents_agree(docs: Sequence[Doc]) -> Finding:
+    """RETURNS (Finding): Whether the same words are annotated in the same way wherever they stand."""
+    found = annotated_in_two_ways(docs)
+    first = f", the first: {docs[found[0].docs[0]].text[:60]!r}" if found else ""
+    return judged(
+        not found,
+        f"{len(found):,} texts of train stand there more than once, annotated in different ways{first}.",
+        "They contradict each other; `posattn audit` lists them. If one is the correction of another, take "
+        "that away; `posattn update --old` leaves it out by itself.",
     )
 
 

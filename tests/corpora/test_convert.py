@@ -6,7 +6,7 @@ import pytest
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from posattn_spacy.corpora.convert import convert
+from posattn_spacy.corpora.convert import convert, convert_to_file
 from posattn_spacy.corpora.docs import make_doc, read_docs
 from posattn_spacy.corpora.read import Format
 from posattn_spacy.corpora.sentences import CorpusError, Sentence
@@ -172,6 +172,32 @@ def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_p
     known = (out / "corpus.json").read_bytes()
     assert not convert(folder, out, Format()).removed
     assert (out / "corpus.json").read_bytes() == known
+
+
+def test_convert_says_what_moves_from_dev_and_test_into_train(write_csv: WriteCsv, tmp_path: Path) -> None:
+    """As it happens when the same project is exported once more, with more in it."""
+    out = tmp_path / "out"
+    for n, moved in ((20, []), (20, []), (40, ["dev", "test"])):
+        account = convert(write_csv(kaggle_rows(n)), out, Format())
+        said = [note for note in account.notes if "are in train now" in note]
+        assert [note.split()[4] for note in said] == moved
+    assert "before and are in train now: 3 of 3" in said[0]
+    assert "new.spacy" in said[0]
+    (out / "file-order/dev.spacy").write_bytes(b"damaged")
+    assert convert(write_csv(kaggle_rows(40)), out, Format()).splits
+
+
+def test_a_file_gives_way_only_to_what_is_made_of_the_same_source(tmp_path: Path) -> None:
+    first, second, out = tmp_path / "first.conll", tmp_path / "second.conll", tmp_path / "new.spacy"
+    first.write_text(conll_text(2), encoding="utf-8")
+    second.write_text(conll_text(3), encoding="utf-8")
+    convert_to_file(first, out, Format())
+    before = out.read_bytes()
+    with pytest.raises(CorpusError, match=r"made of first\.conll, and not of second\.conll.*new-2\.spacy"):
+        convert_to_file(second, out, Format())
+    assert out.read_bytes() == before
+    first.write_text(conll_text(4), encoding="utf-8")
+    assert convert_to_file(first, out, Format()).read.sentences == 4
 
 
 @pytest.mark.parametrize(

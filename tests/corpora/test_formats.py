@@ -348,6 +348,15 @@ def test_brat_is_read_at_any_depth(tmp_path: Path) -> None:
         assert len(read(tmp_path / name).docs) == 1
 
 
+def test_white_space_begins_no_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Mara left. \n\nShe moved to Oslo.\n", encoding="utf-8")
+    (tmp_path / "a.ann").write_text("T1\tPER 0 4\tMara\n", encoding="utf-8")
+    (doc,) = read(tmp_path / "a.txt").docs
+    assert [sent.text.strip() for sent in doc.sents] == ["Mara left.", "She moved to Oslo."]
+    account = convert_to_file(tmp_path / "a.txt", tmp_path / "a.spacy", Format())
+    assert account.read.sentences == 2
+
+
 def test_brat_may_have_a_folder_for_each_part(tmp_path: Path) -> None:
     for part in ("train", "dev", "test"):
         (tmp_path / "own" / part).mkdir(parents=True)

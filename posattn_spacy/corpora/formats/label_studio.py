@@ -176,7 +176,16 @@ def _marked(annotation: _Annotation, path: Path, key: str) -> MarkedText:
         for mark in annotation.marks
         for label in mark["labels"]
     ]
-    return MarkedText(name, data[key], marks)
+    return MarkedText(name, data[key], marks, fields=_other_fields(record, key))
+
+
+def _other_fields(record: Record, key: str) -> Dict[str, Any]:
+    """What else a task has: its id, and its data but for the text, of which `key` tells."""
+    value = record.value
+    id = {"id": value["id"]} if "id" in value else {}
+    if isinstance(value.get("data"), dict):
+        return {**id, **{name: each for name, each in value["data"].items() if name not in (key, "note")}}
+    return id
 
 
 def write_label_studio(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
@@ -202,4 +211,4 @@ def write_label_studio(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
         elif not text.is_bare:
             said = {"annotations": [{"result": result}]}
         note = {"note": text.note} if text.note else {}
-        yield {"data": {"text": text.text, **note}, **said}
+        yield {"data": {**text.fields, "text": text.text, **note}, **said}

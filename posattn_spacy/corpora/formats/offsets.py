@@ -33,15 +33,27 @@ def read_offsets(records: Sequence[Record], path: Path) -> MarkedTexts:
         if key is not None:
             text = text_of(record, path)
             marks = [mark_of(each, record, path) for each in record.value[key]]
-            texts.append(MarkedText(name_of(record), text, marks, **_partial(record, path)))
+            fields = other_fields(record, key)
+            texts.append(MarkedText(name_of(record), text, marks, fields=fields, **_partial(record, path)))
     if bare:
         notes.append(
             f"Records without entities ({', '.join(KEYS)}), which were left out: {len(bare):,} of "
             f"{len(records):,}, the first: {bare[0]}. One that has been looked at and has none needs an "
             "empty list."
         )
-    notes += without_entities(texts, "in doccano, export approved documents alone")
+    notes += without_entities(texts, "doccano exports approved documents alone if asked")
     return MarkedTexts(texts, [*notes, *relations(records)])
+
+
+def other_fields(record: Record, *used: str) -> Dict[str, Any]:
+    """Take what a record has beside its text and what is marked in it.
+
+    record (Record): The record.
+    used (str): Keys of what is marked.
+    RETURNS (Dict[str, Any]): The rest, without what our own files say and what tools keep for themselves.
+    """
+    known = {"text", *used, MISSING, ANNOTATED_FOR, INCORRECT, "note", "scores", "relations"}
+    return {key: each for key, each in record.value.items() if key not in known and not key.startswith("_")}
 
 
 def relations(records: Sequence[Record]) -> List[str]:
@@ -133,7 +145,7 @@ def write_doccano(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
     for text in texts:
         scores = {"scores": [each.score for each in text.entities]} if text.predicted else {}
         label = [[each.start, each.end, each.label] for each in text.entities]
-        yield {"text": text.text, "label": label, **scores, **_note(text)}
+        yield {**text.fields, "text": text.text, "label": label, **scores, **_note(text)}
 
 
 def write_jsonl(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
@@ -148,7 +160,8 @@ def write_jsonl(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
             entities.append(
                 {"start": start, "end": end, "label": label, "text": text.text[start:end], **scored}
             )
-        yield {"text": text.text, "entities": entities, **_note(text), **_partial_record(text)}
+        said = {"text": text.text, "entities": entities, **_note(text), **_partial_record(text)}
+        yield {**text.fields, **said}
 
 
 def _partial_record(text: "Exported") -> Dict[str, Any]:

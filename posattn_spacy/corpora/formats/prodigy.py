@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional,
 from ..marks import MarkedText, MarkedTexts
 from ..records import Record
 from .annotators import of_annotator, settled
-from .offsets import mark_of, relations, text_of
+from .offsets import mark_of, other_fields, relations, text_of
 
 if TYPE_CHECKING:
     from ..exported import Exported
@@ -86,6 +86,7 @@ def _marked(record: Record, path: Path) -> MarkedText:
         [mark_of(span, record, path) for span in spans],
         tokens=[str(token.get("text")) for token in tokens] or None,
         spaces=[_has_space(token, text) for token in tokens] or None,
+        fields=other_fields(record, "spans", "tokens", "answer"),
     )
 
 
@@ -138,5 +139,6 @@ def write_prodigy(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
             span |= {"token_start": first[start], "token_end": last[end]}
             spans.append(span | ({} if score is None else {"score": score}))
         answer = {} if text.predicted or text.is_bare else {"answer": "accept"}
-        note = {"meta": {"note": text.note}} if text.note else {}
-        yield {"text": text.text, "tokens": tokens, "spans": spans, **answer, **note}
+        meta = text.fields.get("meta", {})
+        note = {"meta": {**(meta if isinstance(meta, dict) else {}), "note": text.note}} if text.note else {}
+        yield {**text.fields, "text": text.text, "tokens": tokens, "spans": spans, **answer, **note}
