@@ -39,7 +39,11 @@ def load(model: Path) -> "Language":
     """Load a pipeline."""
     import spacy
 
-    with told(ImportError, OSError, ValueError, what=f"{model} can't be loaded as a pipeline: "):
+    best = model / "model-best"
+    remedy = f"There is a pipeline in it: {best}." if best.is_dir() else ""
+    with told(
+        ImportError, OSError, ValueError, what=f"{model} can't be loaded as a pipeline: ", remedy=remedy
+    ):
         nlp = spacy.load(model)
     return nlp
 

@@ -7,8 +7,8 @@ from .sentences import CorpusError
 
 STORE = 'DocBin(docs=docs).to_disk("corpus.spacy") stores them; then convert corpus.spacy'
 OFFSETS = (
-    "Make documents of it with spaCy: doc = nlp.make_doc(text); doc.ents = [doc.char_span(start, end, "
-    f'label=label, alignment_mode="expand") for start, end, label in entities]. {STORE}'
+    "Export it as JSONL, as doccano does, or write each text on a line of its own, with the characters of "
+    'its entities: {"text": "Ann left Oslo", "label": [[0, 3, "PER"], [9, 13, "LOC"]]}'
 )
 TOKENS = (
     "Make documents of it with spaCy: Doc(nlp.vocab, words=tokens, ents=tags), with tags such as B-geo, "

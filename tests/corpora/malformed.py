@@ -159,16 +159,9 @@ def spans_docs(*extra: Tuple[int, int, str], ents: bool = False) -> List[Doc]:
     return made
 
 
-def offsets_docs(texts: Sequence[Tuple[str, Sequence[Tuple[int, int, str]]]]) -> bytes:
+def offsets_lines(texts: Sequence[Tuple[str, Sequence[Tuple[int, int, str]]]]) -> bytes:
     """What the messages advise for texts with the places of their entities."""
-    docs = []
-    for text, entities in texts:
-        doc = NLP.make_doc(text)
-        doc.ents = [
-            doc.char_span(start, end, label=label, alignment_mode="expand") for start, end, label in entities
-        ]
-        docs.append(doc)
-    return stored(docs)
+    return b"".join(json.dumps({"text": text, "label": places}).encode() + b"\n" for text, places in texts)
 
 
 def archive(files: Files) -> bytes:
@@ -183,10 +176,10 @@ def archive(files: Files) -> bytes:
 TEXT = "Mara Quill moved to Oslo."
 UNSPACED = "\u5c0f\u660e\u53bb\u4e86\u5317\u4eac\u770b\u671b\u670b\u53cb\u548c\u5bb6\u4eba\u3002\n"
 PLACES = ((0, 10, "PER"), (20, 24, "LOC"))
-MADE = {"corpus.spacy": offsets_docs([(TEXT, PLACES)] * N)}
+MADE = {"corpus.jsonl": offsets_lines([(TEXT, PLACES)] * N)}
 PLAIN = lines(rows())
 PARTS = {f"own/{part}.conll": PLAIN for part in ("train", "dev", "test")}
-OFFSETS = ("nlp.make_doc(text)", "doc.char_span(start, end, label=label", "DocBin(docs=docs)")
+OFFSETS = ("as JSONL", '{"text": "Ann left Oslo", "label": [[0, 3, "PER"]')
 TOKENS = ("Doc(nlp.vocab, words=tokens, ents=", "DocBin(docs=docs)")
 
 

@@ -61,15 +61,12 @@ def test_texts_with_places_become_a_corpus_as_the_message_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     message = advice("own.jsonl", json.dumps({"content": TEXT, "annotation": []}).encode())
-    code = re.search(r"with spaCy: (doc = .*?)\. (DocBin\(.*?\)) stores them", message)
-    assert code is not None
-    names: Dict[str, Any] = {"nlp": spacy.blank("en"), "text": TEXT, "entities": PLACES, "DocBin": DocBin}
-    docs: List[Doc] = []
-    for _ in range(N):
-        exec(code[1], names)
-        docs.append(names["doc"])
-    exec(code[2], {**names, "docs": docs})
-    assert converted(tmp_path, "corpus.spacy") == ENTITIES
+    shown = re.search(r"\{.*\}", message)
+    assert shown is not None
+    keys = json.loads(shown[0]).keys()
+    line = json.dumps(dict(zip(keys, (TEXT, PLACES), strict=True)))
+    Path("corpus.jsonl").write_text(f"{line}\n" * N, encoding="utf-8")
+    assert converted(tmp_path, "corpus.jsonl") == ENTITIES
 
 
 def test_words_with_tags_become_a_corpus_as_the_message_says(
