@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from spacy.tokens import Doc
 from spacy.util import get_lang_class
@@ -156,7 +156,7 @@ def convert_to_file(
     file (Path): The file to write; `account_of` says what the account is called.
     RETURNS (Account): What was read, repaired and written.
     RAISES (CorpusError): If the corpus breaks its format, has no sentence, the file was made of another
-        one, or nothing can be written.
+        corpus and has documents that this one lacks, or nothing can be written.
     """
     if n_sents < 1:
         raise CorpusError(f"--n-sents is {n_sents}: a document needs at least one sentence.")
@@ -168,9 +168,9 @@ def convert_to_file(
         empty = f"{path}: empty corpus, there is no sentence in it. Give one that has any."
         raise CorpusError(" ".join([empty, *documents.notes]))
     account_file = account_of(file)
-    _insist_same_source(path, file, account_file)
     splits = {"all": {"all": docs}}
     joined = _joined([documents], splits, n_sents)
+    _insist_nothing_lost(path, joined.splits["all"]["all"], file, account_file)
     notes = [*documents.notes, *_doubt_lang(splits, lang)]
     account = _account(path, [documents], splits, joined, n_sents, notes, None)
     with naming_obstacles(file), replacing(file) as temporary, replacing(account_file) as said:
@@ -377,14 +377,19 @@ def _made_before(account: Path) -> Set[str]:
         ) from error
 
 
-def _insist_same_source(path: Path, file: Path, account: Path) -> None:
-    """See to it that a file of documents gives way only to what is made of the same source."""
+def _insist_nothing_lost(path: Path, docs: Iterable[Doc], file: Path, account: Path) -> None:
+    """See to it that a file of documents gives way to what is made of another corpus only if that has them."""
     _made_before(account)
-    source = json.loads(read_bytes(account)).get("source") if account.is_file() and file.exists() else None
-    if source is not None and source != path.name:
+    source = json.loads(read_bytes(account)).get("source") if account.is_file() else None
+    if source in (None, path.name):
+        return
+    before = _texts(file)
+    lost = before - {text_key(doc.text) for doc in docs}
+    if lost:
         raise CorpusError(
-            f"{file} is there already, made of {source}, and not of {path.name}. Give another name, such as "
-            f"{file.with_stem(f'{file.stem}-2')}, so that nothing is lost; or move it."
+            f"{file} is there already, made of {source}, and has {len(lost):,} of {len(before):,} documents "
+            f"that {path.name} lacks: they would be lost. Give another name, such as "
+            f"{file.with_stem(f'{file.stem}-2')}; or move it."
         )
 
 

@@ -187,17 +187,20 @@ def test_convert_says_what_moves_from_dev_and_test_into_train(write_csv: WriteCs
     assert convert(write_csv(kaggle_rows(40)), out, Format()).splits
 
 
-def test_a_file_gives_way_only_to_what_is_made_of_the_same_source(tmp_path: Path) -> None:
+def test_a_file_gives_way_to_another_corpus_only_if_nothing_is_lost(tmp_path: Path) -> None:
     first, second, out = tmp_path / "first.conll", tmp_path / "second.conll", tmp_path / "new.spacy"
     first.write_text(conll_text(2), encoding="utf-8")
-    second.write_text(conll_text(3), encoding="utf-8")
+    other = conll_text(1).replace("Oslo", "Bergen")
+    second.write_text(other, encoding="utf-8")
     convert_to_file(first, out, Format())
     before = out.read_bytes()
-    with pytest.raises(CorpusError, match=r"made of first\.conll, and not of second\.conll.*new-2\.spacy"):
+    with pytest.raises(CorpusError, match=r"made of first\.conll.*1 of 1 documents.*second\.conll.*new-2\."):
         convert_to_file(second, out, Format())
     assert out.read_bytes() == before
-    first.write_text(conll_text(4), encoding="utf-8")
-    assert convert_to_file(first, out, Format()).read.sentences == 4
+    second.write_text(f"{other}\n{conll_text(1)}", encoding="utf-8")
+    assert convert_to_file(second, out, Format()).read.sentences == 2
+    second.write_text(other, encoding="utf-8")
+    assert convert_to_file(second, out, Format()).read.sentences == 1  # that is what it has become
 
 
 @pytest.mark.parametrize(
