@@ -378,7 +378,7 @@ def _made_before(account: Path) -> Set[str]:
 
 
 def _insist_nothing_lost(path: Path, docs: Iterable[Doc], file: Path, account: Path) -> None:
-    """See to it that a file of documents gives way to what is made of another corpus only if that has them."""
+    """See to it that what is made of another corpus replaces a file only if it has its documents."""
     _made_before(account)
     source = json.loads(read_bytes(account)).get("source") if account.is_file() else None
     if source in (None, path.name):
