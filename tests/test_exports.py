@@ -1,17 +1,22 @@
 """The commands that write for annotation tools, and that read what comes back."""
 
 import json
+import math
+from datetime import date
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import spacy
+import srsly
 from spacy.tokens import Doc, DocBin, Span
 
 from pipelines import TEXTS, TRAIN_DATA, make_examples, saved_pipeline
 from posattn_spacy.annotating import audit
 from posattn_spacy.annotating.effort import Effort
-from posattn_spacy.corpora.exported import FIELDS
+from posattn_spacy.corpora.fields import FIELDS, kept_fields, packed, unpacked
 from processes import command
 
 NOTHING = ". . ."
@@ -68,10 +73,33 @@ def test_annotation_goes_out_and_comes_back_for_some_labels(tmp_path: Path) -> N
     assert "--to jsonl" in said
 
 
+# What pools have that other tools' files are told by, or that says what ours do.
+AWKWARD: Dict[str, Any] = {
+    "label": [[0, 3, "ORG"]],
+    "labels": ["news", "sport"],
+    "entities": [{"start": 0, "end": 3, "label": "PER"}],
+    "spans": [{"start": 0, "end": 3, "label": "PER"}],
+    "tokens": ["a", "b"],
+    "ner_tags": ["O", "B-PER"],
+    "annotator": 3,
+    "annotation_id": 4,
+    "annotations": [],
+    "data": {"a": 1},
+    "answer": "ignore",
+    "_view_id": "ner",
+    "missing": ["age"],
+    "annotated_for": ["x"],
+    "sentences": ["a"],
+    "content": "other",
+    "note": "of the user",
+    "relations": [],
+}
+
+
 @pytest.mark.parametrize("tool", ["doccano", "label-studio", "prodigy", "jsonl"])
 def test_what_a_tool_knows_of_a_text_stays_with_it(model: Path, tmp_path: Path, tool: str) -> None:
-    """From texts to suggestions, back from the tool, and out again."""
-    known = {"id": 17, "url": "https://example.org/17", "meta": {"desk": "sports"}}
+    """From texts to suggestions, back from the tool, and out again, as it is annotated."""
+    known = {"id": 17, "url": "https://example.org/17", "meta": {"desk": "sports"}, **AWKWARD}
     texts = [{"text": TEXTS[0], **known}, {"text": TEXTS[1], **known, "id": 18}]
     (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, texts)), encoding="utf-8")
     command("suggest", model, tmp_path / "texts.jsonl", tmp_path / "out.json", "--to", tool)
@@ -83,6 +111,8 @@ def test_what_a_tool_knows_of_a_text_stays_with_it(model: Path, tmp_path: Path, 
         assert said["meta"]["desk"] == "sports"
         if tool == "label-studio":
             task["annotations"] = task.pop("predictions")  # they were corrected
+        if tool == "prodigy":
+            task["answer"] = "accept"
     lined = json.dumps(tasks) if tool == "label-studio" else "\n".join(map(json.dumps, tasks))
     (tmp_path / "back.json").write_text(lined, encoding="utf-8")
     command("convert", tmp_path / "back.json", tmp_path / "back.spacy")
@@ -90,6 +120,42 @@ def test_what_a_tool_knows_of_a_text_stays_with_it(model: Path, tmp_path: Path, 
     again = {line["text"]: line for line in lines(tmp_path / "again.jsonl")}
     assert again.keys() == {TEXTS[0], TEXTS[1]}
     assert (again[TEXTS[1]]["id"], again[TEXTS[1]]["url"]) == (18, known["url"])
+    for text, line in again.items():
+        found = [(ent.start_char, ent.end_char, ent.label_) for ent in spacy.load(model)(text).ents]
+        assert [(each["start"], each["end"], each["label"]) for each in line["entities"]] == found
+        assert line.keys() <= {"id", "url", "meta", "text", "entities"}
+
+
+@pytest.mark.parametrize("value", ["no JSON", "[1]", "null", 5, None, b"x", {"id": 1}])
+def test_what_others_have_put_there_is_left_alone(tmp_path: Path, value: Any) -> None:
+    doc = spacy.blank("en")("Mara moved to Oslo .")
+    doc.ents = [Span(doc, 0, 1, label="PER")]
+    doc.user_data[FIELDS] = value
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "own.spacy")
+    command("export", tmp_path / "own.spacy", tmp_path / "own.jsonl", "--to", "jsonl")
+    (line,) = lines(tmp_path / "own.jsonl")
+    assert line.keys() == {"text", "entities"}
+
+
+def test_parquet_may_have_dates_beside_its_texts(tmp_path: Path) -> None:
+    columns = {
+        "text": ["Mara moved to Oslo ."],
+        "entities": [[{"start": 0, "end": 4, "label": "PER"}]],
+        "day": [date(2026, 1, 2)],
+    }
+    pq.write_table(pa.table(columns), tmp_path / "own.parquet")
+    command("convert", tmp_path / "own.parquet", tmp_path / "own.spacy")
+    command("export", tmp_path / "own.spacy", tmp_path / "own.jsonl", "--to", "doccano")
+    (line,) = lines(tmp_path / "own.jsonl")
+    assert (line["label"], line["day"]) == ([[0, 4, "PER"]], "2026-01-02")
+
+
+def test_odd_values_can_be_written() -> None:
+    odd = {"id": 10**25, "half": "\ud83d", "none": math.nan, "day": date(2026, 1, 2), "raw": b"x", 3: "key"}
+    kept = kept_fields(odd)
+    assert kept == {"id": str(10**25), "half": "?", "none": None, "day": "2026-01-02"}
+    assert unpacked(packed(kept)) == kept
+    assert json.loads(srsly.json_dumps(kept)) == kept
 
 
 def test_texts_need_a_pipeline_to_be_exported(tmp_path: Path) -> None:

@@ -166,17 +166,20 @@ def test_the_command_writes_texts_for_a_tool(nlp: Language, tmp_path: Path) -> N
     expected = suggest(spacy.load(tmp_path / "model"), POOL, n_texts=3, known=[POOL[0]])
     assert texts == [each.text for each in expected]
     assert "entropy per word" in lines[0]
-    for tool in ("doccano", "label-studio", "prodigy", "jsonl", "conll"):  # what is out to be annotated
-        out = (
-            tmp_path
-            / f"out-{tool}{'.json' if tool == 'label-studio' else '.conll' if tool == 'conll' else '.jsonl'}"
-        )
+    for tool, name in (
+        ("doccano", "out.jsonl"),
+        ("label-studio", "out.json"),
+        ("label-studio", "tasks"),
+        ("prodigy", "out.txt"),
+        ("jsonl", "out.ndjson"),
+    ):  # what is out to be annotated
+        out = tmp_path / name
         command("export", tmp_path / "known.spacy", out, "--to", tool)
-        command(*args[:3], out.with_suffix(".next"), "--known", out, "--known", tmp_path / "next.jsonl")
-        found = {
-            json.loads(line)["text"] for line in out.with_suffix(".next").read_text("utf-8").splitlines()
-        }
-        assert found == set(POOL) - {POOL[0]} - set(texts)
+        command(*args[:3], tmp_path / "more.jsonl", "--known", out, "--known", tmp_path / "next.jsonl")
+        more = (tmp_path / "more.jsonl").read_text(encoding="utf-8").splitlines()
+        assert {json.loads(line)["text"] for line in more} == set(POOL) - {POOL[0]} - set(texts)
+    command("export", tmp_path / "known.spacy", tmp_path / "out.conll", "--to", "conll")
+    assert "columns do not tell" in command(*args, "--known", tmp_path / "out.conll", fails=True)
     assert "not both" in command(*args, "--texts", 3, "--words", 10, fails=True)
     assert "no such tool" in command(*args, "--to", "brat", fails=True)
     (tmp_path / "texts.txt").write_text("\n", encoding="utf-8")

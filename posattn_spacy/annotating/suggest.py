@@ -1,7 +1,6 @@
 """Which texts to annotate next: those of which a pipeline knows least, unlike each other (DESIGN.md 2.12)."""
 
 import heapq
-import json
 from math import exp
 from typing import (
     Callable,
@@ -27,7 +26,8 @@ from torch import Tensor
 from ..annotated import text_key
 from ..calibration import only_pipe
 from ..component import PositionalNER
-from ..corpora.exported import FIELDS, NOTE
+from ..corpora.exported import NOTE
+from ..corpora.fields import FIELDS, packed
 from ..corpora.plain import PlainText
 from ..looks import AT_ONCE, Seen
 from ..model import first_torch_head
@@ -117,7 +117,7 @@ def annotated(nlp: Language, texts: Iterable[PlainText]) -> Iterator[Doc]:
     """
     for doc, fields in nlp.pipe(texts, as_tuples=True):
         if fields:
-            doc.user_data[FIELDS] = json.dumps(fields)
+            doc.user_data[FIELDS] = packed(fields)
         yield doc
 
 

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.util import filter_spans
 
 from ..annotated import bare_copy, text_key
 from ..calibration import only_pipe
@@ -23,10 +24,10 @@ class Updated(NamedTuple):
     """What came of an update.
 
     added (List[str]): The labels that are new to the pipeline.
-    replaced (int): How many old documents have the text of a new one, and gave way to it.
+    replaced (int): How many old documents have the text of a new one, with other entities, and gave way.
     rehearsed (int): In how many documents the pipeline's own entities stood in for those of its labels.
-    left_open (int): How many of these lie across the edge of an annotated one, so that nothing is known of
-        their other words.
+    left_open (int): How many of these lie across the edge of an annotated one, so that it is not known
+        whether their other words have their label.
     steps (int): Updates of the weights.
     before (Dict[str, Any]): Scores on dev before; empty without dev.
     after (Dict[str, Any]): The same afterwards.
@@ -65,8 +66,9 @@ def update(
     known, found = list(pipe.labels), list(count_labels(new))
     if not any(map(is_annotated, new)):
         raise ValueError("No entity is annotated in the new documents: there is nothing to learn.")
-    texts = {text_key(doc.text) for doc in new}
+    texts = {text_key(doc.text): _entities(doc) for doc in new}
     kept = [doc for doc in old if text_key(doc.text) not in texts]
+    replaced = sum(_entities(doc) != texts.get(text_key(doc.text), _entities(doc)) for doc in old)
     added = [label for label in found if label not in known]
     config = nlp.config.interpolate()
     only = config["corpora"]["train"].get("annotated_for")
@@ -88,7 +90,7 @@ def update(
         pipe.evaluated.begin()  # so that dev is scored once, for this and for what is fitted
         after = evaluate(nlp, judged)
         before_saving(nlp, lambda nlp: judged)
-    return Updated(added, len(old) - len(kept), rehearsed, left_open, steps, before, after)
+    return Updated(added, replaced, rehearsed, left_open, steps, before, after)
 
 
 @contextmanager
@@ -109,7 +111,7 @@ def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> Tupl
     docs (Sequence[Doc]): The documents, which are changed. Their own entities stay.
     labels (Sequence[str]): The labels of the pipeline.
     RETURNS (Tuple[int, int]): How many documents were, and how many of the pipeline's entities lie across
-        the edge of annotated ones. They give way, and of their other words nothing is known.
+        the edge of annotated ones. They give way; whether their other words have their label is not known.
     """
     bare = [doc for doc in docs if set(labels) - _annotated_for(doc, labels)]
     own = (bare_copy(doc, nlp.vocab) for doc in bare)
@@ -122,7 +124,7 @@ def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> Tupl
             for ent in predicted.ents  # whose tokens may be others by now
             if ent.label_ in missing and (span := _same_place(doc, ent)) is not None
         ]
-        kept = [span for span in found if given.isdisjoint(range(span.start, span.end))]
+        kept = filter_spans(span for span in found if given.isdisjoint(range(span.start, span.end)))
         doc.set_ents([*doc.ents, *kept], default="unmodified")
         touching = [span for span in found if span not in kept]
         group = list(doc.spans[ANNOTATED_FOR])
@@ -141,6 +143,11 @@ def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> Tupl
 def _same_place(doc: Doc, ent: Span) -> Optional[Span]:
     """The tokens of a document in which an entity of another one with the same text lies."""
     return doc.char_span(ent.start_char, ent.end_char, label=ent.label_, alignment_mode="expand")
+
+
+def _entities(doc: Doc) -> List[Tuple[str, str]]:
+    """Words and labels of a document's entities, whatever its white space."""
+    return [(text_key(ent.text), ent.label_) for ent in doc.ents]
 
 
 def _annotated_for(doc: Doc, labels: Sequence[str]) -> set[str]:

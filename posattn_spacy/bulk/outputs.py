@@ -10,7 +10,8 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Sequence, Se
 
 from spacy.tokens import Doc, DocBin
 
-from ..corpora.exported import FIELDS, exported_entities
+from ..corpora.exported import exported_entities
+from ..corpora.fields import FIELDS
 from .parts import Part, PartError
 from .rows import Cells, Row, open_parquet, require_pyarrow
 

@@ -71,13 +71,13 @@ def update_model(
     if updated.added:
         msg.info(f"New labels: {', '.join(updated.added)}")
     if updated.replaced:
-        msg.info(f"Old documents that gave way to new ones of the same text: {updated.replaced:,}")
+        msg.info(f"Old documents that gave way to corrected ones of the same text: {updated.replaced:,}")
     if updated.rehearsed:
         msg.info(f"The pipeline's own entities stood in for its labels in {updated.rehearsed:,} documents")
     if updated.left_open:
         msg.info(
-            f"Of these entities, {updated.left_open:,} lie across the edge of an annotated one: what their "
-            "other words are is left open."
+            f"Of these entities, {updated.left_open:,} lie across the edge of an annotated one: whether "
+            "their other words have their label is left open."
         )
     if dev is None:
         msg.warn(

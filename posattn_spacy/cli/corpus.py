@@ -131,11 +131,11 @@ def export_command(
     from tqdm import tqdm
 
     from ..annotating.suggest import annotated
-    from ..corpora.plain import read_texts
+    from ..corpora.plain import PLAIN, read_texts
 
     insist_tool(to)
     insist_writable(output)
-    if model is None and source.suffix in (".txt", ".jsonl", ".ndjson"):
+    if model is None and source.suffix.lower() in {*PLAIN} - {".spacy"}:
         msg.fail(
             f"{source}: texts are written with what a pipeline finds in them; name one with --model.",
             "Annotation is written as it is, from a .spacy file that posattn convert has made.",

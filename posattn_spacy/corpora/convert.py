@@ -13,13 +13,12 @@ from spacy.tokens import Doc
 from spacy.util import get_lang_class
 from spacy.vocab import Vocab, create_vocab
 
-from ..annotated import text_key
+from ..annotated import UnreadableError, read_annotated, text_key
 from ..partial import is_annotated
 from ..writing import replacing
-from .docs import count_docs, join_docs, kept_attrs, store_docs
+from .docs import count_docs, have_fields, join_docs, kept_attrs, store_docs
 from .files import content_md5, naming_obstacles, read_bytes
 from .parts import advise_part, find_parts, is_single
-from .plain import read_texts
 from .read import SUFFIXES, Documents, Format, Reading, read_documents
 from .sentences import CorpusError, Counts, Repair
 from .spacing import unspaced_share
@@ -65,6 +64,7 @@ class Account:
     misfits (List[Dict[str, str]]): Marks of annotation tools that fit no tokens, each with its document.
     removed (List[Path]): Files of another corpus that were removed; no part of corpus.json, which is the
         same for the same corpus.
+    moved (List[str]): What moved into train from where an earlier conversion had it; no part of it, either.
     """
 
     about: Mapping[str, Any]
@@ -76,6 +76,7 @@ class Account:
     notes: List[str]
     misfits: List[Dict[str, str]]
     removed: List[Path]
+    moved: List[str]
 
     def to_json(self) -> Dict[str, Any]:
         """Build what is written to corpus.json; the counts of a part stand side by side."""
@@ -139,8 +140,8 @@ def convert(
             _check_part(path, split, part, parts, read_notes)
     made_before = _check_out_dir(out_dir, splits)
     joined = _joined(files, splits, n_sents)
-    doubts = [*_doubt_lang(splits, lang), *_moved_into_train(out_dir, splits, made_before)]
-    account = _account(path, files, splits, joined, n_sents, [*read_notes, *doubts], about)
+    account = _account(path, files, splits, joined, n_sents, [*read_notes, *_doubt_lang(splits, lang)], about)
+    account.moved.extend(_moved_into_train(out_dir, splits, made_before))
     with naming_obstacles(out_dir):
         _write(joined, out_dir, account)
         account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
@@ -174,7 +175,7 @@ def convert_to_file(
     notes = [*documents.notes, *_doubt_lang(splits, lang)]
     account = _account(path, [documents], splits, joined, n_sents, notes, None)
     with naming_obstacles(file), replacing(file) as temporary, replacing(account_file) as said:
-        store_docs(joined.splits["all"]["all"], temporary, joined.attrs, file.name)
+        store_docs(joined.splits["all"]["all"], temporary, joined.attrs, file.name, joined.with_fields)
         said.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
     return account
 
@@ -185,10 +186,11 @@ def account_of(file: Path) -> Path:
 
 
 class _Joined(NamedTuple):
-    """Documents of several sentences each, and the token attributes that are stored."""
+    """Documents of several sentences each; which attributes are stored, and whether other fields are."""
 
     splits: Splits
     attrs: List[str]
+    with_fields: bool
 
 
 def _joined(files: Sequence[Documents], splits: Splits, n_sents: int) -> _Joined:
@@ -199,6 +201,7 @@ def _joined(files: Sequence[Documents], splits: Splits, n_sents: int) -> _Joined
             for split, parts in splits.items()
         },
         attrs,
+        n_sents == 1 and have_fields(doc for file in files for doc in file.docs),
     )
 
 
@@ -212,7 +215,7 @@ def _account(
     about: Optional[Mapping[str, Any]],
 ) -> Account:
     return Account(
-        about={"source": path.name, "md5": content_md5(path)} if about is None else about,
+        about={"source": path.resolve().name, "md5": content_md5(path)} if about is None else about,
         n_sents=n_sents,
         read=count_docs(doc for file in files for doc in file.docs),
         splits={
@@ -226,6 +229,7 @@ def _account(
         notes=list(dict.fromkeys(notes)),
         misfits=[misfit for file in files for misfit in file.misfits.to_json()],
         removed=[],
+        moved=[],
     )
 
 
@@ -236,7 +240,8 @@ def _write(joined: _Joined, out_dir: Path, account: Account) -> None:
         for split, parts in joined.splits.items():
             for part, docs in parts.items():
                 path = out_dir / split / f"{part}.spacy"
-                store_docs(docs, files.enter_context(replacing(path)), joined.attrs, f"{split}/{path.name}")
+                temporary, name = files.enter_context(replacing(path)), f"{split}/{path.name}"
+                store_docs(docs, temporary, joined.attrs, name, joined.with_fields)
         file.write_text(json.dumps(account.to_json(), indent=2) + "\n", encoding="utf-8")
 
 
@@ -378,16 +383,16 @@ def _made_before(account: Path) -> Set[str]:
 
 
 def _insist_nothing_lost(path: Path, docs: Iterable[Doc], file: Path, account: Path) -> None:
-    """See to it that what is made of another corpus replaces a file only if it has its documents."""
+    """See to it that what is made of another corpus replaces a file only if it has its sentences."""
     _made_before(account)
     source = json.loads(read_bytes(account)).get("source") if account.is_file() else None
-    if source in (None, path.name):
+    if source in (None, path.resolve().name):
         return
-    before = _texts(file)
-    lost = before - {text_key(doc.text) for doc in docs}
+    before = _stored_sentences(file)
+    lost = before - _sentences(docs)
     if lost:
         raise CorpusError(
-            f"{file} is there already, made of {source}, and has {len(lost):,} of {len(before):,} documents "
+            f"{file} is there already, made of {source}, and has {len(lost):,} of {len(before):,} sentences "
             f"that {path.name} lacks: they would be lost. Give another name, such as "
             f"{file.with_stem(f'{file.stem}-2')}; or move it."
         )
@@ -396,26 +401,32 @@ def _insist_nothing_lost(path: Path, docs: Iterable[Doc], file: Path, account: P
 def _moved_into_train(out_dir: Path, splits: Splits, made_before: Collection[str]) -> List[str]:
     """Say so if what an earlier conversion to the same place has put into dev or test is in train now."""
     notes = []
-    for split in sorted(splits.keys() & set(made_before) - {GIVEN}):
-        train, dev, test = (_texts(file) for file in _paths(out_dir, split))
-        new = {text_key(doc.text) for doc in splits[split]["train"]} - train
+    for split in sorted(splits.keys() & set(made_before)):
+        train, dev, test = map(_stored_sentences, _paths(out_dir, split))
+        new = _sentences(splits[split]["train"]) - train
         for part, before in (("dev", dev), ("test", test)):
             if before & new:
                 notes.append(
-                    f"Documents that were in {part} of {split} before and are in train now: "
+                    f"Sentences that were in {part} of {split} before and are in train now: "
                     f"{len(before & new):,} of {len(before):,}. Scores of before and after do not compare. "
-                    f"To keep {part} as it was, convert what is new to a file of its own, such as "
-                    f"{out_dir / 'new.spacy'}."
+                    f"To have the former {part} again, convert the former corpus again, and what is new to "
+                    f"a file of its own, such as {out_dir / 'new.spacy'}."
                 )
     return notes
 
 
-def _texts(file: Path) -> Set[str]:
-    """The texts of a file of documents that gives way to another."""
+def _stored_sentences(file: Path) -> Set[str]:
+    """Those of a file of documents that gives way to another; none if it is missing or damaged."""
     try:
-        return {text_key(each.text) for each in read_texts(file)}
-    except CorpusError:  # it is missing or damaged
+        return _sentences(read_annotated(file, Vocab()))
+    except UnreadableError:
         return set()
+
+
+def _sentences(docs: Iterable[Doc]) -> Set[str]:
+    """The sentences of documents, whatever is joined to one document, and whatever their white space."""
+    marked = (doc.sents if doc.has_annotation("SENT_START") else [doc] for doc in docs if len(doc))
+    return {text_key(sentence.text) for sentences in marked for sentence in sentences}
 
 
 def _paths(out_dir: Path, split: str) -> List[Path]:

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from ..partial import GROUPS
-from .exported import FIELDS
+from .fields import FIELDS
 from .files import read_bytes
 from .recognise import recognise
 from .repairs import Repairs
@@ -75,7 +75,7 @@ def join_docs(docs: Sequence[Doc], n_sents: int, attrs: Sequence[str]) -> List[D
 def _join(docs: Sequence[Doc], attrs: Sequence[str]) -> Doc:
     are_spaced = any(is_spaced(doc[-1].text) for doc in docs[:-1] if len(doc))
     for doc in docs:
-        doc.user_data.pop(FIELDS, None)  # of one of them alone
+        doc.user_data.pop(FIELDS, None)  # which is of one of them alone
     return Doc.from_docs(list(docs), ensure_whitespace=are_spaced, attrs=list(attrs))
 
 
@@ -92,17 +92,27 @@ def kept_attrs(attrs: Iterable[str], n_sents: int) -> List[str]:
     return [attr for attr in attrs if attr not in _PARSE_ATTRS | {SENTENCES}] + [SENTENCES]
 
 
-def store_docs(docs: Iterable[Doc], path: Path, attrs: Sequence[str], name: str) -> None:
+def have_fields(docs: Iterable[Doc]) -> bool:
+    """RETURNS (bool): Whether a tool or file has more of some of the documents than text and entities."""
+    return any(FIELDS in doc.user_data for doc in docs)
+
+
+def store_docs(
+    docs: Iterable[Doc], path: Path, attrs: Sequence[str], name: str, with_fields: bool = False
+) -> None:
     """Write documents to a file.
 
     docs (Iterable[Doc]): The documents.
     path (Path): The file.
     attrs (Sequence[str]): The token attributes to store.
     name (str): What the progress bar calls them.
+    with_fields (bool): Whether to store what else their tool or file has of them. All else that stands in
+        their `user_data` is taken away then.
     """
-    docs = list(docs)
-    stored = DocBin(attrs=attrs, store_user_data=any(FIELDS in doc.user_data for doc in docs))
+    stored = DocBin(attrs=attrs, store_user_data=with_fields)
     for doc in tqdm(docs, desc=name, disable=None):
+        if with_fields:
+            doc.user_data = {key: value for key, value in doc.user_data.items() if key == FIELDS}
         stored.add(doc)
     stored.to_disk(path)
 

@@ -1,16 +1,15 @@
 """Documents as annotation tools take them: text, entities with their scores, and tokens."""
 
-import json
 from typing import Any, Dict, List, NamedTuple, Optional
 
 from spacy.tokens import Doc
 
 from ..confidence import all_confidences
 from ..partial import ANNOTATED_FOR, INCORRECT, unknown_stretches
+from .fields import FIELDS, unpacked
 from .schemes import OPEN
 
-# In `user_data`: what is to be said of a document, and as JSON what else its tool or file has of it.
-NOTE, FIELDS = "posattn_note", "posattn_fields"
+NOTE = "posattn_note"  # in `Doc.user_data`
 
 
 class ExportedEntity(NamedTuple):
@@ -138,8 +137,7 @@ def exported(doc: Doc, predicted: bool = False) -> Exported:
 
 def other_fields(doc: Doc) -> Dict[str, Any]:
     """RETURNS (Dict[str, Any]): What else the tool or file of a document has of it, such as its id."""
-    fields: Dict[str, Any] = json.loads(doc.user_data.get(FIELDS, "{}"))
-    return fields
+    return unpacked(doc.user_data.get(FIELDS))
 
 
 def _stretches(doc: Doc, group: str) -> List[Stretch]:

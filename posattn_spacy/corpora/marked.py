@@ -1,6 +1,5 @@
 """Documents that are made of texts with marks."""
 
-import json
 from dataclasses import replace
 from typing import Callable, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from ..blanks import is_blank
 from ..partial import ANNOTATED_FOR, INCORRECT, annotate_for
-from .exported import FIELDS
+from .fields import FIELDS, packed
 from .marks import Mark, MarkedText
 from .misfits import BEYOND, CONTRADICTORY, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
 from .sentences import CorpusError
@@ -45,7 +44,8 @@ def make_tokenizer(lang: str, vocab: Vocab) -> Callable[[str], Doc]:
 
 
 def make_docs(texts: Iterable[MarkedText], lang: str, vocab: Vocab, misfits: Misfits, name: str) -> List[Doc]:
-    """Make documents of marked texts, with sentences as the shipped pipelines find them.
+    """Make documents of marked texts, with sentences as the shipped pipelines find them, but that none
+    begins with white space.
 
     Tokens of marks that fit no tokens have no annotation, unless misfits are to be repaired.
 
@@ -62,7 +62,7 @@ def make_docs(texts: Iterable[MarkedText], lang: str, vocab: Vocab, misfits: Mis
         doc = _own_tokens(marked, vocab) or tokenizer(marked.text)
         _annotate(doc, marked, misfits)
         if marked.fields:
-            doc.user_data[FIELDS] = json.dumps(marked.fields)
+            doc.user_data[FIELDS] = packed(marked.fields)
         docs.append(_begun_with_words(sentencizer(doc)))
     return docs
 

@@ -8,9 +8,10 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from .exported import other_fields
+from .fields import kept_fields
 from .sentences import CorpusError
 
-PLAIN = (".txt", ".jsonl", ".spacy")
+PLAIN = (".txt", ".jsonl", ".ndjson", ".spacy")
 
 
 class PlainText(NamedTuple):
@@ -69,7 +70,7 @@ def _text(line: str, field: str, place: str) -> PlainText:
         ) from error
     if not isinstance(text, str):
         raise CorpusError(f'{place}: "{field}" is {text!r:.40}, and no text. --text-field says where it is.')
-    return PlainText(text, {key: value for key, value in record.items() if key != field})
+    return PlainText(text, kept_fields(record, field))
 
 
 def _stored_texts(path: Path) -> Iterator[PlainText]:

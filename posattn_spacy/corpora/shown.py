@@ -22,7 +22,7 @@ def show_account(
     """
     for file in account.removed:
         msg.warn(f"Removed {file}, which was made from another corpus.")
-    for note in account.notes:
+    for note in [*account.moved, *account.notes]:
         msg.warn(f"{mark}{note}")
     for kind, n in account.repairs.items():
         msg.warn(f"{mark}Repaired: {kind.said(n)}")

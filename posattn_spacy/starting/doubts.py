@@ -105,9 +105,9 @@ def documents_agree(docs: Sequence[Doc]) -> Finding:
     first = f", the first: {docs[found[0].docs[0]].text[:60]!r}" if found else ""
     return judged(
         not found,
-        f"{len(found):,} texts of train stand there more than once, annotated in different ways{first}.",
-        "They contradict each other; `posattn audit` lists them. If one is the correction of another, take "
-        "that away; `posattn update --old` leaves it out by itself.",
+        f"Texts that stand in train more than once, annotated in different ways: {len(found):,}{first}.",
+        "They contradict each other; `posattn audit` lists them. Take the older ones away, if others correct "
+        "them; `posattn update --old` leaves them out by itself.",
     )
 
 

@@ -174,17 +174,23 @@ def test_convert_removes_the_splits_of_another_corpus(write_csv: WriteCsv, tmp_p
     assert (out / "corpus.json").read_bytes() == known
 
 
-def test_convert_says_what_moves_from_dev_and_test_into_train(write_csv: WriteCsv, tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_sents", [1, 3])
+def test_convert_says_what_moves_from_dev_and_test_into_train(
+    write_csv: WriteCsv, tmp_path: Path, n_sents: int
+) -> None:
     """As it happens when the same project is exported once more, with more in it."""
     out = tmp_path / "out"
-    for n, moved in ((20, []), (20, []), (40, ["dev", "test"])):
-        account = convert(write_csv(kaggle_rows(n)), out, Format())
-        said = [note for note in account.notes if "are in train now" in note]
-        assert [note.split()[4] for note in said] == moved
-    assert "before and are in train now: 3 of 3" in said[0]
-    assert "new.spacy" in said[0]
-    (out / "file-order/dev.spacy").write_bytes(b"damaged")
-    assert convert(write_csv(kaggle_rows(40)), out, Format()).splits
+    for n, moved in ((20, []), (20, []), (40, ["dev", "test"]), (40, [])):
+        account = convert(write_csv(kaggle_rows(n)), out, Format(), n_sents=n_sents)
+        assert [note.split()[4] for note in account.moved] == moved
+        if moved:
+            assert "before and are in train now: 3 of 3" in account.moved[0]
+            assert "new.spacy" in account.moved[0]
+            written = (out / "corpus.json").read_bytes()
+    assert (out / "corpus.json").read_bytes() == written
+    for part in ("dev", "test"):
+        (out / "file-order" / f"{part}.spacy").write_bytes(b"damaged")
+    assert convert(write_csv(kaggle_rows(80)), out, Format()).moved == []
 
 
 def test_a_file_gives_way_to_another_corpus_only_if_nothing_is_lost(tmp_path: Path) -> None:
@@ -194,7 +200,7 @@ def test_a_file_gives_way_to_another_corpus_only_if_nothing_is_lost(tmp_path: Pa
     second.write_text(other, encoding="utf-8")
     convert_to_file(first, out, Format())
     before = out.read_bytes()
-    with pytest.raises(CorpusError, match=r"made of first\.conll.*1 of 1 documents.*second\.conll.*new-2\."):
+    with pytest.raises(CorpusError, match=r"made of first\.conll.*1 of 1 sentences.*second\.conll.*new-2\."):
         convert_to_file(second, out, Format())
     assert out.read_bytes() == before
     second.write_text(f"{other}\n{conll_text(1)}", encoding="utf-8")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from ..fields import kept_fields
 from ..marks import MarkedText, MarkedTexts
 from ..records import Record
 from .annotators import of_annotator, settled
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from ..exported import Exported
 
 _HTML = ("hypertextlabels", "paragraphlabels")
+
+_OF_ANNOTATION = ("created_at", "updated_at", "lead_time")  # in JSON-MIN, beside what is said of the task
 
 
 class _Annotation(NamedTuple):
@@ -182,10 +185,10 @@ def _marked(annotation: _Annotation, path: Path, key: str) -> MarkedText:
 def _other_fields(record: Record, key: str) -> Dict[str, Any]:
     """What else a task has: its id, and its data but for the text, of which `key` tells."""
     value = record.value
-    id = {"id": value["id"]} if "id" in value else {}
     if isinstance(value.get("data"), dict):
-        return {**id, **{name: each for name, each in value["data"].items() if name not in (key, "note")}}
-    return id
+        id = {"id": value["id"]} if "id" in value else {}
+        return kept_fields({**id, **value["data"]}, key)
+    return kept_fields(value, key, *_OF_ANNOTATION)
 
 
 def write_label_studio(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:

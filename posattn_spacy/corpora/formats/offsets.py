@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from ..fields import kept_fields
 from ..marks import Mark, MarkedText, MarkedTexts, without_entities
 from ..records import Record
 
@@ -33,7 +34,7 @@ def read_offsets(records: Sequence[Record], path: Path) -> MarkedTexts:
         if key is not None:
             text = text_of(record, path)
             marks = [mark_of(each, record, path) for each in record.value[key]]
-            fields = other_fields(record, key)
+            fields = kept_fields(record.value)
             texts.append(MarkedText(name_of(record), text, marks, fields=fields, **_partial(record, path)))
     if bare:
         notes.append(
@@ -43,17 +44,6 @@ def read_offsets(records: Sequence[Record], path: Path) -> MarkedTexts:
         )
     notes += without_entities(texts, "doccano exports approved documents alone if asked")
     return MarkedTexts(texts, [*notes, *relations(records)])
-
-
-def other_fields(record: Record, *used: str) -> Dict[str, Any]:
-    """Take what a record has beside its text and what is marked in it.
-
-    record (Record): The record.
-    used (str): Keys of what is marked.
-    RETURNS (Dict[str, Any]): The rest, without what our own files say and what tools keep for themselves.
-    """
-    known = {"text", *used, MISSING, ANNOTATED_FOR, INCORRECT, "note", "scores", "relations"}
-    return {key: each for key, each in record.value.items() if key not in known and not key.startswith("_")}
 
 
 def relations(records: Sequence[Record]) -> List[str]:

@@ -6,10 +6,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Optional, Sequence
 
+from ..fields import kept_fields
 from ..marks import MarkedText, MarkedTexts
 from ..records import Record
 from .annotators import of_annotator, settled
-from .offsets import mark_of, other_fields, relations, text_of
+from .offsets import mark_of, relations, text_of
 
 if TYPE_CHECKING:
     from ..exported import Exported
@@ -86,7 +87,7 @@ def _marked(record: Record, path: Path) -> MarkedText:
         [mark_of(span, record, path) for span in spans],
         tokens=[str(token.get("text")) for token in tokens] or None,
         spaces=[_has_space(token, text) for token in tokens] or None,
-        fields=other_fields(record, "spans", "tokens", "answer"),
+        fields=kept_fields(record.value),
     )
 
 
@@ -140,5 +141,6 @@ def write_prodigy(texts: Iterable["Exported"]) -> Iterator[Dict[str, Any]]:
             spans.append(span | ({} if score is None else {"score": score}))
         answer = {} if text.predicted or text.is_bare else {"answer": "accept"}
         meta = text.fields.get("meta", {})
-        note = {"meta": {**(meta if isinstance(meta, dict) else {}), "note": text.note}} if text.note else {}
+        said = meta if isinstance(meta, dict) else {"meta": meta}
+        note = {"meta": {**said, "note": text.note}} if text.note else {}
         yield {**text.fields, "text": text.text, "tokens": tokens, "spans": spans, **answer, **note}
