@@ -73,13 +73,12 @@ def count_texts(
     RETURNS (TextCounts): The counts.
     """
     sureness, words, found, right = [], [], [], []
-    for looks in zip(first, second, strict=True):
-        one, _ = looks
+    for one, other in zip(first, second, strict=True):
         lattice = Lattice(one.batch.scores / temperatures[0], one.batch.lengths)
         sureness.append(lattice.sureness(one.tags).numpy())
         n_texts = len(one.batch.lengths)
         words.append(one.batch.lengths.numpy())
-        kept = [at_least(each, t, thresholds) for each, t in zip(looks, temperatures, strict=True)]
+        kept = at_least(one, temperatures[0], thresholds), at_least(other, temperatures[1], thresholds)
         found.append([np.bincount(each.texts, minlength=n_texts) for each in kept])
         right.append([np.bincount(each.texts[each.correct], minlength=n_texts) for each in kept])
     return TextCounts(

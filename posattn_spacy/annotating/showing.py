@@ -5,7 +5,8 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from spacy.tokens import Doc, Span
 
-from ..corpora.exported import NOTE, other_fields
+from ..corpora.exported import NOTE
+from ..corpora.fields import other_fields
 from ..view.fragment import sentences_html
 from ..view.sentences import Entity, ShownSentence
 from .audit import Finding

@@ -27,8 +27,7 @@ from ..annotated import text_key
 from ..calibration import only_pipe
 from ..component import PositionalNER
 from ..corpora.exported import NOTE
-from ..corpora.fields import FIELDS, packed
-from ..corpora.plain import PlainText
+from ..corpora.plain import PlainText, annotated
 from ..looks import AT_ONCE, Seen
 from ..model import first_torch_head
 
@@ -105,19 +104,6 @@ def with_entities(
     docs = annotated(nlp, (texts[each.number] for each in suggestions))
     for doc, each in zip(docs, suggestions, strict=True):
         doc.user_data[NOTE] = f"entropy per word {each.score:.3f}, p of the best {exp(each.log_best):.3f}"
-        yield doc
-
-
-def annotated(nlp: Language, texts: Iterable[PlainText]) -> Iterator[Doc]:
-    """Make documents of texts, with the entities that a pipeline finds and what else their file has of them.
-
-    nlp (Language): The pipeline.
-    texts (Iterable[PlainText]): The texts.
-    YIELDS (Doc): The documents, in order.
-    """
-    for doc, fields in nlp.pipe(texts, as_tuples=True):
-        if fields:
-            doc.user_data[FIELDS] = packed(fields)
         yield doc
 
 

@@ -1,7 +1,7 @@
 """A trained pipeline goes on learning: new annotation, and new labels, in seconds."""
 
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from spacy.language import Language
@@ -67,8 +67,9 @@ def update(
     if not any(map(is_annotated, new)):
         raise ValueError("No entity is annotated in the new documents: there is nothing to learn.")
     texts = {text_key(doc.text): _entities(doc) for doc in new}
-    kept = [doc for doc in old if text_key(doc.text) not in texts]
-    replaced = sum(_entities(doc) != texts.get(text_key(doc.text), _entities(doc)) for doc in old)
+    pairs = [(doc, texts.get(text_key(doc.text))) for doc in old]
+    kept = [doc for doc, now in pairs if now is None]
+    replaced = sum(now not in (None, _entities(doc)) for doc, now in pairs)
     added = [label for label in found if label not in known]
     config = nlp.config.interpolate()
     only = config["corpora"]["train"].get("annotated_for")
@@ -127,17 +128,22 @@ def _rehearse(nlp: Language, docs: Sequence[Doc], labels: Sequence[str]) -> Tupl
         kept = filter_spans(span for span in found if given.isdisjoint(range(span.start, span.end)))
         doc.set_ents([*doc.ents, *kept], default="unmodified")
         touching = [span for span in found if span not in kept]
-        group = list(doc.spans[ANNOTATED_FOR])
-        for label in sorted(missing):
-            known = np.zeros(len(doc), dtype=bool)
-            for span in doc.spans[ANNOTATED_FOR]:
-                known[span.start : span.end] = True
-            for span in touching:
-                known[span.start : span.end] &= span.label_ != label
-            group += [Span(doc, start, stop, label=label) for start, stop in runs(known)]
-        doc.spans[ANNOTATED_FOR] = group
+        doc.spans[ANNOTATED_FOR] = [*doc.spans[ANNOTATED_FOR], *_known_for(doc, missing, touching)]
         left_open += sum(not given.issuperset(range(span.start, span.end)) for span in touching)
     return len(bare), left_open
+
+
+def _known_for(doc: Doc, labels: Iterable[str], left_open: Sequence[Span]) -> Iterator[Span]:
+    """Where a document that was annotated for other labels is so for some more, but for spans of these."""
+    annotated = np.zeros(len(doc), dtype=bool)
+    for span in doc.spans[ANNOTATED_FOR]:
+        annotated[span.start : span.end] = True
+    for label in sorted(labels):
+        known = annotated.copy()
+        for span in left_open:
+            if span.label_ == label:
+                known[span.start : span.end] = False
+        yield from (Span(doc, start, stop, label=label) for start, stop in runs(known))
 
 
 def _same_place(doc: Doc, ent: Span) -> Optional[Span]:

@@ -130,8 +130,7 @@ def export_command(
     from spacy.tokens import Doc
     from tqdm import tqdm
 
-    from ..annotating.suggest import annotated
-    from ..corpora.plain import PLAIN, read_texts
+    from ..corpora.plain import PLAIN, annotated, read_texts
 
     insist_tool(to)
     insist_writable(output)

@@ -141,7 +141,7 @@ def convert(
     made_before = _check_out_dir(out_dir, splits)
     joined = _joined(files, splits, n_sents)
     account = _account(path, files, splits, joined, n_sents, [*read_notes, *_doubt_lang(splits, lang)], about)
-    account.moved.extend(_moved_into_train(out_dir, splits, made_before))
+    account.moved.extend(_moved_into_train(out_dir, splits))
     with naming_obstacles(out_dir):
         _write(joined, out_dir, account)
         account.removed.extend(_remove_splits(out_dir, (made_before & names) - set(splits)))
@@ -359,7 +359,7 @@ def _cut_off(documents: Documents) -> Optional[CutOff]:
 def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
     """See to it that only what a conversion wrote is replaced; return the splits that were written before."""
     account = out_dir / ACCOUNT_NAME
-    made = _made_before(account)
+    made = set(_account_before(account)["splits"])
     for split in splits:
         files = [path for path in _paths(out_dir, split) if path.exists()]
         if files and split not in made:
@@ -370,12 +370,13 @@ def _check_out_dir(out_dir: Path, splits: Collection[str]) -> Set[str]:
     return made
 
 
-def _made_before(account: Path) -> Set[str]:
-    """The splits that a conversion tells of; another file is none of ours."""
+def _account_before(account: Path) -> Dict[str, Any]:
+    """What an earlier conversion tells of itself, nothing if there was none; another file is none of ours."""
     if not account.is_file():
-        return set()
+        return {"splits": []}
     try:
-        return set(json.loads(read_bytes(account))["splits"])
+        before: Dict[str, Any] = json.loads(read_bytes(account))
+        return {**before, "splits": list(before["splits"])}
     except (ValueError, KeyError, TypeError) as error:
         raise CorpusError(
             f"{account} is there already, and no conversion wrote it. Write to another folder, or move it."
@@ -384,8 +385,7 @@ def _made_before(account: Path) -> Set[str]:
 
 def _insist_nothing_lost(path: Path, docs: Iterable[Doc], file: Path, account: Path) -> None:
     """See to it that what is made of another corpus replaces a file only if it has its sentences."""
-    _made_before(account)
-    source = json.loads(read_bytes(account)).get("source") if account.is_file() else None
+    source = _account_before(account).get("source")
     if source in (None, path.resolve().name):
         return
     before = _stored_sentences(file)
@@ -398,12 +398,12 @@ def _insist_nothing_lost(path: Path, docs: Iterable[Doc], file: Path, account: P
         )
 
 
-def _moved_into_train(out_dir: Path, splits: Splits, made_before: Collection[str]) -> List[str]:
+def _moved_into_train(out_dir: Path, splits: Splits) -> List[str]:
     """Say so if what an earlier conversion to the same place has put into dev or test is in train now."""
     notes = []
-    for split in sorted(splits.keys() & set(made_before)):
+    for split, parts in splits.items():
         train, dev, test = map(_stored_sentences, _paths(out_dir, split))
-        new = _sentences(splits[split]["train"]) - train
+        new = _sentences(parts["train"]) - train if dev or test else set()
         for part, before in (("dev", dev), ("test", test)):
             if before & new:
                 notes.append(

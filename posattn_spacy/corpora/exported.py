@@ -6,7 +6,7 @@ from spacy.tokens import Doc
 
 from ..confidence import all_confidences
 from ..partial import ANNOTATED_FOR, INCORRECT, unknown_stretches
-from .fields import FIELDS, unpacked
+from .fields import other_fields
 from .schemes import OPEN
 
 NOTE = "posattn_note"  # in `Doc.user_data`
@@ -133,11 +133,6 @@ def exported(doc: Doc, predicted: bool = False) -> Exported:
         str(doc.user_data.get(NOTE, "")),
         other_fields(doc),
     )
-
-
-def other_fields(doc: Doc) -> Dict[str, Any]:
-    """RETURNS (Dict[str, Any]): What else the tool or file of a document has of it, such as its id."""
-    return unpacked(doc.user_data.get(FIELDS))
 
 
 def _stretches(doc: Doc, group: str) -> List[Stretch]:

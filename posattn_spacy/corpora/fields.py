@@ -2,7 +2,10 @@
 
 import json
 from math import isfinite
-from typing import Any, Dict, Mapping
+from typing import TYPE_CHECKING, Any, Dict, Mapping
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 FIELDS = "posattn_fields"  # in `Doc.user_data`: as JSON
 _META, _NOTE = "meta", "note"
@@ -43,6 +46,21 @@ def _writable(value: Any) -> Any:
     if isinstance(value, float):
         return value if isfinite(value) else None
     return str(value).encode("utf-8", "replace").decode()
+
+
+def set_fields(doc: "Doc", fields: Mapping[str, Any]) -> None:
+    """Let a document keep fields, if there are any.
+
+    doc (Doc): The document, which is changed.
+    fields (Mapping[str, Any]): The fields.
+    """
+    if fields:
+        doc.user_data[FIELDS] = packed(fields)
+
+
+def other_fields(doc: "Doc") -> Dict[str, Any]:
+    """RETURNS (Dict[str, Any]): What the tool or file of a document has of it beside its entities."""
+    return unpacked(doc.user_data.get(FIELDS))
 
 
 def packed(fields: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from ..blanks import is_blank
 from ..partial import ANNOTATED_FOR, INCORRECT, annotate_for
-from .fields import FIELDS, packed
+from .fields import set_fields
 from .marks import Mark, MarkedText
 from .misfits import BEYOND, CONTRADICTORY, EMPTY, OVERLAPPING, SHIFTED, SPLIT, UNLIKE, Misfits
 from .sentences import CorpusError
@@ -61,8 +61,7 @@ def make_docs(texts: Iterable[MarkedText], lang: str, vocab: Vocab, misfits: Mis
     for marked in tqdm(list(texts), desc=name, disable=None):
         doc = _own_tokens(marked, vocab) or tokenizer(marked.text)
         _annotate(doc, marked, misfits)
-        if marked.fields:
-            doc.user_data[FIELDS] = packed(marked.fields)
+        set_fields(doc, marked.fields)
         docs.append(_begun_with_words(sentencizer(doc)))
     return docs
 

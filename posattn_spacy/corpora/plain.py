@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, NamedTuple
+from typing import Any, Dict, Iterable, Iterator, NamedTuple
 
-from spacy.tokens import DocBin
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from .exported import other_fields
-from .fields import kept_fields
+from .fields import kept_fields, other_fields, set_fields
 from .sentences import CorpusError
 
 PLAIN = (".txt", ".jsonl", ".ndjson", ".spacy")
@@ -46,6 +46,18 @@ def read_texts(path: Path, field: str = "text") -> Iterator[PlainText]:
         yield from (PlainText(line, {}) for line in _lines(path) if line.strip())
     else:
         raise CorpusError(f"{path}: texts are read from {', '.join(PLAIN)} files. Give one of these.")
+
+
+def annotated(nlp: Language, texts: Iterable[PlainText]) -> Iterator[Doc]:
+    """Make documents of texts, with the entities that a pipeline finds and what else their file has of them.
+
+    nlp (Language): The pipeline.
+    texts (Iterable[PlainText]): The texts.
+    YIELDS (Doc): The documents, in order.
+    """
+    for doc, fields in nlp.pipe(texts, as_tuples=True):
+        set_fields(doc, fields)
+        yield doc
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What the systems make of the corpora: tables for the terminal, README and docs/corpora.md."""
 
 from statistics import mean
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..grid.archive import Archive, Entry
 from ..pages import Rows, bold, markdown_table
@@ -75,10 +75,15 @@ def corpus_rows(archive: Archive) -> Rows:
     """RETURNS (Rows): Each system's figures on a corpus, in the order of `COLUMNS`, ours in bold."""
     rows: Rows = []
     for name, seeds in by_system(archive).items():
-        figures = (spread([each.of(made) for made in seeds], each.digits) for each in COLUMNS.values())
-        row = (SYSTEMS[name].title, str(len(seeds)), *figures)
+        row = (SYSTEMS[name].title, str(len(seeds)), *_figures(seeds, COLUMNS))
         rows.append(bold(row) if name == OURS else row)
     return rows
+
+
+def _figures(seeds: Sequence[Entry], columns: Iterable[str]) -> List[str]:
+    """What stands in some columns for the trainings of a system."""
+    chosen = [COLUMNS[key] for key in columns]
+    return [spread([each.of(made) for made in seeds], each.digits) for each in chosen]
 
 
 CORPUS_HEADER = ("system", "seeds", *COLUMNS)
@@ -95,9 +100,9 @@ def overview_rows(archives: Mapping[str, Archive]) -> Rows:
     for name, system in SYSTEMS.items():
         cells: List[str] = []
         for systems in grouped:
-            for key in ("span F1", "CPU minutes"):
-                values = [COLUMNS[key].of(made) for made in systems.get(name, [])]
-                cells.append(spread(values, COLUMNS[key].digits) if values else "–")
+            shown = ("span F1", "CPU minutes")
+            seeds = systems.get(name)
+            cells += _figures(seeds, shown) if seeds else ["–"] * len(shown)
         if any(cell != "–" for cell in cells):
             row = (system.title, *cells)
             rows.append(bold(row) if name == OURS else row)
@@ -153,10 +158,7 @@ def encoders_markdown(corpora: Sequence[Corpus], archives: Mapping[str, Archive]
             if seeds := seeds_of(archive, name):
                 own = processors(seeds)
                 where = "" if own == usual else f" (on another machine: {own})"
-                values = (
-                    spread([COLUMNS[key].of(made) for made in seeds], COLUMNS[key].digits) for key in shown
-                )
-                rows.append((title + where, *values))
+                rows.append((title + where, *_figures(seeds, shown)))
         parts += [f"### {corpus.title}", markdown_table(("all-MiniLM-L6-v2", *shown), rows)]
     return "\n\n".join([*parts, how_made(archives, SYSTEMS)])
 

@@ -24,6 +24,7 @@ from posattn_spacy.starting.fitted import (
 )
 
 from ..grid.archive import Archive, Entry
+from ..grid.sweeps import AUGMENTER, lower_case
 from ..pages import Rows, bold, markdown_table
 from ..provenance import TRAINING_CODE
 from ..results import spread
@@ -40,20 +41,7 @@ RULES = (f"below {LARGE:,} tokens", f"below {ALL_LAYERS_WORDS:,}")
 LEFT_OUT_HEADER = ("left out", "chosen on the others", "span F1", "as `init config` writes it", "difference")
 DROPOUT = "training.dropout"
 RATE = "training.optimizer.learn_rate.initial_rate"
-AUGMENTER = "corpora.train.augmenter"
 NER = "components.posattn_ner"
-
-
-def lower_case(level: float, variants: int) -> Mapping[str, Any]:
-    """Let the augmenter write some texts in lower case, in place of splitting names.
-
-    level (float): Their share, at most 1.
-    variants (int): How many different outcomes a text may have.
-    RETURNS (Mapping[str, Any]): The setting.
-    """
-    lower = {"@augmenters": "spacy.lower_case.v1", "level": level}
-    pooled = {"@augmenters": "posattn-spacy.pool.v1", "augmenter": lower, "variants": variants, "seed": 0}
-    return {AUGMENTER: pooled}
 
 
 def rare_weights(train: Path) -> Mapping[str, Any]:
@@ -84,7 +72,7 @@ VARIANTS: Dict[str, System] = {
     **{f"dropout-{rate}": _with(f"dropout {rate}", {DROPOUT: rate}) for rate in (0.3, 0.6)},
     **{f"rate-{rate:g}": _with(f"learning rate {rate:g}", {RATE: rate}) for rate in (1e-3, 4e-3)},
     "no-augmenter": _with("no augmenter", {AUGMENTER: None}),
-    "lower-case": _with("a tenth of the texts in lower case, instead of split names", lower_case(0.1, 2)),
+    "lower-case": _with("a tenth of the texts in lower case, instead of split names", lower_case(0.1)),
     "lower-case-4": _with("a tenth in lower case, four variants of a text", lower_case(0.1, 4)),
     "lower-case-30": _with("three tenths in lower case, four variants of a text", lower_case(0.3, 4)),
     "rows": _with(

@@ -108,16 +108,24 @@ def _masks() -> Dict[str, Variant]:
     return {**alone, **by_ratio}
 
 
-def _augmenters() -> Dict[str, Variant]:
-    def pooled(level: float) -> Dict[str, Any]:
-        lower = {"@augmenters": "spacy.lower_case.v1", "level": level}
-        return {"@augmenters": "posattn-spacy.pool.v1", "augmenter": lower, "variants": 2, "seed": 0}
+def lower_case(level: float, variants: int = 2) -> Dict[str, Any]:
+    """Let the augmenter write some texts in lower case, in place of splitting names.
 
+    level (float): Their share, at most 1.
+    variants (int): How many different outcomes a text may have.
+    RETURNS (Dict[str, Any]): The setting.
+    """
+    lower = {"@augmenters": "spacy.lower_case.v1", "level": level}
+    pooled = {"@augmenters": "posattn-spacy.pool.v1", "augmenter": lower, "variants": variants, "seed": 0}
+    return {AUGMENTER: pooled}
+
+
+def _augmenters() -> Dict[str, Variant]:
     return {
         "none": Variant("posattn", {AUGMENTER: None}),
         "posattn-spacy.retokenize.v1 (as shipped)": Variant("posattn"),
-        "spacy.lower_case.v1 for 10 %": Variant("posattn", {AUGMENTER: pooled(0.1)}),
-        "spacy.lower_case.v1 for 30 %": Variant("posattn", {AUGMENTER: pooled(0.3)}),
+        "spacy.lower_case.v1 for 10 %": Variant("posattn", lower_case(0.1)),
+        "spacy.lower_case.v1 for 30 %": Variant("posattn", lower_case(0.3)),
     }
 
 
