@@ -1,7 +1,8 @@
 """The trained head in torch: layer mix, gate, `[PAD]` mask and positional attention (DESIGN.md 2).
 
 Token vectors of a batch travel *flat*: one row per token, the texts of the batch one after another, so
-that no matrix product is spent on padding. Only the attention itself lays them out as (batch, time).
+that no matrix product is spent on padding. Only the attention itself lays them out as (batch, time). Behind
+the tokens may stand rows of no text, which fill the batch up to a number of rows that comes often.
 """
 
 import math
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layout import Layout
-from .precision import precision, product_type
+from .precision import precision, product_type, row_multiple
 
 MaskMode = Literal["soft", "pad", "hard", "none"]
 MASK_MODES: Tuple[str, ...] = get_args(MaskMode)
@@ -86,6 +87,12 @@ def dropout(x: Tensor, rate: float) -> Tensor:
     return x * (random_bytes >= dropped).to(x.dtype).mul_(256 / (256 - dropped))
 
 
+def filled(rows: Tensor, size: int) -> Tensor:
+    """RETURNS (Tensor): Rows, and zeros behind them up to a size that is given in rows."""
+    missing = size - len(rows)
+    return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
+
+
 class LayerMix(nn.Module):
     """A learned mix of encoder layers with one matrix per layer, `Σ W_l · x_l` (DESIGN.md 2.1).
 
@@ -142,7 +149,7 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, key_bias: Tensor, layout: Layout, drop: float = 0.0) -> Tensor:
         """Let every row attend to the rows of its own text.
 
-        x (Tensor): (rows, width).
+        x (Tensor): (rows, width); behind those of the texts may stand others, which attend to nothing.
         key_bias (Tensor): (rows,) added to the logits of every query for this key; -inf takes the
             key out. At least one key of a text must stay.
         layout (Layout): The texts the rows belong to.
@@ -157,7 +164,7 @@ class AttentionBlock(nn.Module):
         # torch's own function takes twice as long where the bias is learned.
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=query.shape[2] ** -0.5)
         mixed = torch.bmm(self.softmax(logits), value).unflatten(0, (-1, self.n_heads))
-        mixed = layout.unpad(mixed.transpose(1, 2).flatten(2))  # (rows, width)
+        mixed = filled(layout.unpad(mixed.transpose(1, 2).flatten(2)), len(x))  # (rows, width)
         x = self.attention_norm(x + dropout(self.output(mixed), drop))
         return self.feed_forward_norm(x + dropout(self.feed_forward(x), drop))
 
@@ -201,13 +208,17 @@ class PositionalTagger(nn.Module):
         RETURNS (Tuple[Tensor, Tensor]): Tag scores (rows, tags), and logits (rows, 3) of "inside an
             entity" (the gate), "an entity starts here" and "an entity ends here".
         """
+        rows = len(features)
+        multiple = row_multiple(features.device, self.config.mixed_precision)
+        size = -(-rows // multiple) * multiple
+        features, words = filled(features, size), None if words is None else filled(words, size)
         with precision(features.device, self.config.mixed_precision):
             z = self.project(features, words, drop).to(self.gate.weight.dtype)
         gate = self.gate(z).squeeze(1)
         with precision(features.device, self.config.mixed_precision):
             h = self.attend(z, gate, Layout.from_lengths(lengths), drop)
         h = dropout(h.to(z.dtype), drop)
-        return self.tags(h), torch.cat([gate[:, None], self.edges(h)], dim=1)
+        return self.tags(h)[:rows], torch.cat([gate[:, None], self.edges(h)], dim=1)[:rows]
 
     def widened(self, n_tags: int) -> "PositionalTagger":
         """Make a head that knows more tags, and says of the others nearly what this one does.
@@ -243,7 +254,7 @@ class PositionalTagger(nn.Module):
     def attend(self, z: Tensor, gate: Tensor, layout: Layout, drop: float = 0.0) -> Tensor:
         """Apply the mask and the attention blocks (DESIGN.md 2.5 and 2.6).
 
-        z (Tensor): (rows, hidden) token vectors.
+        z (Tensor): (rows, hidden) token vectors; behind those of the texts may stand others.
         gate (Tensor): (rows,) gate logits.
         layout (Layout): The texts the rows belong to.
         drop (float): The dropout rate.
@@ -254,7 +265,7 @@ class PositionalTagger(nn.Module):
             return self._blocks(z, torch.zeros_like(gate), layout, drop)
         if mode == "soft":
             return self._blocks(z, F.logsigmoid(gate), layout, drop)
-        keep = keep_mask(gate, layout, self.config.pad_ratio)
+        keep = filled(keep_mask(gate, layout, self.config.pad_ratio), len(z))
         key_bias = _straight_through(gate)
         if mode == "hard":
             packed = self._blocks(z[keep], key_bias[keep], layout.pack(keep), drop)

@@ -7,6 +7,8 @@ import torch
 # What torch calls the instructions for bfloat16 of x86 and Arm processors.
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
 
+ROW_MULTIPLE = 64
+
 
 def bfloat16_is_fast(device: torch.device) -> bool:
     """Find out whether a device multiplies matrices faster in bfloat16 than in float32.
@@ -32,6 +34,19 @@ def precision(device: torch.device, mixed: bool) -> ContextManager[None]:
     RETURNS (ContextManager[None]): Mixed precision if it is wanted and the device is fast at it.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed and bfloat16_is_fast(device))
+
+
+def row_multiple(device: torch.device, mixed: bool) -> int:
+    """Say what the number of rows that are multiplied should be a multiple of.
+
+    For bfloat16 a CPU's kernels are compiled for each number of rows. While these were all different, a third
+    of a training went into compiling kernels and forgetting them, and more of it from epoch to epoch.
+
+    device (torch.device): Where a model is run.
+    mixed (bool): Whether its matrix products may be in bfloat16.
+    RETURNS (int): Number of rows; 1 if it does not matter.
+    """
+    return ROW_MULTIPLE if device.type == "cpu" and mixed and bfloat16_is_fast(device) else 1
 
 
 def product_type(weight: torch.Tensor) -> torch.dtype:

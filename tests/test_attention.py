@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from posattn_spacy import attention
 from posattn_spacy.attention import (
     MASK_MODES,
     AttentionBlock,
@@ -418,3 +419,19 @@ def test_dropout_in_the_layer_mix_takes_the_same_features_from_all_tokens():
     dropped = (gradient == 0).all(0)
     assert 100 < dropped.sum() < 200
     assert (gradient[:, ~dropped] != 0).all()
+
+
+@pytest.mark.parametrize("mask", MASK_MODES)
+def test_rows_that_fill_a_batch_up_change_nothing(monkeypatch: pytest.MonkeyPatch, mask: str) -> None:
+    head, lengths = make_head(mask=mask), torch.tensor(LENGTHS)
+    features, weights = torch.randn(sum(LENGTHS), CONFIG.input_width), torch.randn(sum(LENGTHS), 8)
+
+    def learned() -> List[Tensor]:
+        head.zero_grad()
+        outputs = head(features, lengths)
+        (torch.cat(outputs, dim=1) * weights).sum().backward()
+        return [*outputs, *(parameter.grad for parameter in head.parameters() if parameter.grad is not None)]
+
+    expected = learned()
+    monkeypatch.setattr(attention, "row_multiple", lambda *_: 16)
+    torch.testing.assert_close(learned(), expected)

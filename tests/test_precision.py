@@ -5,18 +5,25 @@ import pickle
 import platform
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Set
 
 import numpy as np
 import pytest
 import spacy
 import torch
 from spacy.tokens import Doc
+from torch import nn
 
 from pipelines import TEXTS, add_frozen_transformer, entities, frozen_pipeline, initialized, train
 from posattn_spacy.attention import PositionalTagger
 from posattn_spacy.frozen.callback import describe
-from posattn_spacy.precision import BFLOAT16_INSTRUCTIONS, bfloat16_is_fast, precision, product_type
+from posattn_spacy.precision import (
+    BFLOAT16_INSTRUCTIONS,
+    ROW_MULTIPLE,
+    bfloat16_is_fast,
+    precision,
+    product_type,
+)
 from test_attention import CONFIG, LENGTHS
 from test_callback import with_store
 
@@ -85,6 +92,21 @@ def test_attention_of_a_mixed_head_is_in_half_precision(
     head(torch.randn(sum(LENGTHS), CONFIG.input_width), torch.tensor(LENGTHS))
     assert len(products) == 2 * CONFIG.depth
     assert set(products) == {torch.bfloat16}
+
+
+def test_a_mixed_head_multiplies_few_different_numbers_of_rows(fast: Callable[[bool], None]) -> None:
+    fast(True)
+    head = PositionalTagger(replace(CONFIG, mask="none", mixed_precision=True, lexical_width=3))
+    seen: Set[int] = set()
+    for layer in head.modules():
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_pre_hook(lambda _, args: seen.add(len(args[0])))
+    for n_words in range(1, 2 * ROW_MULTIPLE + 1, 7):
+        scores, _ = head(
+            torch.randn(n_words, CONFIG.input_width), torch.tensor([n_words]), torch.randn(n_words, 3)
+        )
+        assert len(scores) == n_words
+    assert seen == {ROW_MULTIPLE, 2 * ROW_MULTIPLE}
 
 
 def test_mixed_head_takes_half_precision_features(fast: Callable[[bool], None]) -> None:
