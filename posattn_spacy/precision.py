@@ -39,8 +39,8 @@ def precision(device: torch.device, mixed: bool) -> ContextManager[None]:
 def row_multiple(device: torch.device, mixed: bool) -> int:
     """Say what the number of rows that are multiplied should be a multiple of.
 
-    For bfloat16 a CPU's kernels are compiled for each number of rows. While these were all different, a third
-    of a training went into compiling kernels and forgetting them, and more of it from epoch to epoch.
+    For bfloat16 a CPU's kernels are compiled for each number of rows. While these were nearly all different, a
+    quarter of a training went into compiling kernels, and forgetting them again.
 
     device (torch.device): Where a model is run.
     mixed (bool): Whether its matrix products may be in bfloat16.
