@@ -39,7 +39,7 @@ def precision(device: torch.device, mixed: bool) -> ContextManager[None]:
 def row_multiple(device: torch.device, mixed: bool) -> int:
     """Say what the number of rows that are multiplied should be a multiple of.
 
-    For bfloat16 a CPU's kernels are compiled for each number of rows. While these were nearly all different, a
+    For bfloat16 a CPU's kernels are compiled for each number of rows. While nearly all of these differed, a
     quarter of a training went into compiling kernels, and forgetting them again.
 
     device (torch.device): Where a model is run.
