@@ -1,8 +1,7 @@
 """The trained head in torch: layer mix, gate, `[PAD]` mask and positional attention (DESIGN.md 2).
 
 Token vectors of a batch travel *flat*: one row per token, the texts of the batch one after another, so
-that no matrix product is spent on padding. Only the attention itself lays them out as (batch, time). Behind
-the tokens may stand rows of no text, which fill the batch up to a number of rows that comes often.
+that no matrix product is spent on padding. Only the attention itself lays them out as (batch, time).
 """
 
 import math
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .layout import Layout
-from .precision import precision, product_type, row_multiple
+from .precision import filled, precision, product_type
 
 MaskMode = Literal["soft", "pad", "hard", "none"]
 MASK_MODES: Tuple[str, ...] = get_args(MaskMode)
@@ -87,12 +86,6 @@ def dropout(x: Tensor, rate: float) -> Tensor:
     return x * (random_bytes >= dropped).to(x.dtype).mul_(256 / (256 - dropped))
 
 
-def filled(rows: Tensor, size: int) -> Tensor:
-    """RETURNS (Tensor): Rows, and zeros behind them up to a size that is given in rows."""
-    missing = size - len(rows)
-    return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
-
-
 class LayerMix(nn.Module):
     """A learned mix of encoder layers with one matrix per layer, `Σ W_l · x_l` (DESIGN.md 2.1).
 
@@ -149,14 +142,15 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, key_bias: Tensor, layout: Layout, drop: float = 0.0) -> Tensor:
         """Let every row attend to the rows of its own text.
 
-        x (Tensor): (rows, width); behind those of the texts may stand others, which attend to nothing.
+        x (Tensor): (rows, width).
         key_bias (Tensor): (rows,) added to the logits of every query for this key; -inf takes the
             key out. At least one key of a text must stay.
         layout (Layout): The texts the rows belong to.
         drop (float): The dropout rate.
         RETURNS (Tensor): (rows, width).
         """
-        heads = layout.pad(self.query_key_value(x)).unflatten(2, (3, self.n_heads, -1))
+        rows, x = len(x), filled(x, self.output.weight)
+        heads = layout.pad(self.query_key_value(x)[:rows]).unflatten(2, (3, self.n_heads, -1))
         # Each (batch · heads, time, width / heads)
         query, key, value = heads.permute(2, 0, 3, 1, 4).flatten(1, 2)
         bias = self._position_bias(layout) + layout.pad(key_bias, -math.inf)[:, None, None]
@@ -164,9 +158,9 @@ class AttentionBlock(nn.Module):
         # torch's own function takes twice as long where the bias is learned.
         logits = torch.baddbmm(bias, query, key.transpose(1, 2), alpha=query.shape[2] ** -0.5)
         mixed = torch.bmm(self.softmax(logits), value).unflatten(0, (-1, self.n_heads))
-        mixed = filled(layout.unpad(mixed.transpose(1, 2).flatten(2)), len(x))  # (rows, width)
+        mixed = filled(layout.unpad(mixed.transpose(1, 2).flatten(2)), self.output.weight)
         x = self.attention_norm(x + dropout(self.output(mixed), drop))
-        return self.feed_forward_norm(x + dropout(self.feed_forward(x), drop))
+        return self.feed_forward_norm(x + dropout(self.feed_forward(x), drop))[:rows]
 
     def _position_bias(self, layout: Layout) -> Tensor:
         """(1 or batch, heads, time, time) learned bias of each clipped distance."""
@@ -208,17 +202,13 @@ class PositionalTagger(nn.Module):
         RETURNS (Tuple[Tensor, Tensor]): Tag scores (rows, tags), and logits (rows, 3) of "inside an
             entity" (the gate), "an entity starts here" and "an entity ends here".
         """
-        rows = len(features)
-        multiple = row_multiple(features.device, self.config.mixed_precision)
-        size = -(-rows // multiple) * multiple
-        features, words = filled(features, size), None if words is None else filled(words, size)
         with precision(features.device, self.config.mixed_precision):
             z = self.project(features, words, drop).to(self.gate.weight.dtype)
         gate = self.gate(z).squeeze(1)
         with precision(features.device, self.config.mixed_precision):
             h = self.attend(z, gate, Layout.from_lengths(lengths), drop)
         h = dropout(h.to(z.dtype), drop)
-        return self.tags(h)[:rows], torch.cat([gate[:, None], self.edges(h)], dim=1)[:rows]
+        return self.tags(h), torch.cat([gate[:, None], self.edges(h)], dim=1)
 
     def widened(self, n_tags: int) -> "PositionalTagger":
         """Make a head that knows more tags, and says of the others nearly what this one does.
@@ -246,15 +236,15 @@ class PositionalTagger(nn.Module):
         drop (float): The dropout rate.
         RETURNS (Tensor): (rows, hidden).
         """
-        mixed = self.mix(features, drop)
+        mixed = self.mix(filled(features, self.gate.weight), drop)
         if self.lexical is not None and words is not None:
-            mixed = mixed + self.lexical(words)
-        return self.token_norm(F.gelu(mixed))
+            mixed = mixed + self.lexical(filled(words, self.gate.weight))
+        return self.token_norm(F.gelu(mixed))[: len(features)]
 
     def attend(self, z: Tensor, gate: Tensor, layout: Layout, drop: float = 0.0) -> Tensor:
         """Apply the mask and the attention blocks (DESIGN.md 2.5 and 2.6).
 
-        z (Tensor): (rows, hidden) token vectors; behind those of the texts may stand others.
+        z (Tensor): (rows, hidden) token vectors.
         gate (Tensor): (rows,) gate logits.
         layout (Layout): The texts the rows belong to.
         drop (float): The dropout rate.
@@ -265,7 +255,7 @@ class PositionalTagger(nn.Module):
             return self._blocks(z, torch.zeros_like(gate), layout, drop)
         if mode == "soft":
             return self._blocks(z, F.logsigmoid(gate), layout, drop)
-        keep = filled(keep_mask(gate, layout, self.config.pad_ratio), len(z))
+        keep = keep_mask(gate, layout, self.config.pad_ratio)
         key_bias = _straight_through(gate)
         if mode == "hard":
             packed = self._blocks(z[keep], key_bias[keep], layout.pack(keep), drop)

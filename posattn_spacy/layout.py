@@ -38,10 +38,10 @@ class Layout(NamedTuple):
     def pack(self, keep: Tensor) -> "Layout":
         """Lay out the kept rows alone, each with the position it had before.
 
-        keep (Tensor): (rows,) bool, at least one True per text; rows of no text are left out.
+        keep (Tensor): (rows,) bool, at least one True per text.
         RETURNS (Layout): A layout of `keep.sum()` rows.
         """
-        kept = self.slots[keep[: len(self.slots)]]
+        kept = self.slots[keep]
         lengths = torch.bincount(kept // self.time, minlength=self.batch)
         time = int(lengths.max())
         slots = _offsets(lengths, time) + _ranks(lengths)
@@ -49,11 +49,9 @@ class Layout(NamedTuple):
         return Layout(self.batch, time, slots, positions.view(self.batch, time))
 
     def pad(self, rows: Tensor, filler: float = 0.0) -> Tensor:
-        """Spread flat rows over the grid: (rows, …) → (batch, time, …); rows of no text are left out."""
+        """Spread flat rows over the grid: (rows, …) → (batch, time, …)."""
         grid = rows.new_full((self.batch * self.time, *rows.shape[1:]), filler)
-        return grid.index_copy(0, self.slots, rows[: len(self.slots)]).view(
-            self.batch, self.time, *rows.shape[1:]
-        )
+        return grid.index_copy(0, self.slots, rows).view(self.batch, self.time, *rows.shape[1:])
 
     def unpad(self, grid: Tensor) -> Tensor:
         """Collect flat rows from the grid: (batch, time, …) → (rows, …)."""

@@ -3,11 +3,11 @@
 from typing import ContextManager
 
 import torch
+from torch.nn import functional as F
 
 # What torch calls the instructions for bfloat16 of x86 and Arm processors.
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")
-
-ROW_MULTIPLE = 64
+ROWS = 64  # of which a number that is multiplied in bfloat16 on a CPU is made a multiple
 
 
 def bfloat16_is_fast(device: torch.device) -> bool:
@@ -36,20 +36,21 @@ def precision(device: torch.device, mixed: bool) -> ContextManager[None]:
     return torch.autocast(device.type, torch.bfloat16, enabled=mixed and bfloat16_is_fast(device))
 
 
-def row_multiple(device: torch.device, mixed: bool) -> int:
-    """Say what the number of rows that are multiplied should be a multiple of.
-
-    For bfloat16 a CPU's kernels are compiled for each number of rows. While nearly all of these differed, a
-    quarter of a training went into compiling kernels, and forgetting them again.
-
-    device (torch.device): Where a model is run.
-    mixed (bool): Whether its matrix products may be in bfloat16.
-    RETURNS (int): Number of rows; 1 if it does not matter.
-    """
-    return ROW_MULTIPLE if device.type == "cpu" and mixed and bfloat16_is_fast(device) else 1
-
-
 def product_type(weight: torch.Tensor) -> torch.dtype:
     """RETURNS (torch.dtype): The type in which a matrix is multiplied in the present context."""
     kind = weight.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+
+
+def filled(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Put zeros behind rows before they are multiplied, so that their number is one that comes often.
+
+    For bfloat16 a CPU's kernels are compiled for each number of rows. While nearly all of these differed, a
+    quarter of a training went into compiling kernels, and forgetting them again.
+
+    rows (Tensor): (rows, width).
+    weight (Tensor): What they are multiplied with, in the present context.
+    RETURNS (Tensor): (at least as many rows, width); the same where the number does not matter.
+    """
+    compiled = weight.device.type == "cpu" and product_type(weight) == torch.bfloat16
+    return F.pad(rows, (0, 0, 0, -len(rows) % ROWS)) if compiled else rows

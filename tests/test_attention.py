@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from posattn_spacy import attention
+from pipelines import fill_up
 from posattn_spacy.attention import (
     MASK_MODES,
     AttentionBlock,
@@ -433,5 +433,5 @@ def test_rows_that_fill_a_batch_up_change_nothing(monkeypatch: pytest.MonkeyPatc
         return [*outputs, *(parameter.grad for parameter in head.parameters() if parameter.grad is not None)]
 
     expected = learned()
-    monkeypatch.setattr(attention, "row_multiple", lambda *_: 16)
+    fill_up(monkeypatch, 16)
     torch.testing.assert_close(learned(), expected)

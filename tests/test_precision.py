@@ -19,7 +19,7 @@ from posattn_spacy.attention import PositionalTagger
 from posattn_spacy.frozen.callback import describe
 from posattn_spacy.precision import (
     BFLOAT16_INSTRUCTIONS,
-    ROW_MULTIPLE,
+    ROWS,
     bfloat16_is_fast,
     precision,
     product_type,
@@ -94,19 +94,22 @@ def test_attention_of_a_mixed_head_is_in_half_precision(
     assert set(products) == {torch.bfloat16}
 
 
-def test_a_mixed_head_multiplies_few_different_numbers_of_rows(fast: Callable[[bool], None]) -> None:
+@pytest.mark.parametrize("mask", ["soft", "pad", "hard", "none"])
+def test_a_mixed_head_multiplies_few_different_numbers_of_rows(
+    fast: Callable[[bool], None], mask: str
+) -> None:
     fast(True)
-    head = PositionalTagger(replace(CONFIG, mask="none", mixed_precision=True, lexical_width=3))
+    head = PositionalTagger(replace(CONFIG, mask=mask, mixed_precision=True, lexical_width=3))
     seen: Set[int] = set()
     for layer in head.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear) and layer not in (head.gate, head.tags, head.edges):  # in float32
             layer.register_forward_pre_hook(lambda _, args: seen.add(len(args[0])))
-    for n_words in range(1, 2 * ROW_MULTIPLE + 1, 7):
+    for n_words in range(1, 2 * ROWS + 1, 7):
         scores, _ = head(
             torch.randn(n_words, CONFIG.input_width), torch.tensor([n_words]), torch.randn(n_words, 3)
         )
         assert len(scores) == n_words
-    assert seen == {ROW_MULTIPLE, 2 * ROW_MULTIPLE}
+    assert seen == {ROWS, 2 * ROWS}
 
 
 def test_mixed_head_takes_half_precision_features(fast: Callable[[bool], None]) -> None:

@@ -4,19 +4,18 @@ import pytest
 import torch
 from posattn_benchmark.grid.gold_mask import predict_with_gold_mask
 
-from pipelines import entities, make_examples, plain_pipeline, train
-from posattn_spacy import attention
+from pipelines import entities, fill_up, make_examples, plain_pipeline, train
 from posattn_spacy.model import torch_head
 
 NAME = "posattn_ner"
 
 
-@pytest.mark.parametrize("row_multiple", [1, 16])
+@pytest.mark.parametrize("multiple", [1, 16])
 @pytest.mark.parametrize("mask", ["soft", "pad", "hard"])
 def test_a_perfect_gate_can_be_put_in_the_place_of_a_wrong_one(
-    monkeypatch: pytest.MonkeyPatch, mask: str, row_multiple: int
+    monkeypatch: pytest.MonkeyPatch, mask: str, multiple: int
 ) -> None:
-    monkeypatch.setattr(attention, "row_multiple", lambda *_: row_multiple)
+    fill_up(monkeypatch, multiple)
     nlp = plain_pipeline(mask=mask, pad_ratio=0.4)
     train(nlp, 60)
     pipe, examples = nlp.get_pipe(NAME), make_examples(nlp)

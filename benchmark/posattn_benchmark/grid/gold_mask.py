@@ -1,7 +1,6 @@
 """A head whose mask is told by the gold entities: what a perfect gate would give."""
 
-from functools import partial
-from typing import Any, Iterator, List, Sequence
+from typing import Iterator, List, Sequence
 
 import torch
 from spacy.language import Language
@@ -10,7 +9,7 @@ from spacy.training import Example
 from thinc.api import xp2torch
 from torch import Tensor
 
-from posattn_spacy.attention import PositionalTagger, filled
+from posattn_spacy.attention import PositionalTagger
 from posattn_spacy.component import PositionalNER
 from posattn_spacy.evaluation import piped_batches
 from posattn_spacy.head import pieces_of
@@ -47,16 +46,11 @@ def _annotated(
     scores = pipe.model.predict(docs)
     tags = xp2torch(scores.tags)
     for piece in pieces_of(pipe.model.get_ref("output_layer"), head_inputs(pipe.model, docs)):
-        told = partial(_tell, SURE * (2 * inside[piece.words] - 1))
-        with head.gate.register_forward_hook(told), torch.no_grad():
+        told = SURE * (2 * inside[piece.words] - 1)
+        with head.gate.register_forward_hook(lambda _, __, gate, told=told: told.to(gate)), torch.no_grad():
             found, _ = head(*piece.inputs)
         scored = slice(None) if piece.scored is None else torch.from_numpy(piece.scored)
         tags[piece.words[scored]] = found[scored]
     pipe.set_annotations(docs, pipe.decode(docs, scores))
     for example, doc in zip(batch, docs, strict=True):
         yield Example(doc, example.reference)
-
-
-def _tell(told: Tensor, _: Any, __: Any, gate: Tensor) -> Tensor:
-    """Say of the words what is known, whatever the gate says of them."""
-    return filled(told.to(gate), len(gate))
